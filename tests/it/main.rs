@@ -1,1 +1,1 @@
-//! t
+//! The one integration binary: a file per story.

@@ -1,0 +1,3 @@
+//! Documents: bytes in, bytes out. Knows where a signature sits, not what it says.
+
+pub mod appearance;

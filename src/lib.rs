@@ -1,0 +1,13 @@
+//! Yinxin 印信: trust services for government platforms, as one daemon and command-line tool.
+//!
+//! The rooms, from the ground up (imports point down; `tests/it/house.rs` holds the list):
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | 5 | `cli`, `app` |
+//! | 4 | `verification` → `seal` |
+//! | 3 | `audit`, `job`, `http`, `web` |
+//! | 2 | `store`, `keys`, `document`, `outside` |
+//! | 1 | `base`, and the package `yinxin-pki` |
+
+pub mod document;
