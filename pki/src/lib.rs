@@ -1,1 +1,15 @@
-//! Mathematics and formats of trust: SM2 keys, X.509, electronic seals, time-stamp tokens. No I/O, no clock.
+//! Mathematics and formats of trust for government platforms: SM2 keys, X.509, electronic seals and stamps
+//! (GB/T 38540-2020, GM/T 0031), RFC 3161 tokens, and the report that says what a check found.
+//!
+//! No I/O, no async, no clock, no database: bytes, instants and randomness are arguments.
+
+pub mod der;
+pub mod oid;
+pub mod report;
+pub mod sign;
+pub mod sm2;
+pub mod sm3;
+pub mod time;
+
+#[cfg(test)]
+mod testing;
