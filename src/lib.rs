@@ -10,4 +10,5 @@
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
+pub mod base;
 pub mod document;

@@ -1,0 +1,13 @@
+//! Words that everyone uses: time, chance, typed ids, secrets, refusals.
+
+pub mod clock;
+pub mod entropy;
+pub mod id;
+pub mod refusal;
+pub mod secret;
+
+pub use clock::Clock;
+pub use entropy::Entropy;
+pub use refusal::Refusal;
+pub use secret::Secret;
+pub use yinxin_pki::time::Timestamp;
