@@ -1,0 +1,3 @@
+//! Electronic seals: their owners and makers, their life, their picture, their stamps.
+
+pub mod state;
