@@ -54,6 +54,7 @@ def main():
     top.FullName, top.FamilyName = FAMILY, FAMILY
     for number, one in enumerate(top.FDArray):
         one.FontName = f"YinxinSong-Regular-{number}"
+    face.recalcTimestamp = False
     face["head"].created = face["head"].modified = FIXED_INSTANT
     face["OS/2"].achVendID = "NONE"
     face.save(HERE / "yinxin-song.otf")
