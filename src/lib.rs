@@ -11,3 +11,4 @@
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod document;
+pub mod seal;

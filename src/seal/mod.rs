@@ -1,0 +1,3 @@
+//! Seals: their picture so far.
+
+pub mod picture;
