@@ -123,7 +123,7 @@ fn set_lower(seal: &Round, rings: &Rings, star: f64, paths: &mut Vec<Path>) -> R
 impl Rings {
     /// Half the width free for a horizontal line between `top` and `bottom`, measured downwards from the centre.
     fn half_width(&self, top: f64, bottom: f64) -> f64 {
-        let air = self.radius * 0.03;
+        let air = self.radius * 0.055;
         let free = |y: f64| {
             // Down the middle the feet of the name bound it, then the edge of its last character, then the border or code.
             let (foot, head) = (-self.foot * self.end.cos(), -self.head * self.end.cos());
