@@ -81,13 +81,20 @@ impl std::error::Error for PngError {}
 ///
 /// # Errors
 /// [`PngError`], see there; no bytes make it panic, and it never holds more than the limits allow.
-pub fn appearance(bytes: &[u8], width_um: u32, height_um: u32, limits: &Limits) -> Result<Appearance, PngError> {
+pub fn appearance(
+    bytes: &[u8],
+    width_um: u32,
+    height_um: u32,
+    limits: &Limits,
+) -> Result<Appearance, PngError> {
     if width_um == 0 || height_um == 0 {
         return Err(PngError::NoSize);
     }
     let file = File::read(bytes, limits)?;
     let paint = match file.mask_colour() {
-        Some(rgb) => Paint::Mask { rgb, width_px: file.width_px, height_px: file.height_px, idat: file.idat()? },
+        Some(rgb) => {
+            Paint::Mask { rgb, width_px: file.width_px, height_px: file.height_px, idat: file.idat()? }
+        }
         None => colour(bytes, &file)?,
     };
     Ok(Appearance { width_um, height_um, paint })
@@ -147,14 +154,33 @@ pub fn encode_mask(rgb: [u8; 3], width_px: u32, height_px: u32, alpha: &[u8], dp
     png
 }
 
+/// Makes a PNG of any colours from rows of red, green, blue, opacity, 8 bits each, and nothing else in it.
+///
+/// # Errors
+/// [`PngError::Malformed`]: `rgba` isn't `width_px` × `height_px` × 4 octets.
+pub fn encode_rgba(width_px: u32, height_px: u32, rgba: &[u8]) -> Result<Vec<u8>, PngError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width_px, height_px);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_compression(png::Compression::High);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(rgba));
+    written.map(|()| bytes).map_err(|_| PngError::Malformed("rows of another size than said"))
+}
+
+/// Width and height in pixels of a picture whose structure holds; nothing is unpacked.
+///
+/// # Errors
+/// [`PngError`] as of [`appearance`].
+pub fn size_px(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), PngError> {
+    File::read(bytes, limits).map(|file| (file.width_px, file.height_px))
+}
+
 /// Decodes a picture and shows its rows in order, as red, green, blue, opacity, 8 bits each.
 ///
 /// # Errors
 /// [`PngError`] as of [`appearance`].
-pub(crate) fn each_row(bytes: &[u8], limits: &Limits, row: impl FnMut(&[u8])) -> Result<(u32, u32), PngError> {
-    let file = File::read(bytes, limits)?;
-    decode(bytes, &file, row)?;
-    Ok((file.width_px, file.height_px))
+pub(crate) fn each_row(bytes: &[u8], limits: &Limits, row: impl FnMut(&[u8])) -> Result<(), PngError> {
+    decode(bytes, &File::read(bytes, limits)?, row)
 }
 
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
@@ -182,7 +208,7 @@ impl<'a> File<'a> {
         let mut last = *b"    ";
         // Each turn takes at least twelve octets of at most `limits.bytes`.
         loop {
-            let (kind, content, after) = take_chunk(rest)?;
+            let Chunk { kind, content, after } = take_chunk(rest)?;
             if (last == *b"    ") != (kind == *b"IHDR") {
                 return Err(PngError::Malformed("IHDR is not the first chunk, or not the only one"));
             }
@@ -194,20 +220,32 @@ impl<'a> File<'a> {
         }
     }
 
-    fn take(&mut self, kind: [u8; 4], content: &'a [u8], last: [u8; 4], limits: &Limits) -> Result<(), PngError> {
+    fn take(
+        &mut self,
+        kind: [u8; 4],
+        content: &'a [u8],
+        last: [u8; 4],
+        limits: &Limits,
+    ) -> Result<(), PngError> {
         match &kind {
             b"IHDR" => self.header(content, limits),
-            b"PLTE" if self.palette.is_some() || !self.rows.is_empty() => Err(PngError::Malformed("PLTE out of place")),
+            b"PLTE" if self.palette.is_some() || !self.rows.is_empty() => {
+                Err(PngError::Malformed("PLTE out of place"))
+            }
             b"PLTE" => {
                 self.palette = Some(content);
                 Ok(())
             }
-            b"tRNS" if self.ramp.is_some() || !self.rows.is_empty() => Err(PngError::Malformed("tRNS out of place")),
+            b"tRNS" if self.ramp.is_some() || !self.rows.is_empty() => {
+                Err(PngError::Malformed("tRNS out of place"))
+            }
             b"tRNS" => {
                 self.ramp = Some(content);
                 Ok(())
             }
-            b"IDAT" if !self.rows.is_empty() && last != kind => Err(PngError::Malformed("IDAT chunks lie apart")),
+            b"IDAT" if !self.rows.is_empty() && last != kind => {
+                Err(PngError::Malformed("IDAT chunks lie apart"))
+            }
             b"IDAT" => {
                 self.rows.push(content);
                 Ok(())
@@ -220,15 +258,24 @@ impl<'a> File<'a> {
     }
 
     fn header(&mut self, content: &[u8], limits: &Limits) -> Result<(), PngError> {
-        let Ok([w0, w1, w2, w3, h0, h1, h2, h3, depth, colour, packing, filters, interlace]) = <[u8; 13]>::try_from(content)
+        let Ok([w0, w1, w2, w3, h0, h1, h2, h3, depth, colour, packing, filters, interlace]) =
+            <[u8; 13]>::try_from(content)
         else {
             return Err(PngError::Malformed("IHDR has not 13 octets"));
         };
-        (self.width_px, self.height_px) = (u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3]));
+        (self.width_px, self.height_px) =
+            (u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3]));
         (self.depth, self.colour, self.interlaced) = (depth, colour, interlace == 1);
         // ISO/IEC 15948, table 11.1.
-        let known = matches!((colour, depth), (0, 1 | 2 | 4 | 8 | 16) | (3, 1 | 2 | 4 | 8) | (2 | 4 | 6, 8 | 16));
-        if self.width_px == 0 || self.height_px == 0 || !known || packing != 0 || filters != 0 || interlace > 1 {
+        let known =
+            matches!((colour, depth), (0, 1 | 2 | 4 | 8 | 16) | (3, 1 | 2 | 4 | 8) | (2 | 4 | 6, 8 | 16));
+        if self.width_px == 0
+            || self.height_px == 0
+            || !known
+            || packing != 0
+            || filters != 0
+            || interlace > 1
+        {
             return Err(PngError::Malformed("IHDR holds values that don't exist"));
         }
         if self.width_px > limits.side_px || self.height_px > limits.side_px {
@@ -282,7 +329,10 @@ impl<'a> File<'a> {
         let joined: Vec<u8> = self.rows.concat();
         let [cmf, flg, ..] = joined[..] else { return Err(PngError::Malformed("no zlib stream")) };
         // RFC 1950: deflate, window of at most 32 kB, no preset dictionary, check bits.
-        let header = cmf & 0x0F == 8 && cmf >> 4 <= 7 && flg & 0x20 == 0 && (u32::from(cmf) << 8 | u32::from(flg)).is_multiple_of(31);
+        let header = cmf & 0x0F == 8
+            && cmf >> 4 <= 7
+            && flg & 0x20 == 0
+            && (u32::from(cmf) << 8 | u32::from(flg)).is_multiple_of(31);
         // Deflate shrinks 1032-fold at most: fewer octets than that cannot hold the rows.
         let rows = (u64::from(self.width_px) + 1) * u64::from(self.height_px);
         if !header || (joined.len() as u64).saturating_mul(1032) < rows {
@@ -292,8 +342,14 @@ impl<'a> File<'a> {
     }
 }
 
-/// The first chunk: its kind, its content, and what follows it.
-fn take_chunk(bytes: &[u8]) -> Result<([u8; 4], &[u8], &[u8]), PngError> {
+/// A chunk whose checksum holds, and what follows it.
+struct Chunk<'a> {
+    kind: [u8; 4],
+    content: &'a [u8],
+    after: &'a [u8],
+}
+
+fn take_chunk(bytes: &[u8]) -> Result<Chunk<'_>, PngError> {
     const CUT: PngError = PngError::Malformed("the file ends early");
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(CUT)?;
     let length = u32::from_be_bytes(*length) as usize;
@@ -306,7 +362,7 @@ fn take_chunk(bytes: &[u8]) -> Result<([u8; 4], &[u8], &[u8]), PngError> {
     if crc.sum() != u32::from_be_bytes(*checksum) {
         return Err(PngError::Malformed("a chunk's checksum is wrong"));
     }
-    Ok((*kind, content, rest))
+    Ok(Chunk { kind: *kind, content, after: rest })
 }
 
 fn put_chunk(png: &mut Vec<u8>, kind: [u8; 4], content: &[u8]) {
@@ -364,7 +420,9 @@ fn colour(bytes: &[u8], file: &File<'_>) -> Result<Paint, PngError> {
 fn decode(bytes: &[u8], file: &File<'_>, mut show: impl FnMut(&[u8])) -> Result<(), PngError> {
     const BROKEN: PngError = PngError::Malformed("the pixels cannot be unpacked");
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
-    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16 | png::Transformations::ALPHA);
+    decoder.set_transformations(
+        png::Transformations::EXPAND | png::Transformations::STRIP_16 | png::Transformations::ALPHA,
+    );
     // Descriptions and colour profiles may be bombs and aren't wanted.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
@@ -398,7 +456,8 @@ fn decode(bytes: &[u8], file: &File<'_>, mut show: impl FnMut(&[u8])) -> Result<
 
 /// Whether two zlib streams unpack to the same `length` octets and end there.
 fn same_rows(one: &[u8], other: &[u8], length: u64) -> bool {
-    let (mut one, mut other) = (ZlibDecoder::new(one).take(length + 1), ZlibDecoder::new(other).take(length + 1));
+    let (mut one, mut other) =
+        (ZlibDecoder::new(one).take(length + 1), ZlibDecoder::new(other).take(length + 1));
     let (mut a, mut b) = ([0; 16_384], [0; 16_384]);
     let mut seen = 0;
     // Ends after at most `length + 1` octets, as the readers do.
@@ -478,7 +537,8 @@ mod tests {
     fn other_software_reads_a_mask_as_colour_with_opacity() {
         let file = encode_mask([9, 8, 7], 2, 1, &[0, 200], 600);
         let mut rows = Vec::new();
-        assert_eq!(each_row(&file, &Limits::default(), |row| rows.extend_from_slice(row)), Ok((2, 1)));
+        assert_eq!(size_px(&file, &Limits::default()), Ok((2, 1)));
+        assert_eq!(each_row(&file, &Limits::default(), |row| rows.extend_from_slice(row)), Ok(()));
         assert_eq!(rows, [9, 8, 7, 0, 9, 8, 7, 200]);
         let reader = png::Decoder::new(Cursor::new(&file)).read_info().unwrap();
         assert_eq!(reader.info().pixel_dims.unwrap().xppu, 23_622); // 600 dpi
@@ -490,7 +550,8 @@ mod tests {
         let rows = pack(&[0, 7, 0, 8]);
         let (one, two) = rows.split_at(3);
         let palette = [5; 768];
-        let file = png((1, 2), 8, 3, 0, &[(b"PLTE", &palette), (b"tRNS", &ramp), (b"IDAT", one), (b"IDAT", two)]);
+        let file =
+            png((1, 2), 8, 3, 0, &[(b"PLTE", &palette), (b"tRNS", &ramp), (b"IDAT", one), (b"IDAT", two)]);
         let Paint::Mask { idat, .. } = read(&file).unwrap() else { panic!() };
         assert_eq!(*idat, *rows);
     }
@@ -503,7 +564,13 @@ mod tests {
         assert_eq!(planes(&read(&bits).unwrap()).0, [255, 255, 255, 0, 0, 0, 255, 255, 255]);
         let wide = png((1, 1), 16, 6, 0, &[(b"IDAT", &pack(&[0, 1, 99, 2, 99, 3, 99, 4, 99]))]);
         assert_eq!(planes(&read(&wide).unwrap()), (vec![1, 2, 3], Some(vec![4])));
-        let palette = png((2, 1), 8, 3, 0, &[(b"PLTE", &[1, 2, 3, 4, 5, 6]), (b"tRNS", &[9]), (b"IDAT", &pack(&[0, 0, 1]))]);
+        let palette = png(
+            (2, 1),
+            8,
+            3,
+            0,
+            &[(b"PLTE", &[1, 2, 3, 4, 5, 6]), (b"tRNS", &[9]), (b"IDAT", &pack(&[0, 0, 1]))],
+        );
         assert_eq!(planes(&read(&palette).unwrap()), (vec![1, 2, 3, 4, 5, 6], Some(vec![9, 255])));
         let opaque = png((1, 1), 8, 6, 0, &[(b"IDAT", &pack(&[0, 1, 2, 3, 255]))]);
         assert_eq!(planes(&read(&opaque).unwrap()), (vec![1, 2, 3], None));
@@ -520,8 +587,12 @@ mod tests {
         let mut two_colours = [5; 768];
         two_colours[767] = 6;
         let rows = pack(&[0, 7]);
-        let kinds: [(&[u8], &[u8], u8); 4] =
-            [(&two_colours, &ramp, 0), (&[5; 768], &other_ramp, 0), (&[5; 768], &ramp, 1), (&[5; 765], &ramp[..255], 0)];
+        let kinds: [(&[u8], &[u8], u8); 4] = [
+            (&two_colours, &ramp, 0),
+            (&[5; 768], &other_ramp, 0),
+            (&[5; 768], &ramp, 1),
+            (&[5; 765], &ramp[..255], 0),
+        ];
         for (palette, ramp, interlace) in kinds {
             let file = png((1, 1), 8, 3, interlace, &[(b"PLTE", palette), (b"tRNS", ramp), (b"IDAT", &rows)]);
             assert!(matches!(read(&file), Ok(Paint::Colour { .. })));
@@ -535,13 +606,24 @@ mod tests {
         let good = png((1, 1), 8, 0, 0, &[(b"IDAT", rows)]);
         assert!(read(&good).is_ok());
         let trailing = [&good[..], b"x"].concat();
-        let two_headers = png((1, 1), 8, 0, 0, &[(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]), (b"IDAT", rows)]);
+        let two_headers =
+            png((1, 1), 8, 0, 0, &[(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]), (b"IDAT", rows)]);
         let mask = [[5; 768].to_vec(), (0..=255).collect()];
-        let starved = png((4000, 4000), 8, 3, 0, &[(b"PLTE", &mask[0]), (b"tRNS", &mask[1]), (b"IDAT", rows)]);
-        let no_stream = png((1, 1), 8, 3, 0, &[(b"PLTE", &mask[0]), (b"tRNS", &mask[1]), (b"IDAT", b"\0\0\0\0")]);
+        let starved =
+            png((4000, 4000), 8, 3, 0, &[(b"PLTE", &mask[0]), (b"tRNS", &mask[1]), (b"IDAT", rows)]);
+        let no_stream =
+            png((1, 1), 8, 3, 0, &[(b"PLTE", &mask[0]), (b"tRNS", &mask[1]), (b"IDAT", b"\0\0\0\0")]);
         let table: [(&str, &[u8], &str); 23] = [
-            ("torn palette", &png((1, 1), 1, 3, 0, &[(b"PLTE", &[1, 2]), (b"IDAT", rows)]), "picture/malformed"),
-            ("long ramp", &png((1, 1), 8, 3, 0, &[(b"PLTE", &[1; 3]), (b"tRNS", &[1; 2]), (b"IDAT", rows)]), "picture/malformed"),
+            (
+                "torn palette",
+                &png((1, 1), 1, 3, 0, &[(b"PLTE", &[1, 2]), (b"IDAT", rows)]),
+                "picture/malformed",
+            ),
+            (
+                "long ramp",
+                &png((1, 1), 8, 3, 0, &[(b"PLTE", &[1; 3]), (b"tRNS", &[1; 2]), (b"IDAT", rows)]),
+                "picture/malformed",
+            ),
             ("odd ramp", &png((1, 1), 8, 0, 0, &[(b"tRNS", &[1; 3]), (b"IDAT", rows)]), "picture/malformed"),
             ("empty", b"", "picture/not-png"),
             ("text", b"a seal, they said", "picture/not-png"),
@@ -552,7 +634,11 @@ mod tests {
             ("no pixels", &png((1, 1), 8, 0, 0, &[]), "picture/malformed"),
             ("empty pixels", &png((1, 1), 8, 0, 0, &[(b"IDAT", b"")]), "picture/malformed"),
             ("no palette", &png((1, 1), 8, 3, 0, &[(b"IDAT", rows)]), "picture/malformed"),
-            ("apart", &png((1, 1), 8, 0, 0, &[(b"IDAT", rows), (b"tEXt", b"a\0b"), (b"IDAT", b"")]), "picture/malformed"),
+            (
+                "apart",
+                &png((1, 1), 8, 0, 0, &[(b"IDAT", rows), (b"tEXt", b"a\0b"), (b"IDAT", b"")]),
+                "picture/malformed",
+            ),
             ("critical", &png((1, 1), 8, 0, 0, &[(b"ABCD", b""), (b"IDAT", rows)]), "picture/malformed"),
             ("depth", &png((1, 1), 3, 0, 0, &[(b"IDAT", rows)]), "picture/malformed"),
             ("weave", &png((1, 1), 8, 0, 2, &[(b"IDAT", rows)]), "picture/malformed"),
@@ -560,7 +646,11 @@ mod tests {
             ("missing row", &png((1, 2), 8, 0, 0, &[(b"IDAT", rows)]), "picture/malformed"),
             ("starved mask", &starved, "picture/malformed"),
             ("no stream", &no_stream, "picture/malformed"),
-            ("animated", &png((1, 1), 8, 0, 0, &[(b"acTL", &[0, 0, 0, 1, 0, 0, 0, 0]), (b"IDAT", rows)]), "picture/animated"),
+            (
+                "animated",
+                &png((1, 1), 8, 0, 0, &[(b"acTL", &[0, 0, 0, 1, 0, 0, 0, 0]), (b"IDAT", rows)]),
+                "picture/animated",
+            ),
             ("wide", &png((4097, 1), 8, 0, 0, &[(b"IDAT", rows)]), "picture/too-large"),
             ("huge", &png((u32::MAX, u32::MAX), 8, 6, 0, &[(b"IDAT", rows)]), "picture/too-large"),
         ];
@@ -600,7 +690,9 @@ mod tests {
         let text = [b"Comment\0\0".to_vec(), bomb.clone()].concat();
         let profile = [b"profile\0\0".to_vec(), bomb].concat();
         let rows = pack(&[0, 7]);
-        assert!(read(&png((1, 1), 8, 0, 0, &[(b"zTXt", &text), (b"iCCP", &profile), (b"IDAT", &rows)])).is_ok());
+        assert!(
+            read(&png((1, 1), 8, 0, 0, &[(b"zTXt", &text), (b"iCCP", &profile), (b"IDAT", &rows)])).is_ok()
+        );
         // The largest picture that is taken stays small, for it is packed row by row.
         let large = png((4096, 4096), 1, 0, 0, &[(b"IDAT", &pack(&vec![0; 513 * 4096]))]);
         let Paint::Colour { rgb, alpha, .. } = read(&large).unwrap() else { panic!() };

@@ -28,7 +28,8 @@ pub(super) fn set_line(glyphs: &[Glyph], line: &Line, room_um: f64) -> Result<Ve
         let centre = x + glyph.room * cell / 2.0;
         x += glyph.room * cell;
         if !glyph.outline.is_empty() {
-            paths.push(Place::upright(centre, line.top + line.height, width, line.height).put(&glyph.outline));
+            paths
+                .push(Place::upright(centre, line.top + line.height, width, line.height).put(&glyph.outline));
         }
     }
     Ok(paths)
@@ -43,7 +44,10 @@ pub(super) fn draw_rectangle(seal: &Rectangle) -> Result<Drawing, DrawError> {
         return Err(DrawError::EmptyText("line"));
     }
     if lines > 4 {
-        return Err(DrawError::TextTooLong { part: "line", characters: seal.lines.iter().map(|l| l.chars().count()).sum() });
+        return Err(DrawError::TextTooLong {
+            part: "line",
+            characters: seal.lines.iter().map(|l| l.chars().count()).sum(),
+        });
     }
     // Air inside the frame, and a sixth of a line between lines.
     let air = border + 0.06 * width.min(height);
@@ -51,7 +55,8 @@ pub(super) fn draw_rectangle(seal: &Rectangle) -> Result<Drawing, DrawError> {
     let (line_height, step) = (share * 6.0, share * 7.0);
     let mut top = air;
     for text in &seal.lines {
-        let line = Line { part: "line", centre_x: width / 2.0, top, height: line_height, widths: (1.0, 0.45) };
+        let line =
+            Line { part: "line", centre_x: width / 2.0, top, height: line_height, widths: (1.0, 0.45) };
         paths.extend(set_line(&glyphs("line", text)?, &line, width - 2.0 * air)?);
         top += step;
     }

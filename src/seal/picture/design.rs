@@ -142,6 +142,7 @@ pub(super) fn border(um: u32) -> Result<f64, DrawError> {
 
 /// Checks a code: 1 to 20 digits or capital letters.
 pub(super) fn code(text: &str) -> Result<&str, DrawError> {
-    let good = (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    let good =
+        (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
     if good { Ok(text) } else { Err(DrawError::BadCode) }
 }

@@ -57,8 +57,11 @@ fn glyph(face: &Face<'_>, c: char) -> Result<Glyph, DrawError> {
     let mut pen = Pen::default();
     let ink = face.outline_glyph(id, &mut pen).ok_or(DrawError::MissingGlyph(c))?;
     let (left, right) = (f64::from(ink.x_min), f64::from(ink.x_max));
-    let (middle, room) =
-        if ideograph(c) { (SQUARE_MIDDLE, 1.0) } else { ((left + right) / 2.0, (right - left) / SQUARE + AIR) };
+    let (middle, room) = if ideograph(c) {
+        (SQUARE_MIDDLE, 1.0)
+    } else {
+        ((left + right) / 2.0, (right - left) / SQUARE + AIR)
+    };
     let to_square = |x: f64, y: f64| ((x - middle) / SQUARE, (y - SQUARE_FOOT) / SQUARE);
     let outline = pen.steps.into_iter().map(|step| map(step, &to_square)).collect();
     Ok(Glyph { outline, room })
@@ -107,7 +110,8 @@ impl OutlineBuilder for Pen {
     fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
         // The cubic that is this quadratic: its controls lie two thirds of the way to the one control.
         let (from, control, to) = (self.at, (f64::from(x1), f64::from(y1)), (f64::from(x), f64::from(y)));
-        let towards = |p: (f64, f64)| (p.0 + (control.0 - p.0) * 2.0 / 3.0, p.1 + (control.1 - p.1) * 2.0 / 3.0);
+        let towards =
+            |p: (f64, f64)| (p.0 + (control.0 - p.0) * 2.0 / 3.0, p.1 + (control.1 - p.1) * 2.0 / 3.0);
         let (one, two) = (towards(from), towards(to));
         self.at = to;
         self.steps.push(Command::Cubic(one.0, one.1, two.0, two.1, to.0, to.1));

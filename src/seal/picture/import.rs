@@ -6,7 +6,7 @@ use crate::document::png::{self, Limits};
 /// A picture that passed [`check_import`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The PNG to keep: of one colour in the form of [`png::encode_mask`], or the bytes given.
+    /// The PNG to keep, packed anew without anything but pixels: of one colour in the form of [`png::encode_mask`].
     pub png: Vec<u8>,
     /// Width on paper, micrometres.
     pub width_um: u32,
@@ -20,8 +20,8 @@ pub struct Imported {
 ///
 /// It must be a PNG within [`Limits`], 10 to 80 mm each way, 300 to 1200 pixels an inch at that size (1 % of tolerance, for
 /// rounding to whole pixels), of fitting proportions (2 %), neither empty nor without ground. A picture of one colour,
-/// on transparent or on white ground, is packed again as a mask of that colour; one of several colours is kept as it is
-/// if its ground is transparent.
+/// on transparent or on white ground, is packed again as a mask of that colour; one of several colours keeps its
+/// pixels if its ground is transparent.
 ///
 /// # Errors
 /// [`ImportError`], see there.
@@ -30,18 +30,24 @@ pub fn check_import(bytes: &[u8], width_mm: u32, height_mm: u32) -> Result<Impor
         return Err(ImportError::BadSize);
     }
     let limits = Limits::default();
-    let mut pixels = Vec::new();
-    let (width_px, height_px) = png::each_row(bytes, &limits, |row| pixels.extend_from_slice(row.as_chunks::<4>().0))?;
+    let (width_px, height_px) = png::size_px(bytes, &limits)?;
     check_size((width_px, height_px), (width_mm, height_mm))?;
+    let mut pixels = Vec::new();
+    png::each_row(bytes, &limits, |row| pixels.extend_from_slice(row.as_chunks::<4>().0))?;
     check_ground(&pixels)?;
 
     let transparent = pixels.iter().filter(|[.., a]| *a <= BLANK).count() * 20 >= pixels.len();
     let mask = if transparent { mask_of_transparent(&pixels) } else { mask_of_white(&pixels) };
     let (png, colour) = match mask {
-        Some((colour, alpha)) => (png::encode_mask(colour, width_px, height_px, &alpha, dpi(width_px, width_mm)), Some(colour)),
-        None if transparent => (bytes.to_vec(), None),
+        Some((colour, alpha)) => {
+            (png::encode_mask(colour, width_px, height_px, &alpha, dpi(width_px, width_mm)), Some(colour))
+        }
+        None if transparent => (png::encode_rgba(width_px, height_px, pixels.as_flattened())?, None),
         None => return Err(ImportError::SeveralColours),
     };
+    if png.len() > limits.bytes {
+        return Err(png::PngError::TooLarge.into());
+    }
     Ok(Imported { png, width_um: width_mm * 1000, height_um: height_mm * 1000, colour })
 }
 
@@ -86,7 +92,9 @@ const SPREAD: f64 = 24.0;
 fn mask_of_transparent(pixels: &[[u8; 4]]) -> Option<([u8; 3], Vec<u8>)> {
     let colour = mean(pixels.iter().map(|[r, g, b, a]| ([*r, *g, *b], f64::from(*a))));
     // The fainter a pixel, the less its colour shows, and the coarser makers' own rounding of it.
-    let fits = |[r, g, b, a]: &[u8; 4]| distance([*r, *g, *b].map(f64::from), colour) * f64::from(*a) / 255.0 <= SPREAD;
+    let fits = |[r, g, b, a]: &[u8; 4]| {
+        distance([*r, *g, *b].map(f64::from), colour) * f64::from(*a) / 255.0 <= SPREAD
+    };
     pixels.iter().all(fits).then(|| (rounded(colour), pixels.iter().map(|p| p[3]).collect()))
 }
 
@@ -106,7 +114,8 @@ fn mask_of_white(pixels: &[[u8; 4]]) -> Option<([u8; 3], Vec<u8>)> {
     let mut alpha = Vec::with_capacity(pixels.len());
     for pixel in pixels {
         let p = on_white(pixel);
-        let share = ([0, 1, 2].map(|i| (255.0 - p[i]) * line[i]).iter().sum::<f64>() / length).clamp(0.0, 1.0);
+        let share =
+            ([0, 1, 2].map(|i| (255.0 - p[i]) * line[i]).iter().sum::<f64>() / length).clamp(0.0, 1.0);
         if distance(p, [0, 1, 2].map(|i| 255.0 - share * line[i])) > SPREAD {
             return None;
         }
@@ -136,4 +145,3 @@ fn distance(one: [f64; 3], other: [f64; 3]) -> f64 {
 fn rounded(colour: [f64; 3]) -> [u8; 3] {
     colour.map(|c| c.round().clamp(0.0, 255.0) as u8)
 }
-

@@ -19,6 +19,8 @@ mod preset;
 mod raster;
 mod round;
 mod svg;
+#[cfg(test)]
+mod tests;
 
 pub use design::{Centre, Design, NameSeal, Oval, Rectangle, Round, SEAL_RED};
 pub use drawing::{Command, Drawing, FillRule, Ink, Path};

@@ -27,7 +27,8 @@ pub(super) fn draw(seal: &Oval) -> Result<Drawing, DrawError> {
     if let Some(text) = &seal.code {
         // A digit fills some 0.8 of its square's height.
         let tall = 0.123 * height / 0.8;
-        let line = Line { part: "code", centre_x: rx, top: ry - tall * 0.5, height: tall, widths: (0.62, 0.3) };
+        let line =
+            Line { part: "code", centre_x: rx, top: ry - tall * 0.5, height: tall, widths: (0.62, 0.3) };
         paths.extend(set_line(&glyphs("code", code(text)?)?, &line, width * 0.63)?);
     }
     let mut top = ry + 0.14 * height;

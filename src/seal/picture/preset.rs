@@ -39,11 +39,32 @@ const PRACTICE: &str = "公安机关印章管理实务";
 
 /// The table.
 pub const PRESETS: &[Preset] = &[
-    row("government-province", "省、自治区、直辖市人民政府，国务院部委", 50_000, 1_200, PresetCentre::NationalEmblem, RULE_1999),
+    row(
+        "government-province",
+        "省、自治区、直辖市人民政府，国务院部委",
+        50_000,
+        1_200,
+        PresetCentre::NationalEmblem,
+        RULE_1999,
+    ),
     row("government-city-county", "市、县人民政府", 45_000, 1_200, PresetCentre::NationalEmblem, RULE_1999),
     row("government-township", "乡、镇人民政府", 42_000, 1_200, PresetCentre::Star(14_000), RULE_1999),
-    row("department-large", "部门、直属机构（不超过 45 mm）", 45_000, 1_200, PresetCentre::Star(14_000), RULE_1999),
-    row("department", "部门、内设机构、事业单位、社会团体", 42_000, 1_200, PresetCentre::Star(14_000), RULE_1999),
+    row(
+        "department-large",
+        "部门、直属机构（不超过 45 mm）",
+        45_000,
+        1_200,
+        PresetCentre::Star(14_000),
+        RULE_1999,
+    ),
+    row(
+        "department",
+        "部门、内设机构、事业单位、社会团体",
+        42_000,
+        1_200,
+        PresetCentre::Star(14_000),
+        RULE_1999,
+    ),
     row("enterprise-state", "国有企业", 42_000, 1_200, PresetCentre::Star(14_000), PRACTICE),
     row("enterprise-joint-stock", "股份有限公司", 42_000, 1_200, PresetCentre::Star(14_000), PRACTICE),
     row("enterprise-limited", "有限责任公司", 40_000, 1_000, PresetCentre::Star(14_000), PRACTICE),

@@ -27,7 +27,8 @@ impl Drawing {
     pub(super) fn mask(&self, width: u32, height: u32) -> Vec<u8> {
         let Some(mut mask) = Mask::new(width, height) else { return Vec::new() };
         // The outer edge of the drawing falls on the outer edge of the pixels, so that borders are whole all around.
-        let scale = (f64::from(width) / f64::from(self.width_um), f64::from(height) / f64::from(self.height_um));
+        let scale =
+            (f64::from(width) / f64::from(self.width_um), f64::from(height) / f64::from(self.height_um));
         for path in &self.paths {
             if let Some((outline, rule)) = outline(path, scale) {
                 mask.fill_path(&outline, rule, true, Transform::identity());

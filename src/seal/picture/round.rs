@@ -35,9 +35,13 @@ pub(super) fn draw(seal: &Round) -> Result<Drawing, DrawError> {
     let head = radius - border - 0.022 * diameter;
     let lower = seal.line.is_some() || seal.marking;
     let sweep_deg = sweep(long).min(if lower { 252.0 } else { 284.0 });
-    let mut rings = Rings { radius, head, foot: head - height, floor: head, end: sweep_deg.to_radians() / 2.0 };
+    let mut rings =
+        Rings { radius, head, foot: head - height, floor: head, end: sweep_deg.to_radians() / 2.0 };
     let curve = Curve { centre, radii: (rings.foot, rings.foot) };
-    paths.extend(curve.set(&name, &Setting { part: "name", way: Way::Over, sweep_deg, height, widths: (0.84, 0.44) })?);
+    paths.extend(
+        curve
+            .set(&name, &Setting { part: "name", way: Way::Over, sweep_deg, height, widths: (0.84, 0.44) })?,
+    );
 
     let star = star(seal, &rings, &mut paths)?;
     if let Some(text) = &seal.code {
@@ -69,7 +73,16 @@ fn height_share(room: f64) -> f64 {
 fn sweep(room: f64) -> f64 {
     between(
         room,
-        &[(1.0, 30.0), (2.0, 75.0), (4.0, 140.0), (6.0, 186.0), (8.0, 214.0), (12.0, 246.0), (18.0, 268.0), (26.0, 284.0)],
+        &[
+            (1.0, 30.0),
+            (2.0, 75.0),
+            (4.0, 140.0),
+            (6.0, 186.0),
+            (8.0, 214.0),
+            (12.0, 246.0),
+            (18.0, 268.0),
+            (26.0, 284.0),
+        ],
     )
 }
 
@@ -101,12 +114,14 @@ fn set_code(text: &str, rings: &mut Rings, border: f64) -> Result<Vec<Path>, Dra
 fn set_lower(seal: &Round, rings: &Rings, star: f64, paths: &mut Vec<Path>) -> Result<(), DrawError> {
     let d = rings.radius * 2.0;
     // Under a star the line follows it; in an empty middle it is larger and stands near the centre.
-    let (mut top, line_height) = if star > 0.0 { (star + 0.052 * d, 0.095 * d) } else { (0.03 * d, 0.118 * d) };
+    let (mut top, line_height) =
+        if star > 0.0 { (star + 0.052 * d, 0.095 * d) } else { (0.03 * d, 0.118 * d) };
     if seal.line.is_none() {
         top = top.max(0.25 * d);
     }
     let mut put = |part: &'static str, text: &str, height: f64| {
-        let line = Line { part, centre_x: rings.radius, top: rings.radius + top, height, widths: (0.86, 0.48) };
+        let line =
+            Line { part, centre_x: rings.radius, top: rings.radius + top, height, widths: (0.86, 0.48) };
         let room = 2.0 * rings.half_width(top, top + height);
         top += height + 0.02 * d;
         set_line(&glyphs(part, text)?, &line, room).map(|set| paths.extend(set))
@@ -136,7 +151,8 @@ impl Rings {
             };
             by_name.min((self.floor.powi(2) - y.powi(2)).max(0.0).sqrt())
         };
-        let least = (0..=8).map(|i| free(top + (bottom - top) * f64::from(i) / 8.0)).fold(f64::INFINITY, f64::min);
+        let least =
+            (0..=8).map(|i| free(top + (bottom - top) * f64::from(i) / 8.0)).fold(f64::INFINITY, f64::min);
         (least - air).max(0.0)
     }
 }
