@@ -1,3 +1,4 @@
 //! Electronic seals: their owners and makers, their life, their picture, their stamps.
 
+pub mod picture;
 pub mod state;
