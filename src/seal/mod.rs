@@ -1,4 +1,5 @@
 //! Electronic seals: their owners and makers, their life, their picture, their stamps.
 
+pub mod look;
 pub mod picture;
 pub mod state;

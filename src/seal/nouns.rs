@@ -1,7 +1,7 @@
 //! A seal and what may be done to it: pure rules over [`State`], given who asks and `now`.
 
 use super::{
-    picture::Design,
+    look::Look,
     register::{MakerId, OwnerId, checked_name},
     state::{Act, State},
 };
@@ -62,22 +62,6 @@ pub struct Wish {
     pub period_days: u32,
     /// Which seal data.
     pub version: Version,
-}
-
-/// How a seal looks: drawn by rule, or a picture that was brought and checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
-    /// Drawn by the service.
-    Drawn(Design),
-    /// An imported PNG with its size on paper.
-    Imported {
-        /// The checked PNG.
-        png: Vec<u8>,
-        /// Width in millimetres.
-        width_mm: u32,
-        /// Height in millimetres.
-        height_mm: u32,
-    },
 }
 
 impl Wish {
@@ -234,7 +218,7 @@ mod tests {
 
     fn applied() -> Seal {
         let chance = SeededEntropy::new(7);
-        let look = Look::Imported { png: vec![], width_mm: 40, height_mm: 40 };
+        let look = Look { png: vec![], width_mm: 40, height_mm: 40, design: None };
         let wish = Wish {
             owner: OwnerId::fresh(at(0), &chance),
             maker: MakerId::fresh(at(0), &chance),
