@@ -1,0 +1,97 @@
+//! The commands of this room: load, decide, record; and for what is signed: intend, commit, sign, check, record.
+
+mod life;
+mod making;
+mod register;
+mod stamping;
+mod sweep;
+
+pub use life::Apply;
+pub use register::{RegisterMaker, RegisterOwner};
+pub use stamping::{Stamped, StampedFile};
+
+use super::{error::SealError, nouns::SealId, register::OwnerId};
+use crate::{
+    authority::Authority,
+    base::Entropy,
+    keys::{Keystore, SigningPool, ToSign},
+    officer::OfficerId,
+    store::{Rx, Store},
+};
+use std::{sync::Arc, time::Duration};
+
+/// How long a signature may take before the command gives up; a device is slow, a person does not wait longer.
+const SIGN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Judges a product of ours before it leaves, in profile `strict`, with the own authority as anchor. The composition
+/// root gives one: this room makes, another judges.
+pub trait ProductCheck: Send + Sync {
+    /// Whether the stamped file's newest stamp passes; `Err` says what does not hold.
+    fn stamped_pdf(&self, product: &crate::document::pdf::Product<'_>, chain: &Chain) -> Result<(), String>;
+
+    /// Whether a bare seal passes.
+    fn seal(&self, esl: &[u8], chain: &Chain, at: crate::base::Timestamp) -> Result<(), String>;
+}
+
+/// The certificates that a product is judged with.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The own root.
+    pub anchors: Vec<yinxin_pki::x509::Cert>,
+    /// The own issuing authorities.
+    pub intermediates: Vec<yinxin_pki::x509::Cert>,
+}
+
+/// The commands. Cheap to clone.
+#[derive(Clone)]
+pub struct SealService(Arc<Parts>);
+
+/// What the commands work with.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The keys.
+    pub keystore: Keystore,
+    /// Who waits for signatures.
+    pub pool: Arc<SigningPool>,
+    /// Certificates and time stamps.
+    pub authority: Authority,
+    /// The judge of our products.
+    pub check: Arc<dyn ProductCheck>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl SealService {
+    /// Puts the room together.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    async fn sign(&self, key_id: &str, input: ToSign) -> Result<Vec<u8>, SealError> {
+        let key = crate::keys::KeyId::from_row(key_id.to_owned());
+        let signer = self.0.keystore.signer(&key).await?;
+        Ok(self.0.pool.sign(signer, input, SIGN_PATIENCE).await?)
+    }
+}
+
+/// Loads a seal or says that there is none.
+async fn known_seal(rx: &mut Rx, id: &SealId) -> Result<super::nouns::Seal, SealError> {
+    let found = super::store::life::find(rx, id).await?;
+    found.ok_or_else(|| SealError::Unknown { what: "seal", id: id.to_string() })
+}
+
+/// Loads an owner or says that there is none.
+async fn known_owner(rx: &mut Rx, id: &OwnerId) -> Result<super::register::Owner, SealError> {
+    let found = super::store::register::find_owner(rx, id).await?;
+    found.ok_or_else(|| SealError::Unknown { what: "owner", id: id.to_string() })
+}
+
+/// Whether an officer acts for an owner; said as a refusal where not.
+async fn must_act_for(rx: &mut Rx, owner: &OwnerId, officer: &OfficerId) -> Result<(), SealError> {
+    if super::store::register::is_member(rx, owner, officer).await? {
+        return Ok(());
+    }
+    let says = "you do not act for the owner of this seal; an officer who registers owners can add you";
+    Err(crate::base::Refusal::new("seal/not-your-owner", says).into())
+}
