@@ -13,6 +13,7 @@ pub mod sm2;
 pub mod sm3;
 pub mod time;
 pub mod tsp;
+pub mod x509;
 
 #[cfg(test)]
 mod testing;
