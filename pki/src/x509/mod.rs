@@ -9,14 +9,18 @@
 
 mod cert;
 mod crl;
+#[cfg(test)]
+mod draft;
 mod error;
 mod extension;
 mod key;
 mod name;
+pub mod path;
 pub mod pem;
 #[cfg(test)]
 mod samples;
 mod signed;
+mod write;
 
 pub use cert::Cert;
 pub use crl::{Crl, Reason, Revoked};
