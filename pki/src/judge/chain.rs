@@ -50,16 +50,19 @@ impl Leaf<'_> {
         let material = Material { intermediates: &all, ..question.material };
         match path::validate(cert, &material, self.at, self.purpose) {
             Ok(found) => {
-                found.findings.iter().for_each(|finding| trial.lenient(finding));
+                for finding in &found.findings {
+                    trial.find(finding.id.clone(), format!("{whose}: {}", finding.says));
+                }
                 self.revocation(&found.revocation, trial, question)
             }
-            Err(PathError::NoAnchor) => {
+            Err(PathError::NoAnchor { .. }) => {
                 let says = format!("{whose} leads to none of the trusted certificates.");
                 trial.undecided(format!("{prefix}no-anchor"), says);
                 None
             }
             Err(error) => {
-                trial.fail(format!("{prefix}{}", error.code()), format!("{whose}: {error}."));
+                let code = error.code().trim_start_matches("path/");
+                trial.fail(format!("{prefix}{code}"), format!("{whose}: {error}."));
                 None
             }
         }

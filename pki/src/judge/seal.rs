@@ -4,7 +4,7 @@ use super::{
     Question, SealState,
     chain::{self, Leaf},
     clause,
-    token::Stamped,
+    token::{Prefix, Stamped},
     trial::Trial,
 };
 use crate::{
@@ -48,7 +48,7 @@ fn own_time_stamp(seal: &Seal<'_>, rule: &'static str, report: &mut SignatureRep
     let mut trial = Trial::new(question.profile);
     match (seal.time_stamp, seal.version) {
         (Some(token), _) => {
-            if let Some(instant) = time_stamp(seal, token, "time-stamp/", &mut trial, question) {
+            if let Some(instant) = time_stamp(seal, token, Prefix::TIME_STAMP, &mut trial, question) {
                 report.time = Some(SigningTime { instant, source: TimeSource::Token });
             }
             let passed = ("time-stamp/holds", "The time stamp holds and was made for this seal.");
@@ -63,7 +63,7 @@ fn own_time_stamp(seal: &Seal<'_>, rule: &'static str, report: &mut SignatureRep
 fn time_stamp(
     seal: &Seal<'_>,
     token: &[u8],
-    prefix: &'static str,
+    prefix: Prefix,
     trial: &mut Trial,
     question: &Question<'_>,
 ) -> Option<Timestamp> {
@@ -82,7 +82,7 @@ pub(super) fn check_embedded(
 ) {
     check(seal, maker, at, trial, question);
     if let Some(token) = seal.time_stamp {
-        time_stamp(seal, token, "seal/time-stamp-", trial, question);
+        time_stamp(seal, token, Prefix::SEAL, trial, question);
     }
 }
 

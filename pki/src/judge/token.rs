@@ -58,6 +58,22 @@ pub(super) fn judge(bytes: &[u8], stamped: Option<&[u8]>, question: &Question<'_
     report
 }
 
+/// What the codes of a token inside something else begin with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prefix {
+    /// Those about the token.
+    token: &'static str,
+    /// Those about its authority's certificate.
+    authority: &'static str,
+}
+
+impl Prefix {
+    /// In check 8.
+    pub(super) const TIME_STAMP: Self = Self { token: "time-stamp/", authority: "time-stamp/authority-" };
+    /// In check 4, for the token of a seal.
+    pub(super) const SEAL: Self = Self { token: "seal/time-stamp-", authority: "seal/time-stamp-authority-" };
+}
+
 /// What a token over a signature value is measured against.
 pub(super) struct Stamped<'a> {
     /// The signature value.
@@ -67,7 +83,7 @@ pub(super) struct Stamped<'a> {
     /// How much older it may be.
     pub(super) tolerance_ms: i64,
     /// What codes begin with.
-    pub(super) prefix: &'static str,
+    pub(super) prefix: Prefix,
     /// Whether the imprint must be SM3, as seals and stamps have it.
     pub(super) sm3: bool,
 }
@@ -75,12 +91,12 @@ pub(super) struct Stamped<'a> {
 impl<'a> Stamped<'a> {
     /// A token over the signature value of a seal or stamp, or of signed data.
     pub(super) fn signature(value: &'a [u8], claimed: Option<Timestamp>, sm3: bool) -> Self {
-        Self { value, claimed, tolerance_ms: CLOCK_TOLERANCE_MS, prefix: "time-stamp/", sm3 }
+        Self { value, claimed, tolerance_ms: CLOCK_TOLERANCE_MS, prefix: Prefix::TIME_STAMP, sm3 }
     }
 
     /// Checks a token whole: signature, authority, imprint, order of times. Its time, where all of that holds.
     pub(super) fn check(&self, bytes: &[u8], trial: &mut Trial, question: &Question<'_>) -> Option<Timestamp> {
-        let prefix = self.prefix;
+        let prefix = self.prefix.token;
         let mut own = Trial::new(question.profile);
         let token = match Token::parse(bytes) {
             Ok(token) => token,
@@ -89,7 +105,7 @@ impl<'a> Stamped<'a> {
                 return None;
             }
         };
-        let time = verified(&token, &mut own, question, prefix);
+        let time = verified(&token, &mut own, question, self.prefix);
         self.imprint(&token, &mut own);
         if self.claimed.is_some_and(|claimed| time < claimed.whole_seconds().plus_ms(-self.tolerance_ms)) {
             own.fail(format!("{prefix}too-early"), format!("The time stamp of {time} is older than what it stamps."));
@@ -118,7 +134,7 @@ impl<'a> Stamped<'a> {
             trial.lenient(&Finding::new("lenient/imprint-form", says));
             return;
         }
-        trial.fail(format!("{}imprint", self.prefix), "The time stamp was made for another signature.");
+        trial.fail(format!("{}imprint", self.prefix.token), "The time stamp was made for another signature.");
     }
 }
 
@@ -127,13 +143,13 @@ pub(super) fn verified(
     token: &Token<'_>,
     trial: &mut Trial,
     question: &Question<'_>,
-    prefix: &'static str,
+    prefix: Prefix,
 ) -> Timestamp {
     let time = token.info.time.whole_seconds();
     let certs = signed::certificates(&token.signed);
     let signer = signed::signer(&token.signed, &certs, question);
-    signature_holds(token, signer.as_ref(), trial, prefix);
-    authority(signer.as_ref(), &certs, time, trial, question, prefix);
+    signature_holds(token, signer.as_ref(), trial, prefix.token);
+    authority(signer.as_ref(), &certs, time, trial, question, prefix.authority);
     time
 }
 

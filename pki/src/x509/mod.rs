@@ -18,7 +18,7 @@ mod name;
 pub mod path;
 pub mod pem;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod signed;
 mod write;
 
