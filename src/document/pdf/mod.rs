@@ -1,6 +1,7 @@
 //! PDF: reading with the spans, revisions and duplicates that a verifier must see, and stamping by an incremental
 //! update that leaves every earlier octet as it was.
 
+pub mod analysis;
 mod error;
 mod file;
 mod filter;
