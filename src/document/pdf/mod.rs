@@ -6,13 +6,19 @@ mod file;
 mod filter;
 mod object;
 mod page;
+mod permission;
+mod place;
+mod stamp;
 mod syntax;
+mod write;
 mod xref;
 
 pub use error::PdfError;
 pub use file::{Entry, Oddity, Pdf, Revision, View};
 pub use object::{Dict, Object, ObjectId, PdfString, Stream};
 pub use page::{Page, Rect};
+pub use place::Placement;
+pub use stamp::{MAX_ROOM_BYTES, Prepared, SignatureKind, StampNames};
 
 /// No file beyond this is opened, whatever the [`Limits`] say.
 pub const HARD_MAX_BYTES: usize = 1 << 30;
@@ -61,3 +67,6 @@ impl Default for Limits {
 pub fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Pdf<'a>, PdfError> {
     Pdf::open(bytes, limits)
 }
+
+#[cfg(test)]
+mod tests;

@@ -292,7 +292,8 @@ impl<'s> Parser<'s> {
         }
         let text = std::str::from_utf8(token).map_err(|_| wrong.clone())?;
         if digits.contains(&b'.') {
-            return text.parse().map(Object::Real).map_err(|_| wrong);
+            let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+            return value.map(Object::Real).ok_or(wrong);
         }
         text.parse().map(Object::Integer).map_err(|_| wrong)
     }
