@@ -32,13 +32,13 @@ pub struct Limits {
     pub max_objects: usize,
     /// Revisions.
     pub max_revisions: usize,
-    /// Levels of arrays and dictionaries in one another.
+    /// Levels of arrays and dictionaries in one another, at most 128.
     pub max_depth: usize,
     /// Values in one indirect object.
     pub max_values: usize,
     /// Nodes of the page tree.
     pub max_pages: usize,
-    /// Decoded octets of one stream.
+    /// Decoded octets of one stream, also between two filters.
     pub max_decoded_bytes: usize,
     /// Decoded octets of all streams together.
     pub max_total_decoded_bytes: usize,

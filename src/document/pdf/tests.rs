@@ -415,6 +415,129 @@ fn a_signature_by_others_stays_valid_under_our_stamp() {
     }
 }
 
+/// A detached CMS over `parts` by a fresh self-signed certificate; `None` where openssl is absent.
+fn openssl_cms(parts: [&[u8]; 2]) -> Option<Vec<u8>> {
+    let room = tempfile::tempdir().unwrap();
+    let run = |arguments: &str| {
+        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(room.path()).output();
+        match output {
+            Ok(output) => {
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                Some(output.stdout)
+            }
+            Err(error) => {
+                eprintln!("SKIPPED: openssl: {error}");
+                None
+            }
+        }
+    };
+    run("req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 30 -subj /CN=tester")?;
+    std::fs::write(room.path().join("content"), parts.concat()).unwrap();
+    run("cms -sign -binary -in content -signer cert.pem -inkey key.pem -md sha256 -outform DER")
+}
+
+#[test]
+fn a_cms_value_from_openssl_is_valid_to_poppler_even_under_a_later_stamp() {
+    let placement = Placement { page: 1, x_mm: 60.0, y_mm: 60.0 };
+    for name in ["one-page.pdf", "many-pages.pdf"] {
+        let bytes = fixture(name);
+        let prepared = opened(&bytes).prepare(&placement, &ring(), &names(SignatureKind::Cms), 4096).unwrap();
+        let Some(value) = openssl_cms(prepared.signed_parts()) else { return };
+        let mut after = prepared.embed(&value).unwrap();
+        if let Some((_, says)) = judge("pdfsig", &["-nocert"], &after) {
+            assert!(says.contains("Signature is Valid"), "{name}: {says}");
+            assert!(
+                says.contains("adbe.pkcs7.detached") && says.contains("- Total document signed"),
+                "{says}"
+            );
+        }
+        let later = stamped(&after, &at(1));
+        if let Some((_, says)) = judge("pdfsig", &["-nocert"], &later) {
+            assert!(says.contains("Signature is Valid"), "{name}: {says}");
+        }
+        after[20] ^= 1;
+        if let Some((_, says)) = judge("pdfsig", &["-nocert"], &after) {
+            assert!(!says.contains("Signature is Valid"), "{name}: {says}");
+        }
+    }
+}
+
+#[test]
+fn a_colour_picture_shows_in_its_colours_through_its_alpha() {
+    let side = 100usize;
+    let rgb: Vec<u8> =
+        (0..side * side).flat_map(|n| if n % side < 50 { [0, 0, 255] } else { [0, 160, 0] }).collect();
+    let alpha: Vec<u8> = (0..side * side).map(|n| if n / side < 50 { 255 } else { 0 }).collect();
+    for (alpha, below) in [(Some(deflated(&alpha)), [255, 255, 255]), (None, [0, 0, 255])] {
+        let paint = Paint::Colour { width_px: 100, height_px: 100, rgb: deflated(&rgb), alpha };
+        let picture = Appearance { width_um: 20_000, height_um: 20_000, paint };
+        let bytes = built("", "", &[]);
+        let placement = Placement { page: 1, x_mm: 50.0, y_mm: 50.0 };
+        let prepared =
+            opened(&bytes).prepare(&placement, &picture, &names(SignatureKind::SesSeal), 16).unwrap();
+        let Some((_, image)) = drawn(&["-r", "254"], &prepared.embed(&[]).unwrap()) else { return };
+        assert_eq!(image.pixel(450, 450), [0, 0, 255]);
+        assert_eq!(image.pixel(550, 450), [0, 160, 0]);
+        assert_eq!(image.pixel(450, 550), below);
+    }
+}
+
+#[test]
+fn many_small_bombs_end_together() {
+    let packed = {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(&vec![0; 1 << 20]).unwrap();
+        encoder.finish().unwrap()
+    };
+    let hex: String = packed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let length = hex.len() + 1;
+    let bomb = format!("<</Length {length}/Filter[/ASCIIHexDecode/FlateDecode]>>\nstream\n{hex}>\nendstream");
+    let bytes = built("", "", &[&bomb]);
+    let limits = Limits { max_total_decoded_bytes: 8 << 20, ..Limits::default() };
+    let pdf = open(&bytes, &limits).unwrap();
+    let view = pdf.latest();
+    let Object::Stream(stream) = view.resolve(ObjectId { number: 4, generation: 0 }).unwrap() else {
+        panic!()
+    };
+    assert_eq!(view.stream_bytes(&stream).unwrap().len(), 1 << 20);
+    let error = (0..8).find_map(|_| view.stream_bytes(&stream).err()).unwrap();
+    assert_eq!(error, PdfError::TooLarge { what: "decoded octets in all", limit: 8 << 20 });
+}
+
+#[test]
+fn cross_reference_tricks_are_refused_as_a_table() {
+    let sound = String::from_utf8(built("", "", &[])).unwrap();
+    let table: [(&str, &str); 8] = [
+        ("xref\n0 4\n", "xref\n0 9\n"),
+        ("xref\n0 4\n", "xref\n0 99999999999\n"),
+        ("xref\n0 4\n0000000000", "xref\n8388606 4\n0000000000"),
+        ("trailer\n<</Size 4", "0 1\n0000000000 65535 f \ntrailer\n<</Size 4"),
+        ("/Root 1 0 R", "/Root 1 0 R/Root 2 0 R"),
+        ("/Root 1 0 R", "/Root 1 0 R/Prev -1"),
+        ("/Root 1 0 R", "/Root 1 0 R/Prev (x)"),
+        ("%%EOF", ""),
+    ];
+    assert!(open(sound.as_bytes(), &Limits::default()).is_ok());
+    for (old, new) in table {
+        let forged = sound.replacen(old, new, 1);
+        assert_ne!(forged, sound);
+        assert!(open(forged.as_bytes(), &Limits::default()).is_err(), "{new}");
+    }
+}
+
+#[test]
+fn what_is_tolerated_is_told() {
+    let sound = built("", "", &[]);
+    let behind = [&sound[..], b"\njunk"].concat();
+    let pdf = opened(&behind);
+    assert_eq!(pdf.oddities().len(), 1);
+    assert_eq!(&behind[pdf.tail()], b"junk");
+    let blank = [&sound[..], b"\r\n\r\n "].concat();
+    assert_eq!(opened(&blank).oddities(), []);
+    let shifted = String::from_utf8(sound).unwrap().replace("%PDF-1.7\n", "\n%PDF-1.\n");
+    assert_eq!(opened(shifted.as_bytes()).oddities()[0].what, "octets stand before the header");
+}
+
 #[test]
 fn the_stamp_shows_where_it_was_put_and_lets_the_page_through() {
     for (name, page) in
