@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::filter;
 use super::object::{Dict, Object, ObjectId, Stream};
 use super::page::{self, Page};
-use super::syntax::{Indirect, Parser};
+use super::syntax::{Indirect, Parser, is_space};
 use super::{Limits, PdfError, xref};
 
 /// References that may lead to one another before a value comes.
@@ -116,7 +116,7 @@ impl<'a> Pdf<'a> {
             return Err(PdfError::Encrypted);
         }
         let end = revisions.last().map_or(0, |newest| newest.end);
-        if end < bytes.len() {
+        if !bytes[end..].iter().all(|byte| is_space(*byte)) {
             oddities.push(Oddity { what: "octets stand after the last revision", at: end });
         }
         let limits = limits.clone();
@@ -138,7 +138,7 @@ impl<'a> Pdf<'a> {
         &self.oddities
     }
 
-    /// Octets after the last revision: empty in a sound file.
+    /// Octets after the last revision: none, or white space, in a sound file.
     pub fn tail(&self) -> Range<usize> {
         self.revisions.last().map_or(0, |newest| newest.end)..self.bytes.len()
     }
@@ -328,10 +328,10 @@ impl<'p> View<'p> {
         };
         let raw = self.pdf.bytes.get(stream.span.clone()).unwrap_or_default();
         let chain = filter::chain(&stream.dict, &follow).map_err(|error| placed(error, stream.span.start))?;
-        let octets = filter::decode(raw.to_vec(), &chain, self.pdf.limits.max_decoded_bytes);
-        let octets = octets.map_err(|error| placed(error, stream.span.start))?;
-        self.pdf.spend(octets.len())?;
-        Ok(octets)
+        let octets = filter::decode(raw, &chain, self.pdf.limits.max_decoded_bytes, &mut |octets| {
+            self.pdf.spend(octets)
+        });
+        octets.map_err(|error| placed(error, stream.span.start))
     }
 
     fn cache<T>(&self, act: impl FnOnce(&mut Cache) -> T) -> T {

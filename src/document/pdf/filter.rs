@@ -1,5 +1,7 @@
 //! Stream filters (ISO 32000-2, 7.4): Flate with predictors, ASCIIHex, ASCII85, RunLength. Each output is bounded.
 
+use std::borrow::Cow;
+
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::PdfError;
@@ -8,6 +10,8 @@ use super::syntax::{hex_digit, is_space};
 
 /// Most filters one stream may name.
 const MAX_FILTERS: usize = 8;
+/// Deflate gives at most this many octets for one.
+const MAX_DEFLATE_RATIO: usize = 1032;
 
 type Result<T> = std::result::Result<T, PdfError>;
 
@@ -81,18 +85,30 @@ fn predictor(parameters: &Dict, follow: &dyn Fn(&Object) -> Result<Object>) -> R
     })
 }
 
-/// Runs `octets` through `chain`; no step may give more than `limit` octets.
-pub(super) fn decode(mut octets: Vec<u8>, chain: &[Filter], limit: usize) -> Result<Vec<u8>> {
+/// Runs `octets` through `chain`; no step may give more than `limit` octets. `spend` is told what each step cost,
+/// also one that failed, so that a caller can bound them all together.
+pub(super) fn decode(
+    octets: &[u8],
+    chain: &[Filter],
+    limit: usize,
+    spend: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Vec<u8>> {
+    let mut octets = Cow::Borrowed(octets);
     for filter in chain {
-        octets = match filter {
-            Filter::Flate(None) => flate(&octets, limit)?,
-            Filter::Flate(Some(predictor)) => unpredict(flate(&octets, limit)?, *predictor)?,
-            Filter::AsciiHex => ascii_hex(&octets)?,
-            Filter::Ascii85 => ascii_85(&octets, limit)?,
-            Filter::RunLength => run_length(&octets, limit)?,
+        let output = match filter {
+            Filter::Flate(None) => flate(&octets, limit),
+            Filter::Flate(Some(predictor)) => {
+                flate(&octets, limit).and_then(|rows| unpredict(rows, *predictor))
+            }
+            Filter::AsciiHex => ascii_hex(&octets),
+            Filter::Ascii85 => ascii_85(&octets, limit),
+            Filter::RunLength => run_length(&octets, limit),
         };
+        let most = octets.len().saturating_mul(MAX_DEFLATE_RATIO).min(limit);
+        spend(output.as_ref().map_or(most, Vec::len))?;
+        octets = Cow::Owned(output?);
     }
-    Ok(octets)
+    Ok(octets.into_owned())
 }
 
 /// Inflates a zlib stream into at most `limit` octets.

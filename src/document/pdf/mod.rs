@@ -7,13 +7,19 @@ mod file;
 mod filter;
 mod object;
 mod page;
+mod permission;
+mod place;
+mod stamp;
 mod syntax;
+mod write;
 mod xref;
 
 pub use error::PdfError;
 pub use file::{Entry, Oddity, Pdf, Revision, View};
 pub use object::{Dict, Object, ObjectId, PdfString, Stream};
 pub use page::{Page, Rect};
+pub use place::Placement;
+pub use stamp::{MAX_ROOM_BYTES, Prepared, SignatureKind, StampNames};
 
 /// No file beyond this is opened, whatever the [`Limits`] say.
 pub const HARD_MAX_BYTES: usize = 1 << 30;
@@ -27,13 +33,13 @@ pub struct Limits {
     pub max_objects: usize,
     /// Revisions.
     pub max_revisions: usize,
-    /// Levels of arrays and dictionaries in one another.
+    /// Levels of arrays and dictionaries in one another, at most 128.
     pub max_depth: usize,
     /// Values in one indirect object.
     pub max_values: usize,
     /// Nodes of the page tree.
     pub max_pages: usize,
-    /// Decoded octets of one stream.
+    /// Decoded octets of one stream, also between two filters.
     pub max_decoded_bytes: usize,
     /// Decoded octets of all streams together.
     pub max_total_decoded_bytes: usize,
@@ -62,3 +68,6 @@ impl Default for Limits {
 pub fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Pdf<'a>, PdfError> {
     Pdf::open(bytes, limits)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,9 @@ use super::{Limits, PdfError};
 /// Largest object number ISO 32000-1 Annex C lets a file use.
 pub(super) const MAX_OBJECT_NUMBER: u32 = 8_388_607;
 
+/// Deepest nesting whatever the [`Limits`] say: what a thread's stack surely holds.
+const HARD_MAX_DEPTH: usize = 128;
+
 type Result<T> = std::result::Result<T, PdfError>;
 
 /// A reader of objects over `bytes`: the file, or the decoded octets of an object stream.
@@ -89,8 +92,9 @@ impl<'s> Parser<'s> {
     }
 
     fn nested(&mut self, depth: usize) -> Result<Object> {
-        if depth > self.limits.max_depth {
-            return Err(PdfError::TooLarge { what: "levels of nesting", limit: self.limits.max_depth });
+        let limit = self.limits.max_depth.min(HARD_MAX_DEPTH);
+        if depth > limit {
+            return Err(PdfError::TooLarge { what: "levels of nesting", limit });
         }
         self.values_left = self
             .values_left
@@ -292,7 +296,8 @@ impl<'s> Parser<'s> {
         }
         let text = std::str::from_utf8(token).map_err(|_| wrong.clone())?;
         if digits.contains(&b'.') {
-            return text.parse().map(Object::Real).map_err(|_| wrong);
+            let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+            return value.map(Object::Real).ok_or(wrong);
         }
         text.parse().map(Object::Integer).map_err(|_| wrong)
     }

@@ -6,7 +6,7 @@ use std::collections::hash_map;
 
 use super::file::{Entry, Oddity, Revision};
 use super::filter;
-use super::object::{Dict, Object};
+use super::object::{Dict, Object, Stream};
 use super::syntax::{MAX_OBJECT_NUMBER, Parser};
 use super::{Limits, PdfError};
 
@@ -28,7 +28,8 @@ struct Section {
 
 /// Reads every revision, oldest first.
 pub(super) fn revisions(bytes: &[u8], limits: &Limits, oddities: &mut Vec<Oddity>) -> Result<Vec<Revision>> {
-    let mut reader = Reader { bytes, limits, entries_left: limits.max_objects, oddities };
+    let (entries_left, decoded_left) = (limits.max_objects, limits.max_total_decoded_bytes);
+    let mut reader = Reader { bytes, limits, entries_left, decoded_left, oddities };
     let mut sections = reader.chain()?;
     let linearised = reader.merge_linearised(&mut sections)?;
     sections.reverse();
@@ -69,6 +70,7 @@ struct Reader<'a, 'o> {
     bytes: &'a [u8],
     limits: &'a Limits,
     entries_left: usize,
+    decoded_left: usize,
     oddities: &'o mut Vec<Oddity>,
 }
 
@@ -214,11 +216,26 @@ impl Reader<'_, '_> {
         if !stream.dict.is(b"Type", b"XRef") {
             return Err(PdfError::malformed("expected a stream of Type XRef", start));
         }
-        let mut octets = self.bytes[stream.span.clone()].to_vec();
-        octets = decoded(&stream.dict, octets, self.limits, start)?;
+        let octets = self.decoded(&stream, start)?;
         let entries = self.stream_entries(&stream.dict, &octets, start)?;
         let end = indirect.span.end;
         Ok(Section { start, end, entries, trailer: stream.dict, is_stream: true, previous: None })
+    }
+
+    /// A cross-reference stream is read before anything can be referred to: its filters are direct objects.
+    fn decoded(&mut self, stream: &Stream, at: usize) -> Result<Vec<u8>> {
+        let chain = filter::chain(&stream.dict, &|object| Ok(object.clone()))?;
+        let limit = self.limits.max_total_decoded_bytes;
+        let octets = &self.bytes[stream.span.clone()];
+        let decoded = filter::decode(octets, &chain, self.limits.max_decoded_bytes, &mut |octets| {
+            let left = self.decoded_left.checked_sub(octets);
+            self.decoded_left = left.ok_or(PdfError::TooLarge { what: "decoded octets in all", limit })?;
+            Ok(())
+        });
+        decoded.map_err(|error| match error {
+            PdfError::Malformed { what, .. } => PdfError::Malformed { what, at },
+            other => other,
+        })
     }
 
     fn stream_entries(&mut self, dict: &Dict, octets: &[u8], at: usize) -> Result<HashMap<u32, Entry>> {
@@ -357,13 +374,4 @@ fn big_endian(octets: &[u8]) -> u64 {
 
 fn whole_numbers(object: Option<&Object>) -> Option<Vec<u64>> {
     object?.as_array()?.iter().map(|n| n.as_integer().and_then(|n| u64::try_from(n).ok())).collect()
-}
-
-/// A cross-reference stream is read before anything can be referred to: its filters are direct objects.
-fn decoded(dict: &Dict, octets: Vec<u8>, limits: &Limits, at: usize) -> Result<Vec<u8>> {
-    let chain = filter::chain(dict, &|object| Ok(object.clone()))?;
-    filter::decode(octets, &chain, limits.max_decoded_bytes).map_err(|error| match error {
-        PdfError::Malformed { what, .. } => PdfError::Malformed { what, at },
-        other => other,
-    })
 }
