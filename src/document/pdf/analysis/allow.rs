@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::super::{Dict, Object, ObjectId, Page};
 use super::change::{Comparison, describe};
-use super::field::signature_fields;
+use super::field::fields;
 use super::same::{changed_keys, is_ambiguous, same};
 use super::text::{string, text};
 use super::{ChangeKind, Result};
@@ -203,7 +203,8 @@ impl Comparison<'_> {
 
     /// Signature fields that were there, and empty.
     fn empty_fields(&mut self) -> Result<()> {
-        for field in signature_fields(self.old, self.limits)? {
+        let mut left = self.limits.max_objects;
+        for field in fields(self.old, &mut left)?.into_iter().filter(|field| field.is_signature) {
             let Some(id) = field.id.filter(|_| field.value.is_none()) else { continue };
             let Some((Object::Dict(old), Object::Dict(new))) = self.changed.get(&id).cloned() else {
                 continue;

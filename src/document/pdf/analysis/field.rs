@@ -1,6 +1,6 @@
 //! The signature fields of a document: from the form's tree, and from pages that show one the form doesn't know.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::super::{Dict, Entry, Limits, Object, ObjectId, Pdf, PdfError, View};
 use super::text::text;
@@ -9,7 +9,7 @@ use super::{MAX_TRICKS, Result, Trick};
 /// Levels of fields in one another.
 const MAX_LEVELS: usize = 32;
 
-/// A signature field.
+/// A field of the form, or of a page that shows a signature the form doesn't know.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     /// Its object; `None` for one written in place.
@@ -20,6 +20,8 @@ pub(super) struct Field {
     pub(super) value: Option<Object>,
     /// The widgets it is shown by: the field itself, or its kids.
     pub(super) widgets: Vec<(Option<ObjectId>, Dict)>,
+    /// Whether it is a signature field.
+    pub(super) is_signature: bool,
     /// Whether the form lists it.
     pub(super) is_listed: bool,
 }
@@ -33,25 +35,42 @@ struct Inherited {
     level: usize,
 }
 
-/// Every signature field that has a value.
-pub(super) fn signed_fields(view: View<'_>, limits: &Limits) -> Result<Vec<Field>> {
-    let mut fields = signature_fields(view, limits)?;
-    let listed: HashSet<ObjectId> = fields
-        .iter()
-        .flat_map(|field| field.widgets.iter().filter_map(|(id, _)| *id).chain(field.id))
-        .collect();
-    fields.extend(unlisted(view, &listed)?);
-    fields.retain(|field| field.value.is_some());
-    Ok(fields)
+/// Every signature field that has a value, and what is odd about the names of signature fields.
+pub(super) fn signed_fields(view: View<'_>, limits: &Limits) -> Result<(Vec<Field>, Vec<Trick>)> {
+    let mut left = limits.max_objects;
+    let mut all = fields(view, &mut left)?;
+    let ids =
+        |field: &Field| field.widgets.iter().filter_map(|(id, _)| *id).chain(field.id).collect::<Vec<_>>();
+    let listed: HashSet<ObjectId> = all.iter().filter(|field| field.is_signature).flat_map(ids).collect();
+    let tricks = double_names(&all);
+    all.extend(unlisted(view, &listed)?);
+    all.retain(|field| field.is_signature && field.value.is_some());
+    Ok((all, tricks))
 }
 
-/// Every signature field that the form lists, signed or not.
-pub(super) fn signature_fields(view: View<'_>, limits: &Limits) -> Result<Vec<Field>> {
+/// Readers treat fields of one name as one field.
+fn double_names(fields: &[Field]) -> Vec<Trick> {
+    let mut known: HashMap<&str, bool> = HashMap::new();
+    let mut tricks = Vec::new();
+    for field in fields.iter().filter(|field| !field.name.is_empty()) {
+        let before = known.insert(&field.name, field.is_signature);
+        if before.is_some_and(|is_signature| is_signature || field.is_signature) && tricks.len() < MAX_TRICKS
+        {
+            let says =
+                format!("two fields have the name {}, and one of them is a signature field", field.name);
+            tricks.push(Trick::capped("field/double-name", says));
+        }
+    }
+    tricks
+}
+
+/// Every field at the end of its branch that the form lists; each costs one of `left`.
+pub(super) fn fields(view: View<'_>, left: &mut usize) -> Result<Vec<Field>> {
     let Object::Dict(form) = view.lookup_in(&view.catalog()?, b"AcroForm")? else { return Ok(Vec::new()) };
     let Object::Array(roots) = view.lookup_in(&form, b"Fields")? else { return Ok(Vec::new()) };
+    let limit = view.pdf().limits().max_objects;
     let mut found = Vec::new();
     let mut seen = HashSet::new();
-    let mut left = limits.max_objects;
     let mut open: Vec<(Object, Inherited)> =
         roots.into_iter().rev().map(|root| (root, Inherited::default())).collect();
     while let Some((node, inherited)) = open.pop() {
@@ -60,15 +79,13 @@ pub(super) fn signature_fields(view: View<'_>, limits: &Limits) -> Result<Vec<Fi
         if id.is_some_and(|id| !seen.insert(id)) || inherited.level > MAX_LEVELS {
             continue;
         }
-        left = left
-            .checked_sub(1)
-            .ok_or(PdfError::TooLarge { what: "form fields", limit: limits.max_objects })?;
+        *left = left.checked_sub(1).ok_or(PdfError::TooLarge { what: "form fields", limit })?;
         let Object::Dict(dict) = view.follow(&node)? else { continue };
         let inherited = inherited.with(view, &dict)?;
         let (kids, widgets) = kids_and_widgets(view, id, &dict)?;
-        if kids.is_empty() && inherited.is_signature {
-            let Inherited { name, value, .. } = inherited;
-            found.push(Field { id, name, value, widgets, is_listed: true });
+        if kids.is_empty() {
+            let Inherited { name, value, is_signature, .. } = inherited;
+            found.push(Field { id, name, value, widgets, is_signature, is_listed: true });
         } else {
             open.extend(kids.into_iter().rev().map(|kid| (kid, inherited.clone())));
         }
@@ -137,7 +154,14 @@ fn unlisted(view: View<'_>, listed: &HashSet<ObjectId>) -> Result<Vec<Field>> {
                 continue;
             }
             let Inherited { name, value, .. } = Inherited::default().with(view, &dict)?;
-            found.push(Field { id, name, value, widgets: vec![(id, dict)], is_listed: false });
+            found.push(Field {
+                id,
+                name,
+                value,
+                widgets: vec![(id, dict)],
+                is_signature: true,
+                is_listed: false,
+            });
         }
     }
     Ok(found)
@@ -148,12 +172,17 @@ pub(super) fn removed(pdf: &Pdf<'_>, now: &[Field], limits: &Limits) -> Result<V
     let kept: HashSet<Seat> = now.iter().filter_map(|field| seat(pdf.latest(), field)).collect();
     let mut gone: HashSet<Seat> = HashSet::new();
     let mut tricks = Vec::new();
+    let mut left = limits.max_objects;
     for index in 0..pdf.revisions().len().saturating_sub(1) {
         let view = pdf.at(index);
         // An early revision that cannot be read holds no signature that anyone could have made in it.
-        let Ok(fields) = signature_fields(view, limits) else { continue };
-        for field in fields {
-            let Some(seat) = seat(view, &field) else { continue };
+        let fields = match fields(view, &mut left) {
+            Err(error @ PdfError::TooLarge { .. }) => return Err(error),
+            Err(_) => continue,
+            Ok(fields) => fields,
+        };
+        for field in fields.iter().filter(|field| field.is_signature) {
+            let Some(seat) = seat(view, field) else { continue };
             if !kept.contains(&seat) && gone.insert(seat) && tricks.len() < MAX_TRICKS {
                 let says = format!(
                     "revision {} held a signature in field {} that is gone now",

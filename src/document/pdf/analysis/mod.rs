@@ -9,6 +9,7 @@ mod change;
 mod coverage;
 mod extent;
 mod field;
+mod picture;
 mod place;
 mod same;
 mod survey;
@@ -36,7 +37,7 @@ type Result<T> = std::result::Result<T, PdfError>;
 pub struct Analysis {
     /// Oldest first (by where their ranges end), document time stamps included.
     pub signatures: Vec<Placed>,
-    /// Tricks that concern the file, and so every signature in it.
+    /// Tricks that concern the file, and so every signature in it; the gravest first.
     pub tricks: Vec<Trick>,
 }
 
@@ -211,7 +212,10 @@ impl Placed {
 /// [`PdfError::Malformed`] where catalogue, form or page tree cannot be read; [`PdfError::TooLarge`] beyond 256
 /// signatures, `limits` or those the file was opened with.
 pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
-    let fields = field::signed_fields(pdf.latest(), limits)?;
+    // First, since it bounds what reading the objects of a hostile file costs.
+    let survey = survey::survey(pdf, limits)?;
+    let view = pdf.latest();
+    let (fields, names) = field::signed_fields(view, limits)?;
     if fields.len() > MAX_SIGNATURES {
         return Err(PdfError::TooLarge { what: "signatures", limit: MAX_SIGNATURES });
     }
@@ -219,15 +223,16 @@ pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     if fields.is_empty() && removed.is_empty() {
         return Ok(Analysis { signatures: Vec::new(), tricks: Vec::new() });
     }
-    let survey = survey::survey(pdf, limits)?;
-    let pages = pdf.latest().pages()?;
-    let shown = place::widgets_of(pdf.latest(), &pages)?;
+    let pages = view.pages()?;
+    let shown = place::widgets_of(view, &pages)?;
     let mut comparisons = change::Comparisons::new(pdf, &survey, limits);
     let mut signatures = Vec::with_capacity(fields.len());
     for each in &fields {
         let mut placed = value::read(pdf, each)?;
         coverage::judge(pdf, &mut placed);
-        placed.widget = place::widget(pdf.latest(), each, &pages, &shown)?;
+        placed.widget = place::widget(view, each, &pages, &shown)?;
+        let page = placed.widget.page.and_then(|page| pages.get(page as usize - 1));
+        placed.appearance = page.and_then(|page| picture::appearance(view, each, page));
         if let Coverage::Revision(index) = placed.covers {
             placed.changes_after = comparisons.since(index)?;
         }
@@ -238,9 +243,11 @@ pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     let first_signed = signatures.iter().filter_map(Placed::signed_revision).min();
     let mut tricks = survey.tricks(first_signed);
     tricks.extend(coverage::of_file(pdf, &signatures));
+    tricks.extend(names);
     tricks.extend(field::shared_values(&fields));
     tricks.extend(removed);
     tricks.extend(value::permissions(pdf, &fields)?);
+    tricks.sort_by_key(|trick| std::cmp::Reverse(trick.severity));
     tricks.truncate(MAX_TRICKS);
     Ok(Analysis { signatures, tricks })
 }

@@ -7,7 +7,7 @@ use super::field::Field;
 use super::{RectMm, Result, Widget};
 
 /// Millimetres in a point.
-const MM: f64 = 25.4 / 72.0;
+pub(super) const MM: f64 = 25.4 / 72.0;
 /// Annotation flags Hidden and NoView (12.5.3): bits 2 and 6.
 const HIDDEN: i64 = 1 << 1 | 1 << 5;
 
@@ -45,7 +45,7 @@ pub(super) fn widget(
 }
 
 /// `/Rect`, normalised.
-fn rect(view: View<'_>, dict: &Dict) -> Result<Option<Rect>> {
+pub(super) fn rect(view: View<'_>, dict: &Dict) -> Result<Option<Rect>> {
     let Object::Array(items) = view.lookup_in(dict, b"Rect")? else { return Ok(None) };
     let mut numbers = [0.0; 4];
     if items.len() != numbers.len() {

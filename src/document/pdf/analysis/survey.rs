@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::super::syntax::{Indirect, Parser, is_space};
 use super::super::{Entry, Limits, Object, ObjectId, Pdf, PdfError, Revision, View};
 use super::same::{holds_ambiguity, references, same, weight};
-use super::{MAX_TRICKS, Result, Trick};
+use super::{MAX_TRICKS, Result, Severity, Trick};
 
 /// Objects outside every cross-reference section that are looked at.
 const MAX_STRAYS: usize = 64;
@@ -249,10 +249,17 @@ impl Surveyor<'_> {
         let number = stray.id.number;
         if is_live(view, stray.id) {
             let listed = view.resolve(stray.id).unwrap_or(Object::Null);
-            if !same(self.pdf.bytes(), &listed, &stray.object) {
-                let says = format!("object {number} is defined twice in one revision, with two meanings");
-                self.trick(Trick::failed("structure/double-object", says));
+            if same(self.pdf.bytes(), &listed, &stray.object) {
+                return;
             }
+            // A reader that mends a file by scanning takes the last definition: before the listed one it is asleep,
+            // behind it that reader shows another document.
+            let sleeps = matches!(view.entry(number), Some(Entry::At { offset, .. }) if at < offset);
+            let says = format!("object {number} is defined twice in one revision, with two meanings");
+            self.trick(match sleeps {
+                true => Trick::capped("shadow/double-object", says),
+                false => Trick::failed("structure/double-object", says),
+            });
         } else if self.dangling.iter().any(|dangling| dangling.target == stray.id) {
             let says =
                 format!("object {number} is used and defined, but not listed: a later table could wake it");
@@ -282,8 +289,16 @@ impl Surveyor<'_> {
     }
 
     fn trick(&mut self, trick: Trick) {
-        if self.tricks.len() < MAX_TRICKS && !self.tricks.contains(&trick) {
+        if self.tricks.contains(&trick) {
+            return;
+        }
+        if self.tricks.len() < MAX_TRICKS {
             self.tricks.push(trick);
+        } else if trick.severity == Severity::Failed
+            && let Some(lesser) = self.tricks.iter_mut().find(|known| known.severity == Severity::Capped)
+        {
+            // A flood of lesser tricks must not push out a graver one.
+            *lesser = trick;
         }
     }
 }
