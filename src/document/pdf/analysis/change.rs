@@ -1,0 +1,283 @@
+//! What later revisions changed: the signed revision and the file of now, object by object.
+//!
+//! Every object whose place differs between the two is compared by meaning, so that nothing depends on which path a
+//! reader takes to it. What [`super::allow`] cannot account for is a change of content.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::super::{Dict, Entry, Limits, Object, ObjectId, Page, Pdf, View};
+use super::same::{references, same};
+use super::survey::{Survey, is_live, reachable};
+use super::text::name;
+use super::{Change, ChangeKind, MAX_CHANGES, Result};
+
+/// Comparisons of revisions with now, each made once.
+pub(super) struct Comparisons<'p> {
+    pdf: &'p Pdf<'p>,
+    survey: &'p Survey,
+    limits: &'p Limits,
+    done: HashMap<usize, Vec<Change>>,
+}
+
+impl<'p> Comparisons<'p> {
+    pub(super) fn new(pdf: &'p Pdf<'p>, survey: &'p Survey, limits: &'p Limits) -> Self {
+        Self { pdf, survey, limits, done: HashMap::new() }
+    }
+
+    /// What changed since revision `index`.
+    pub(super) fn since(&mut self, index: usize) -> Result<Vec<Change>> {
+        if let Some(changes) = self.done.get(&index) {
+            return Ok(changes.clone());
+        }
+        let mut comparison = Comparison::new(self.pdf, index, self.limits);
+        comparison.sort_objects();
+        comparison.allow()?;
+        comparison.wakened(self.survey);
+        let changes = comparison.finish();
+        self.done.insert(index, changes.clone());
+        Ok(changes)
+    }
+}
+
+/// One comparison under way.
+pub(super) struct Comparison<'p> {
+    pub(super) old: View<'p>,
+    pub(super) new: View<'p>,
+    pub(super) limits: &'p Limits,
+    /// Objects there then and now, with two meanings. What is accounted for is taken out.
+    pub(super) changed: BTreeMap<ObjectId, (Object, Object)>,
+    /// Objects that were not there.
+    pub(super) created: HashSet<ObjectId>,
+    /// Objects among `created` that something allowed accounts for.
+    pub(super) owned: HashSet<ObjectId>,
+    /// Widgets of signature fields that were added.
+    pub(super) widgets: HashSet<ObjectId>,
+    changes: Vec<Change>,
+    unlisted_changes: usize,
+    shown: Option<HashSet<ObjectId>>,
+}
+
+impl<'p> Comparison<'p> {
+    fn new(pdf: &'p Pdf<'p>, index: usize, limits: &'p Limits) -> Self {
+        Self {
+            old: pdf.at(index),
+            new: pdf.latest(),
+            limits,
+            changed: BTreeMap::new(),
+            created: HashSet::new(),
+            owned: HashSet::new(),
+            widgets: HashSet::new(),
+            changes: Vec::new(),
+            unlisted_changes: 0,
+            shown: None,
+        }
+    }
+
+    /// The file.
+    pub(super) fn bytes(&self) -> &'p [u8] {
+        self.new.pdf().bytes()
+    }
+
+    /// Notes a change that is on the whitelist.
+    pub(super) fn allowed(&mut self, kind: ChangeKind, what: impl Into<String>) {
+        self.note(Change { what: what.into(), allowed: true, kind });
+    }
+
+    /// Notes a change that isn't.
+    pub(super) fn refused(&mut self, what: impl Into<String>) {
+        self.note(Change { what: what.into(), allowed: false, kind: ChangeKind::Content });
+    }
+
+    fn note(&mut self, change: Change) {
+        if self.changes.contains(&change) {
+            return;
+        }
+        // What isn't allowed always finds a place; the list stays short.
+        if self.changes.len() < MAX_CHANGES
+            || !change.allowed && self.changes.iter().all(|known| known.allowed)
+        {
+            self.changes.push(change);
+        } else {
+            self.unlisted_changes += 1;
+        }
+    }
+
+    /// Finds the objects whose place differs, and sorts them into changed, created and removed.
+    fn sort_objects(&mut self) {
+        for number in self.touched() {
+            let [old, new] = [self.old, self.new].map(|view| live_id(view, number));
+            match (old, new) {
+                (Some(old), Some(new)) if old == new => self.compare(old),
+                (Some(old), Some(new)) => {
+                    self.refused(format!(
+                        "object {number} was replaced (generation {} by {})",
+                        old.generation, new.generation
+                    ));
+                }
+                (Some(old), None) => {
+                    let object = self.old.resolve(old).unwrap_or(Object::Null);
+                    if !is_structure(&object) {
+                        self.refused(format!("{} was removed", describe(number, &object)));
+                    }
+                }
+                (None, Some(new)) if self.was_there(new) => {
+                    self.refused(format!("object {number}, deleted before, was brought back"));
+                }
+                (None, Some(new)) => {
+                    self.created.insert(new);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// Numbers whose entry differs, and those in an object stream that differs.
+    fn touched(&self) -> BTreeSet<u32> {
+        let revisions = self.new.pdf().revisions();
+        let (before, after) = revisions.split_at((self.old.revision() + 1).min(revisions.len()));
+        let place = |view: View<'_>, number| view.entry(number).unwrap_or(Entry::Free);
+        let mut touched: BTreeSet<u32> = after
+            .iter()
+            .flat_map(|revision| revision.entries.keys().copied())
+            .filter(|number| place(self.old, *number) != place(self.new, *number))
+            .collect();
+        let inside: Vec<u32> = before
+            .iter()
+            .flat_map(|revision| &revision.entries)
+            .filter(|(_, entry)| matches!(entry, Entry::InStream { stream, .. } if touched.contains(stream)))
+            .map(|(number, _)| *number)
+            .collect();
+        touched.extend(inside);
+        touched
+    }
+
+    fn compare(&mut self, id: ObjectId) {
+        match (self.old.resolve(id), self.new.resolve(id)) {
+            (Ok(old), Ok(new)) if same(self.bytes(), &old, &new) => {}
+            (Ok(old), Ok(new)) if is_structure(&old) && is_structure(&new) => {}
+            (Ok(old), Ok(new)) => {
+                self.changed.insert(id, (old, new));
+            }
+            _ => self.refused(format!("object {} was written again and cannot be read", id.number)),
+        }
+    }
+
+    /// Whether `id` was in use in the signed revision or one before it.
+    fn was_there(&self, id: ObjectId) -> bool {
+        let revisions = self.new.pdf().revisions();
+        revisions.iter().take(self.old.revision() + 1).any(|revision| {
+            match revision.entries.get(&id.number) {
+                Some(Entry::At { generation, .. }) => *generation == id.generation,
+                Some(Entry::InStream { .. }) => id.generation == 0,
+                _ => false,
+            }
+        })
+    }
+
+    /// Whether the signed revision leads to `id` by any way but its validation data and metadata, so that changing it
+    /// may change what is shown.
+    pub(super) fn is_shown(&mut self, id: ObjectId) -> Result<bool> {
+        if self.shown.is_none() {
+            self.shown = Some(reachable(self.old, &[b"DSS", b"Metadata"], self.limits)?);
+        }
+        Ok(self.shown.as_ref().is_some_and(|shown| shown.contains(&id)))
+    }
+
+    /// Accounts for every created object that `from` leads to through created objects.
+    pub(super) fn own(&mut self, from: &Object) {
+        let mut open = references(from);
+        while let Some(id) = open.pop() {
+            if self.created.contains(&id)
+                && self.owned.insert(id)
+                && let Ok(object) = self.new.resolve(id)
+            {
+                open.extend(references(&object));
+            }
+        }
+    }
+
+    /// References of the signed revision to nothing, that lead somewhere now.
+    fn wakened(&mut self, survey: &Survey) {
+        let pdf = self.new.pdf();
+        let signed = self.old.revision();
+        for dangling in survey.dangling.iter().filter(|dangling| dangling.revision <= signed) {
+            let is_current =
+                pdf.at(dangling.revision).entry(dangling.holder) == self.old.entry(dangling.holder);
+            if is_current && !is_live(self.old, dangling.target) && is_live(self.new, dangling.target) {
+                self.refused(format!(
+                    "object {}, to which the signed object {} refers, was not there when it was signed",
+                    dangling.target.number, dangling.holder
+                ));
+            }
+        }
+    }
+
+    /// Objects that were added and that nothing allowed accounts for, in one line.
+    fn unneeded(&mut self) {
+        let mut rest: Vec<ObjectId> = self.created.difference(&self.owned).copied().collect();
+        rest.sort_unstable();
+        let describe = |id: ObjectId| {
+            let object = self.new.resolve(id).unwrap_or(Object::Null);
+            (!is_structure(&object)).then(|| describe(id.number, &object))
+        };
+        let rest: Vec<String> = rest.into_iter().filter_map(describe).collect();
+        if let Some(first) = rest.first() {
+            let more = if rest.len() > 1 {
+                format!(" and {} more objects were", rest.len() - 1)
+            } else {
+                " was".to_owned()
+            };
+            self.refused(format!("{first}{more} added, which nothing allowed needs"));
+        }
+    }
+
+    /// Everything not accounted for is a change of content.
+    fn finish(mut self) -> Vec<Change> {
+        let pages = self.old.pages().unwrap_or_default();
+        for (id, (old, _)) in std::mem::take(&mut self.changed) {
+            let what = content_of(&pages, id).unwrap_or_else(|| describe(id.number, &old));
+            self.refused(format!("{what} was changed"));
+        }
+        self.unneeded();
+        if self.unlisted_changes > 0 {
+            let what = format!("and {} more changes", self.unlisted_changes);
+            let allowed = self.changes.iter().all(|change| change.allowed);
+            self.changes.push(Change { what, allowed, kind: ChangeKind::Content });
+        }
+        self.changes
+    }
+}
+
+fn live_id(view: View<'_>, number: u32) -> Option<ObjectId> {
+    match view.entry(number)? {
+        Entry::At { generation, .. } => Some(ObjectId { number, generation }),
+        Entry::InStream { .. } => Some(ObjectId { number, generation: 0 }),
+        Entry::Free => None,
+    }
+}
+
+/// Cross-reference and object streams: the objects they hold are compared for themselves.
+fn is_structure(object: &Object) -> bool {
+    object
+        .as_stream()
+        .is_some_and(|stream| stream.dict.is(b"Type", b"XRef") || stream.dict.is(b"Type", b"ObjStm"))
+}
+
+/// The page whose content `id` is.
+fn content_of(pages: &[Page], id: ObjectId) -> Option<String> {
+    let of =
+        |page: &Page| page.dict.find(b"Contents").is_some_and(|contents| references(contents).contains(&id));
+    pages.iter().position(of).map(|index| format!("the content of page {}", index + 1))
+}
+
+/// An object by its number, and its type where it has one.
+pub(super) fn describe(number: u32, object: &Object) -> String {
+    let kinds = object.as_dict().map_or_else(Vec::new, |dict: &Dict| {
+        [&b"Type"[..], b"Subtype", b"FT"].iter().filter_map(|key| name(dict, key)).collect::<Vec<_>>()
+    });
+    if kinds.is_empty() {
+        format!("object {number}")
+    } else {
+        format!("object {number} ({})", kinds.join(", "))
+    }
+}
