@@ -245,6 +245,14 @@ impl<'p> View<'p> {
         page::pages(*self)
     }
 
+    /// Page `number`, from 1; cheaper than [`View::pages`] in a long document.
+    ///
+    /// # Errors
+    /// [`PdfError::MissingPage`], and those of [`View::pages`].
+    pub fn page(&self, number: u32) -> Result<Page> {
+        page::nth(*self, number)
+    }
+
     /// Where `id` lies, from its number to the end of `endobj`; `None` where it is in an object stream or nowhere.
     pub fn object_span(&self, id: ObjectId) -> Option<Range<usize>> {
         match self.entry(id.number)? {

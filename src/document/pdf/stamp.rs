@@ -74,7 +74,8 @@ impl Pdf<'_> {
             });
         }
         let view = self.latest();
-        let page = page(view, placement.page)?;
+        let page = view.page(placement.page)?;
+        let page = Page { dict: unambiguous(page.dict)?, ..page };
         let place = place(placement, appearance, &page)?;
         let form = Form::read(view)?;
         let field = form.free_name()?;
@@ -131,18 +132,6 @@ impl Prepared {
             place.copy_from_slice(&hex_pair(*byte));
         }
         Ok(octets)
-    }
-}
-
-fn page(view: View<'_>, number: u32) -> Result<Page> {
-    let mut pages = view.pages()?;
-    let count = pages.len();
-    match (number as usize).checked_sub(1) {
-        Some(index) if index < count => {
-            let page = pages.swap_remove(index);
-            Ok(Page { dict: unambiguous(page.dict)?, ..page })
-        }
-        _ => Err(PdfError::MissingPage { page: number, pages: count }),
     }
 }
 
