@@ -1,5 +1,11 @@
 //! PDF: reading with the spans, revisions and duplicates that a verifier must see, and stamping by an incremental
 //! update that leaves every earlier octet as it was.
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `syntax`, `object` | octets to objects |
+//! | `xref`, `file`, `filter`, `page` | revisions, a view of each, decoded streams, the page tree |
+//! | `place`, `permission`, `stamp`, `write` | where a stamp goes, whether it may, what it adds, how that is written |
 
 mod error;
 mod file;

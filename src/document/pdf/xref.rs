@@ -345,11 +345,14 @@ fn table_entry(parser: &mut Parser<'_>) -> Result<Entry> {
     let wrong = PdfError::malformed("a row of a cross-reference table cannot be read", parser.at);
     let offset = parser.unsigned().and_then(|n| usize::try_from(n).ok());
     parser.skip_white();
-    let generation = parser.unsigned().and_then(|n| u16::try_from(n).ok());
+    let generation = parser.unsigned();
     parser.skip_white();
     match (offset, generation, parser.next()) {
+        // Nobody asks for the generation of what is free, and some writers make it 65536.
         (Some(_), Some(_), Some(b'f')) | (Some(0), Some(_), Some(b'n')) => Ok(Entry::Free),
-        (Some(offset), Some(generation), Some(b'n')) => Ok(Entry::At { offset, generation }),
+        (Some(offset), Some(generation), Some(b'n')) => {
+            Ok(Entry::At { offset, generation: u16::try_from(generation).map_err(|_| wrong)? })
+        }
         _ => Err(wrong),
     }
 }

@@ -53,6 +53,20 @@ fn pages_and_objects_agree_with_lopdf() {
 }
 
 #[test]
+fn one_page_is_found_as_among_all() {
+    for name in SOUND {
+        let bytes = fixture(name);
+        let pdf = opened(&bytes);
+        let pages = pdf.latest().pages().unwrap();
+        for (number, page) in (1..).zip(&pages) {
+            assert_eq!(pdf.latest().page(number).as_ref(), Ok(page), "{name}");
+        }
+        let missing = PdfError::MissingPage { page: 0, pages: pages.len() };
+        assert_eq!(pdf.latest().page(0), Err(missing), "{name}");
+    }
+}
+
+#[test]
 fn the_hidden_object_of_a_hybrid_file_is_found() {
     let bytes = fixture("hybrid.pdf");
     let pdf = opened(&bytes);
@@ -171,6 +185,8 @@ fn what_is_tolerated_is_told() {
     assert_eq!(&behind[pdf.tail()], b"junk");
     let blank = [&sound[..], b"\r\n\r\n "].concat();
     assert_eq!(opened(&blank).oddities(), []);
+    let free = String::from_utf8(sound.clone()).unwrap().replace("65535 f", "65536 f");
+    assert_eq!(opened(free.as_bytes()).oddities(), []);
     let shifted = String::from_utf8(sound).unwrap().replace("%PDF-1.7\n", "\n%PDF-1.\n");
     assert_eq!(opened(shifted.as_bytes()).oddities()[0].what, "octets stand before the header");
 }

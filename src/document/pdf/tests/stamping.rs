@@ -148,3 +148,48 @@ fn ambiguous_or_foreign_structures_are_not_written_over() {
     assert_eq!(refused("", "/MediaBox[0 0 1 1]/Rotate 90"), "pdf/malformed");
     assert_eq!(refused("", "/CropBox[0 0 1 1]"), "pdf/page-size");
 }
+
+#[test]
+fn each_kind_of_signature_is_announced_by_its_own_names() {
+    let table = [
+        (SignatureKind::SesSeal, &b"Gomain.GMPkiLite"[..], &b"GM.sm2seal"[..]),
+        (SignatureKind::Cms, b"Adobe.PPKLite", b"adbe.pkcs7.detached"),
+        (SignatureKind::Pades, b"Adobe.PPKLite", b"ETSI.CAdES.detached"),
+    ];
+    let bytes = fixture("one-page.pdf");
+    for (kind, filter, sub_filter) in table {
+        let said = StampNames { location: Some("Linjiang".into()), ..names(kind) };
+        let prepared = opened(&bytes).prepare(&at(1), &ring(), &said, 64).unwrap();
+        assert_eq!((prepared.field(), prepared.room_bytes()), ("Stamp1", 64));
+        let after = prepared.embed(&[0x30, 0]).unwrap();
+        let pdf = opened(&after);
+        let view = pdf.latest();
+        let field = view.follow(&fields(&pdf)[0]).unwrap();
+        let value = view.lookup_in(field.as_dict().unwrap(), b"V").unwrap();
+        let value = value.as_dict().unwrap();
+        assert!(
+            value.is(b"Type", b"Sig") && value.is(b"Filter", filter) && value.is(b"SubFilter", sub_filter)
+        );
+        let text = |key: &[u8]| value.find(key).unwrap().as_string().unwrap().bytes.clone();
+        assert_eq!(text(b"M"), b"D:20261120183000+08'00'");
+        assert_eq!(text(b"Location"), b"Linjiang");
+        assert!(text(b"Reason").starts_with(&[0xfe, 0xff, 0x62, 0x79]), "UTF-16 with its mark");
+        assert_eq!(field.as_dict().unwrap().find(b"F"), Some(&Object::Integer(132)));
+    }
+}
+
+#[test]
+fn a_name_taken_by_another_field_is_passed_over() {
+    let field = "<</FT/Tx/T(Stamp1)/Kids[<</T<feff0041>>>]>>";
+    let bytes = built("/AcroForm<</Fields[4 0 R<</T<feff005300740061006d00700032>>>]>>", "", &[field]);
+    let pdf = opened(&bytes);
+    let prepared = pdf.prepare(&at(1), &ring(), &names(SignatureKind::SesSeal), 64).unwrap();
+    assert_eq!(prepared.field(), "Stamp3");
+}
+
+#[test]
+fn an_opened_and_a_prepared_file_may_change_threads() {
+    fn moves<T: Send + Sync>() {}
+    moves::<Pdf<'_>>();
+    moves::<Prepared>();
+}
