@@ -40,14 +40,16 @@ pub struct Limits {
     pub max_revisions: usize,
     /// Levels of arrays and dictionaries in one another, at most 128.
     pub max_depth: usize,
-    /// Values in one indirect object.
+    /// Values in one indirect object, and in all trailers together.
     pub max_values: usize,
     /// Nodes of the page tree.
     pub max_pages: usize,
     /// Decoded octets of one stream, also between two filters.
     pub max_decoded_bytes: usize,
-    /// Decoded octets of all streams together.
+    /// Decoded octets of all streams together, over the life of a [`Pdf`].
     pub max_total_decoded_bytes: usize,
+    /// Octets read as objects over the life of a [`Pdf`]; an object asked for twice counts twice.
+    pub max_parsed_bytes: usize,
 }
 
 impl Default for Limits {
@@ -60,7 +62,8 @@ impl Default for Limits {
             max_values: 500_000,
             max_pages: 100_000,
             max_decoded_bytes: 32 << 20,
-            max_total_decoded_bytes: 256 << 20,
+            max_total_decoded_bytes: 1 << 30,
+            max_parsed_bytes: 1 << 30,
         }
     }
 }

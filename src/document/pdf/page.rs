@@ -75,11 +75,15 @@ struct Inherited {
 /// Every page in order.
 pub(super) fn pages(view: View<'_>) -> Result<Vec<Page>> {
     let mut pages = Vec::new();
+    let before = view.pdf().values_read();
+    let limit = view.pdf().limits().max_values.saturating_mul(4);
+    let mut is_too_large = false;
     walk(view, &mut |page| {
         pages.push(page);
-        Walk::On
+        is_too_large = view.pdf().values_read() - before > limit;
+        if is_too_large { Walk::Stop } else { Walk::On }
     })?;
-    Ok(pages)
+    if is_too_large { Err(PdfError::TooLarge { what: "values in all pages", limit }) } else { Ok(pages) }
 }
 
 /// Page `number`, from 1. Pages behind it are not looked at, those before it not kept.

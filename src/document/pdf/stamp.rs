@@ -8,7 +8,7 @@ use super::PdfError;
 use super::file::{Pdf, View};
 use super::object::{Dict, Object, ObjectId, PdfString};
 use super::page::Page;
-use super::permission::Fields;
+use super::permission::{Fields, STAMP};
 use super::place::{Place, Placement, place};
 use super::write::{Increment, Unsigned, hex_pair};
 use crate::document::appearance::{Appearance, Paint};
@@ -322,9 +322,9 @@ impl Form {
 
     /// The first of `Stamp1`, `Stamp2` … that no field bears.
     fn free_name(&self) -> Result<String> {
-        let most = self.fields.names.len() + 1;
-        let mut names = (1..=most).map(|number| format!("Stamp{number}"));
-        let taken = |name: &String| self.fields.names.contains(name);
+        let most = self.fields.stamps.len() + 1;
+        let mut names = (1..=most).map(|number| format!("{STAMP}{number}"));
+        let taken = |name: &String| self.fields.stamps.contains(name);
         names.find(|name| !taken(name)).ok_or(PdfError::Form { what: "every name of a stamp is taken" })
     }
 

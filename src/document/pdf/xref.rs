@@ -29,7 +29,8 @@ struct Section {
 /// Reads every revision, oldest first.
 pub(super) fn revisions(bytes: &[u8], limits: &Limits, oddities: &mut Vec<Oddity>) -> Result<Vec<Revision>> {
     let (entries_left, decoded_left) = (limits.max_objects, limits.max_total_decoded_bytes);
-    let mut reader = Reader { bytes, limits, entries_left, decoded_left, oddities };
+    let values_left = limits.max_values;
+    let mut reader = Reader { bytes, limits, entries_left, decoded_left, values_left, oddities };
     let mut sections = reader.chain()?;
     let linearised = reader.merge_linearised(&mut sections)?;
     sections.reverse();
@@ -71,6 +72,7 @@ struct Reader<'a, 'o> {
     limits: &'a Limits,
     entries_left: usize,
     decoded_left: usize,
+    values_left: usize,
     oddities: &'o mut Vec<Oddity>,
 }
 
@@ -170,7 +172,10 @@ impl Reader<'_, '_> {
                 insert(&mut entries, number as u32, entry, parser.at)?;
             }
         }
-        let trailer = match parser.object()? {
+        parser.values_left = self.values_left;
+        let trailer = parser.object()?;
+        self.values_left = parser.values_left;
+        let trailer = match trailer {
             Object::Dict(trailer) => trailer,
             _ => return Err(PdfError::malformed("a trailer is not a dictionary", parser.at)),
         };
@@ -209,7 +214,9 @@ impl Reader<'_, '_> {
                 start,
             ))
         };
+        parser.values_left = self.values_left;
         let indirect = parser.indirect(&direct)?;
+        self.values_left = parser.values_left;
         let Object::Stream(stream) = indirect.object else {
             return Err(PdfError::malformed("expected a cross-reference table or stream", start));
         };

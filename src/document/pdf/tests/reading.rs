@@ -190,3 +190,33 @@ fn what_is_tolerated_is_told() {
     let shifted = String::from_utf8(sound).unwrap().replace("%PDF-1.7\n", "\n%PDF-1.\n");
     assert_eq!(opened(shifted.as_bytes()).oddities()[0].what, "octets stand before the header");
 }
+
+#[test]
+fn one_large_object_under_many_numbers_ends() {
+    // Every kid of the page tree is the same big dictionary in one object stream.
+    let big = format!("<</Type/Page/Big[{}]>>", "0 ".repeat(20_000));
+    let kids: String = (10..400).map(|number| format!("{number} 0 R ")).collect();
+    let head: String = (10..400).map(|number| format!("{number} 0 ")).collect();
+    let mut out = String::from("%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n");
+    let pages = out.len();
+    out.push_str(&format!("2 0 obj\n<</Type/Pages/Kids[{kids}]>>\nendobj\n"));
+    let container = out.len();
+    let length = head.len() + big.len();
+    out.push_str(&format!("3 0 obj\n<</Type/ObjStm/N 390/First {}/Length {length}>>\nstream\n", head.len()));
+    out.push_str(&format!("{head}{big}\nendstream\nendobj\n"));
+    let start = out.len();
+    let mut rows = format!("01{:06x}0000 01{pages:06x}0000 01{container:06x}0000 ", 9);
+    (0..390).for_each(|index| rows.push_str(&format!("02000003{index:04x} ")));
+    let length = rows.len() + 1;
+    out.push_str(&format!(
+        "4 0 obj\n<</Type/XRef/W[1 3 2]/Index[1 3 10 390]/Size 400/Root 1 0 R/Length {length}"
+    ));
+    out.push_str(&format!(
+        "/Filter/ASCIIHexDecode>>\nstream\n{rows}>\nendstream\nendobj\nstartxref\n{start}\n%%EOF"
+    ));
+    let pdf = opened(out.as_bytes());
+    assert!(matches!(pdf.latest().pages(), Err(PdfError::TooLarge { what: "values in all pages", .. })));
+    let limits = Limits { max_parsed_bytes: 1 << 20, ..Limits::default() };
+    let pdf = open(out.as_bytes(), &limits).unwrap();
+    assert!(matches!(pdf.latest().page(390), Err(PdfError::TooLarge { what: "octets read as objects", .. })));
+}

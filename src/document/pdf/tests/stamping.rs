@@ -193,3 +193,19 @@ fn an_opened_and_a_prepared_file_may_change_threads() {
     moves::<Pdf<'_>>();
     moves::<Prepared>();
 }
+
+#[test]
+fn fields_without_end_are_refused() {
+    let refused = |objects: &[&str]| {
+        let bytes = built("/AcroForm<</Fields[4 0 R 7 0 R 8 0 R 9 0 R 10 0 R]>>", "", objects);
+        opened(&bytes).prepare(&at(1), &ring(), &names(SignatureKind::Cms), 64).map(|_| ()).unwrap_err()
+    };
+    // The same hundred thousand kids, reached by five names.
+    let kids = format!("<</Kids[{}]>>", "<<>>".repeat(100_000));
+    let wide = ["5 0 R", &kids, "null", "5 0 R", "5 0 R", "5 0 R", "5 0 R"];
+    assert!(matches!(refused(&wide), PdfError::TooLarge { what: "fields, or levels of fields", .. }));
+    let long = format!("<</T({})>>", "x".repeat(5000));
+    assert!(matches!(refused(&[&long]), PdfError::TooLarge { what: "octets in the name of a field", .. }));
+    let many = format!("<</FT/Sig/Kids[{}]>>", "<</V<<>>>>".repeat(1001));
+    assert!(matches!(refused(&[&many]), PdfError::TooLarge { what: "signatures", .. }));
+}
