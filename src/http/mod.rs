@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod extract;
+pub mod health;
 pub mod idempotency;
 pub mod limits;
 pub mod openapi;
