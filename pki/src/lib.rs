@@ -10,6 +10,7 @@ pub mod sign;
 pub mod sm2;
 pub mod sm3;
 pub mod time;
+pub mod x509;
 
 #[cfg(test)]
 mod testing;
