@@ -4,7 +4,9 @@
 //! costs its own request and nothing else. One that hangs keeps its thread; so a device gets a pool of its own, and
 //! the software keys are not behind it.
 
+use super::Checked;
 use crate::base::{Entropy, entropy::Rng};
+use rand_core::CryptoRng;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -15,7 +17,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 use yinxin_pki::{
-    sign::{Algorithm, Digest, PublicKey, SignError, SignInput, Signer, VerifyError, verify, verify_digest},
+    sign::{SignError, SignInput, Signer},
     sm2::SmDigest,
 };
 
@@ -54,11 +56,7 @@ impl ToSign {
     }
 }
 
-struct Work {
-    signer: Arc<dyn Signer>,
-    input: ToSign,
-    answer: oneshot::Sender<Result<Vec<u8>, SignError>>,
-}
+type Work = Box<dyn FnOnce(&mut Rng) + Send>;
 
 /// Threads that sign. Dropping it lets them finish what is queued and end.
 pub struct SigningPool {
@@ -76,8 +74,8 @@ impl SigningPool {
         for number in 0..size.threads.max(1) {
             let (work, alive, mut rng) = (work.clone(), alive.clone(), Rng::new(entropy.clone()));
             std::thread::Builder::new().name(format!("sign-{number}")).spawn(move || {
-                while let Some(next) = next(&work) {
-                    serve(next, &mut rng);
+                while let Some(work) = next(&work) {
+                    work(&mut rng);
                 }
                 drop(alive);
             })?;
@@ -98,8 +96,20 @@ impl SigningPool {
         input: ToSign,
         patience: Duration,
     ) -> Result<Vec<u8>, SignError> {
+        let signer = Checked::new(signer);
+        self.run(move |rng| signer.sign(input.as_input(), rng), patience).await
+    }
+
+    /// Runs `work`, which signs something on its way, on a thread of the pool: for formats that make a whole product
+    /// around one signature. Limits and errors are those of [`SigningPool::sign`]; `work` wraps its signer in
+    /// [`Checked`] itself.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn CryptoRng) -> Result<T, SignError> + Send + 'static,
+        patience: Duration,
+    ) -> Result<T, SignError> {
         let (answer, product) = oneshot::channel();
-        self.submit(Work { signer, input, answer })?;
+        self.submit(Box::new(move |rng| serve(work, answer, rng)))?;
         match tokio::time::timeout(patience, product).await {
             Ok(Ok(product)) => product,
             Ok(Err(_)) => Err(SignError::Fault),
@@ -138,53 +148,32 @@ fn next(work: &Mutex<Receiver<Work>>) -> Option<Work> {
 }
 
 /// Does one work. Nothing a signer does, not even in its drop, reaches the thread's loop.
-fn serve(work: Work, rng: &mut Rng) {
-    let Work { signer, input, answer } = work;
+fn serve<T>(
+    work: impl FnOnce(&mut dyn CryptoRng) -> Result<T, SignError>,
+    answer: oneshot::Sender<Result<T, SignError>>,
+    rng: &mut Rng,
+) {
     if answer.is_closed() {
-        return; // whoever asked has given up: a device's time is for the others
+        // Whoever asked has given up: a device's time is for the others.
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(work)));
+        return;
     }
-    let product = catch_unwind(AssertUnwindSafe(move || {
-        let product = signer.sign(input.as_input(), rng.as_dyn());
-        let product = product.and_then(|value| checked(&*signer, &input, value));
-        drop(signer);
-        product
-    }));
-    // The one who asked may have given up meanwhile; the product is dropped then.
-    let _ = answer.send(product.unwrap_or_else(|_| {
+    let product = catch_unwind(AssertUnwindSafe(move || work(rng.as_dyn()))).unwrap_or_else(|_| {
         tracing::error!("a signer panicked; its request was answered with a fault");
         Err(SignError::Fault)
-    }));
-}
-
-/// Withholds a product that doesn't verify. Signers that verify by themselves are not checked twice: for SM2 that
-/// would more than double the cost of a signature.
-fn checked(signer: &dyn Signer, input: &ToSign, value: Vec<u8>) -> Result<Vec<u8>, SignError> {
-    if signer.checks_own_products() {
-        return Ok(value);
-    }
-    let held = match (&signer.public_key(), input) {
-        (PublicKey::Sm2(key), ToSign::Sm2Digest(digest)) => verify_digest(key, digest, &value),
-        (key @ PublicKey::Sm2(_), ToSign::Message(message)) => {
-            verify(key, Algorithm::Sm2Sm3, message, &value)
-        }
-        (key @ PublicKey::P256(_), ToSign::Message(message)) => {
-            verify(key, Algorithm::Ecdsa(Digest::Sha256), message, &value)
-        }
-        // No key of another kind is kept here, so nothing says which digest its signature has.
-        _ => Err(VerifyError::KeyMismatch),
-    };
-    held.map(|()| value).map_err(|error| {
-        tracing::error!(%error, "a signer's product was withheld");
-        SignError::Fault
-    })
+    });
+    // The one who asked may have given up meanwhile; the product is dropped then.
+    let _ = answer.send(product);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::entropy::SeededEntropy;
-    use rand_core::CryptoRng;
-    use yinxin_pki::{sign::P256Key, sm2};
+    use yinxin_pki::{
+        sign::{Algorithm, Digest, P256Key, PublicKey, verify},
+        sm2,
+    };
 
     const LONG: Duration = Duration::from_secs(60);
 
