@@ -13,3 +13,4 @@
 pub mod base;
 pub mod document;
 pub mod keys;
+pub mod store;

@@ -11,7 +11,7 @@ CREATE TABLE keystore (
     verifier BYTEA NOT NULL,
     wrapped BYTEA NOT NULL,
     generation BIGINT NOT NULL,
-    made_at BIGINT NOT NULL,
+    made_at_ms BIGINT NOT NULL,
     checksum BYTEA NOT NULL
 );
 
@@ -24,6 +24,6 @@ CREATE TABLE signing_key (
     public_key BYTEA NOT NULL,
     aead TEXT,
     wrapped BYTEA,
-    made_at BIGINT NOT NULL,
-    destroyed_at BIGINT
+    made_at_ms BIGINT NOT NULL,
+    destroyed_at_ms BIGINT
 );

@@ -11,7 +11,7 @@ CREATE TABLE keystore (
     verifier BLOB NOT NULL,
     wrapped BLOB NOT NULL,
     generation INTEGER NOT NULL,
-    made_at INTEGER NOT NULL,
+    made_at_ms INTEGER NOT NULL,
     checksum BLOB NOT NULL
 ) STRICT;
 
@@ -24,6 +24,6 @@ CREATE TABLE signing_key (
     public_key BLOB NOT NULL,
     aead TEXT,
     wrapped BLOB,
-    made_at INTEGER NOT NULL,
-    destroyed_at INTEGER
+    made_at_ms INTEGER NOT NULL,
+    destroyed_at_ms INTEGER
 ) STRICT;

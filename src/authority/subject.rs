@@ -23,7 +23,7 @@ pub struct SubjectFields {
 }
 
 impl SubjectFields {
-    /// A subject with this common name (CN), 1 to 64 characters without control characters. The country is always CN.
+    /// A subject with this common name (CN), 1 to 64 characters, none hidden. The country is always CN.
     pub fn new(common_name: &str) -> Result<Self, Refusal> {
         let common_name = checked("common name", common_name)?;
         Ok(Self { common_name, organisation: None, unit: None, province: None, locality: None, organisation_id: None })
@@ -67,13 +67,20 @@ impl SubjectFields {
 
 fn checked(field: &str, text: &str) -> Result<String, Refusal> {
     let chars = text.chars().count();
-    if chars == 0 || chars > LONGEST_CHARS || text.trim() != text || text.chars().any(char::is_control) {
+    if chars == 0 || chars > LONGEST_CHARS || text.trim() != text || text.chars().any(is_hidden) {
         let says = format!(
-            "the {field} of a certificate has 1 to {LONGEST_CHARS} characters, none of control, no space at its ends"
+            "the {field} of a certificate has 1 to {LONGEST_CHARS} characters, none of them hidden, no space at its ends"
         );
         return Err(Refusal::new("authority/subject", says));
     }
     Ok(text.to_owned())
+}
+
+/// Control characters, and those that show nothing or turn the direction of what follows: two names that look alike
+/// must be alike.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -84,7 +91,7 @@ mod tests {
     fn odd_names_are_refused() {
         let longest = "名".repeat(64);
         assert!(SubjectFields::new(&longest).is_ok());
-        for odd in ["", " ", " x", "x ", "x\n", "a\0b", "\u{7f}", &"名".repeat(65)] {
+        for odd in ["", " ", " x", "x ", "x\n", "a\0b", "\u{7f}", "a\u{202e}b", "a\u{200b}b", &"名".repeat(65)] {
             assert_eq!(SubjectFields::new(odd).unwrap_err().code, "authority/subject", "{odd:?}");
             let longer = SubjectFields::new("x").unwrap().organisation(odd);
             assert!(longer.is_err());

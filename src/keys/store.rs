@@ -8,43 +8,43 @@ use crate::{
 
 const HEADER: Statement = Statement::portable(
     "keys.header",
-    "SELECT format, kdf, memory_kib, passes, salt, aead, verifier, wrapped, generation, made_at, checksum \
+    "SELECT format, kdf, memory_kib, passes, salt, aead, verifier, wrapped, generation, made_at_ms, checksum \
      FROM keystore WHERE slot = 1",
 );
 
 const INSERT_HEADER: Statement = Statement::portable(
     "keys.insert_header",
     "INSERT INTO keystore (slot, format, kdf, memory_kib, passes, salt, aead, verifier, wrapped, generation, \
-     made_at, checksum) VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (slot) DO NOTHING",
+     made_at_ms, checksum) VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (slot) DO NOTHING",
 );
 
 const REPLACE_HEADER: Statement = Statement::portable(
     "keys.replace_header",
     "UPDATE keystore SET format = $1, kdf = $2, memory_kib = $3, passes = $4, salt = $5, aead = $6, verifier = $7, \
-     wrapped = $8, generation = $9, made_at = $10, checksum = $11 WHERE slot = 1 AND generation = $12",
+     wrapped = $8, generation = $9, made_at_ms = $10, checksum = $11 WHERE slot = 1 AND generation = $12",
 );
 
 const FIND: Statement = Statement::portable(
     "keys.find",
-    "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at, destroyed_at \
+    "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at_ms, destroyed_at_ms \
      FROM signing_key WHERE id = $1",
 );
 
 const LIST: Statement = Statement::portable(
     "keys.list",
-    "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at, destroyed_at \
+    "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at_ms, destroyed_at_ms \
      FROM signing_key WHERE id > $1 ORDER BY id LIMIT $2",
 );
 
 const INSERT: Statement = Statement::portable(
     "keys.insert",
-    "INSERT INTO signing_key (id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at) \
+    "INSERT INTO signing_key (id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at_ms) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 );
 
 const DESTROY: Statement = Statement::portable(
     "keys.destroy",
-    "UPDATE signing_key SET wrapped = NULL, destroyed_at = $2 WHERE id = $1 AND destroyed_at IS NULL",
+    "UPDATE signing_key SET wrapped = NULL, destroyed_at_ms = $2 WHERE id = $1 AND destroyed_at_ms IS NULL",
 );
 
 /// Every statement of the room, for the test that prepares them on both engines.

@@ -1,1 +1,4 @@
 //! The one integration binary: a file per story.
+
+mod store;
+mod support;

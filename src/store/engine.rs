@@ -1,0 +1,376 @@
+//! The one place where the two engines are told apart: connections, values, rows.
+
+use super::{
+    EngineConfig, FromRow, OpenError, Statement, StoreConfig, StoreError, Value,
+    migrations::Dialect,
+    postgres::{self, PostgresEngine},
+    sqlite::{self, SqliteEngine},
+};
+use crate::base::Timestamp;
+use sqlx::{
+    Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
+    postgres::PgRow, sqlite::SqliteRow,
+};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+/// An open database.
+pub(super) enum Engine {
+    Sqlite(SqliteEngine),
+    Postgres(PostgresEngine),
+}
+
+impl Engine {
+    pub(super) async fn open(
+        config: &StoreConfig,
+        node: &Arc<str>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let deadlines = &config.deadlines;
+        Ok(match &config.engine {
+            EngineConfig::Sqlite { path, readers } => {
+                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, node, now).await?)
+            }
+            EngineConfig::Postgres { url, schema, connections } => {
+                let schema = schema.as_deref();
+                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, node, now).await?)
+            }
+        })
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
+        Ok(match self {
+            Self::Sqlite(engine) => Turn::Sqlite(engine.turn().await?),
+            Self::Postgres(engine) => Turn::Postgres(engine.turn().await?),
+        })
+    }
+
+    pub(super) async fn reader(&self) -> Result<Rx, StoreError> {
+        let conn = match self {
+            Self::Sqlite(engine) => Conn::SqliteReader(of("connect", engine.readers().acquire().await)?),
+            Self::Postgres(engine) => Conn::Postgres(of("connect", engine.pool().acquire().await)?),
+        };
+        Ok(Rx { conn, failed: false })
+    }
+
+    pub(super) async fn snapshot(&self) -> Result<Rx, StoreError> {
+        const ONE_INSTANT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        let conn = match self {
+            Self::Sqlite(engine) => Conn::SqliteSnapshot(of("snapshot", engine.readers().begin().await)?),
+            Self::Postgres(engine) => {
+                Conn::PostgresSnapshot(of("snapshot", engine.pool().begin_with(ONE_INSTANT).await)?)
+            }
+        };
+        Ok(Rx { conn, failed: false })
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(engine) => engine.close().await,
+            Self::Postgres(engine) => engine.pool().close().await,
+        }
+    }
+}
+
+/// One writer's turn: a transaction that is kept or undone by [`Turn::finish`], and undone when dropped.
+pub(super) enum Turn {
+    Sqlite(sqlite::Turn),
+    Postgres(postgres::Turn),
+}
+
+impl Turn {
+    pub(super) fn tx(&mut self) -> &mut Tx {
+        match self {
+            Self::Sqlite(turn) => turn.tx(),
+            Self::Postgres(turn) => turn.tx(),
+        }
+    }
+
+    /// Keeps (and answers once that is durable) or undoes.
+    pub(super) async fn finish(self, keep: bool) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(turn) => turn.finish(keep).await,
+            Self::Postgres(turn) => turn.finish(keep).await,
+        }
+    }
+}
+
+/// A connection, however it was come by.
+pub(super) enum Conn {
+    Sqlite(SqliteConnection),
+    SqliteReader(PoolConnection<Sqlite>),
+    SqliteSnapshot(Transaction<'static, Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    PostgresSnapshot(Transaction<'static, Postgres>),
+}
+
+enum Link<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn {
+    fn link(&mut self) -> Link<'_> {
+        match self {
+            Self::Sqlite(conn) => Link::Sqlite(conn),
+            Self::SqliteReader(conn) => Link::Sqlite(conn),
+            Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
+            Self::Postgres(conn) => Link::Postgres(conn),
+            Self::PostgresSnapshot(conn) => Link::Postgres(conn),
+        }
+    }
+}
+
+/// What a reading closure works with.
+pub struct Rx {
+    conn: Conn,
+    failed: bool,
+}
+
+/// What a writing closure works with; reads too.
+pub struct Tx {
+    rx: Rx,
+    node: Arc<str>,
+    rang: bool,
+}
+
+/// Binds all values to a query of either engine.
+macro_rules! bound {
+    ($text:expr, $values:expr) => {
+        $values.iter().fold(sqlx::query($text), |query, value| match *value {
+            Value::Text(text) => query.bind(text),
+            Value::Int(number) => query.bind(number),
+            Value::Bytes(bytes) => query.bind(bytes),
+            Value::Bool(truth) => query.bind(truth),
+        })
+    };
+}
+
+impl Rx {
+    /// The one row that is there; [`StoreError::Missing`] where there is none. Of several, the first.
+    pub async fn one<T: FromRow>(
+        &mut self,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<T, StoreError> {
+        let found = self.optional(statement, values).await?;
+        found.ok_or(StoreError::Missing { statement: statement.name })
+    }
+
+    /// The row, if there is one. Of several, the first.
+    pub async fn optional<T: FromRow>(
+        &mut self,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<Option<T>, StoreError> {
+        self.refuse_if_failed()?;
+        let found = match self.conn.link() {
+            Link::Sqlite(conn) => {
+                let found = bound!(statement.sqlite, values).fetch_optional(conn).await;
+                found.map(|row| row.map(Row::Sqlite))
+            }
+            Link::Postgres(conn) => {
+                let found = bound!(statement.postgres, values).fetch_optional(conn).await;
+                found.map(|row| row.map(Row::Postgres))
+            }
+        };
+        self.judged(statement, found)?.map(|row| T::from_row(&row)).transpose()
+    }
+
+    /// All rows. The statement bounds their number (`LIMIT`) where it can be large.
+    pub async fn all<T: FromRow>(
+        &mut self,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, StoreError> {
+        self.refuse_if_failed()?;
+        let found: Result<Vec<Row>, _> = match self.conn.link() {
+            Link::Sqlite(conn) => {
+                let found = bound!(statement.sqlite, values).fetch_all(conn).await;
+                found.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Link::Postgres(conn) => {
+                let found = bound!(statement.postgres, values).fetch_all(conn).await;
+                found.map(|rows| rows.into_iter().map(Row::Postgres).collect())
+            }
+        };
+        self.judged(statement, found)?.iter().map(T::from_row).collect()
+    }
+
+    pub(super) async fn prepare(&mut self, statement: &Statement) -> Result<(), StoreError> {
+        use sqlx::SqlSafeStr as _;
+        let prepared = match self.conn.link() {
+            Link::Sqlite(conn) => conn.prepare(statement.sqlite.into_sql_str()).await.map(drop),
+            Link::Postgres(conn) => conn.prepare(statement.postgres.into_sql_str()).await.map(drop),
+        };
+        self.judged(statement, prepared)
+    }
+
+    /// After a statement failed, PostgreSQL refuses all further ones, and SQLite may have rolled everything back and
+    /// would commit each further one by itself: so none is sent.
+    fn refuse_if_failed(&self) -> Result<(), StoreError> {
+        if self.failed { Err(StoreError::Spoiled) } else { Ok(()) }
+    }
+
+    fn judged<T>(&mut self, statement: &Statement, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        self.failed |= result.is_err();
+        of(statement.name, result)
+    }
+}
+
+impl Tx {
+    pub(super) fn new(conn: Conn, node: Arc<str>) -> Self {
+        Self { rx: Rx { conn, failed: false }, node, rang: false }
+    }
+
+    /// Runs a statement that changes rows; how many it changed.
+    pub async fn execute(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        self.rx.refuse_if_failed()?;
+        let done = match self.rx.conn.link() {
+            Link::Sqlite(conn) => {
+                bound!(statement.sqlite, values).execute(conn).await.map(|done| done.rows_affected())
+            }
+            Link::Postgres(conn) => {
+                bound!(statement.postgres, values).execute(conn).await.map(|done| done.rows_affected())
+            }
+        };
+        self.rx.judged(statement, done)
+    }
+
+    /// The name of this node.
+    pub fn node(&self) -> Arc<str> {
+        self.node.clone()
+    }
+
+    /// Once this is committed, whoever waits at [`super::Store::rung`] is woken.
+    pub fn ring(&mut self) {
+        self.rang = true;
+    }
+
+    pub(super) fn take_ring(&mut self) -> bool {
+        std::mem::take(&mut self.rang)
+    }
+
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.rx.failed
+    }
+
+    /// Makes ready for the next writer on the same connection.
+    pub(super) fn reset(&mut self) {
+        self.rx.failed = false;
+        self.rang = false;
+    }
+
+    pub(super) fn into_conn(self) -> Conn {
+        self.rx.conn
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match self.rx.conn {
+            Conn::Sqlite(_) | Conn::SqliteReader(_) | Conn::SqliteSnapshot(_) => Dialect::Sqlite,
+            Conn::Postgres(_) | Conn::PostgresSnapshot(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a text of the store's own, or of a migration: no values, several statements allowed.
+    pub(super) async fn control(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        match self.rx.conn.link() {
+            // Prepared once each: they stand around every write.
+            Link::Sqlite(conn) => sqlx::query(text).execute(conn).await.map(drop),
+            Link::Postgres(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop),
+        }
+    }
+}
+
+impl Deref for Tx {
+    type Target = Rx;
+
+    fn deref(&self) -> &Rx {
+        &self.rx
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Rx {
+        &mut self.rx
+    }
+}
+
+/// A row of either engine. Columns are read by their place, from 0; [`StoreError::Corrupt`] where there is none, or
+/// NULL where none is allowed, or another type.
+#[derive(Debug)]
+pub enum Row {
+    #[doc(hidden)]
+    Sqlite(SqliteRow),
+    #[doc(hidden)]
+    Postgres(PgRow),
+}
+
+macro_rules! columns {
+    ($($(#[$doc:meta])* $name:ident, $opt:ident => $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&self, column: usize) -> Result<$type, StoreError> {
+            of("row", match self {
+                Self::Sqlite(row) => row.try_get(column),
+                Self::Postgres(row) => row.try_get(column),
+            })
+        }
+
+        /// The same, where NULL is allowed.
+        pub fn $opt(&self, column: usize) -> Result<Option<$type>, StoreError> {
+            of("row", match self {
+                Self::Sqlite(row) => row.try_get(column),
+                Self::Postgres(row) => row.try_get(column),
+            })
+        }
+    )*};
+}
+
+impl Row {
+    columns! {
+        /// A text.
+        text, opt_text => String;
+        /// A whole number.
+        int, opt_int => i64;
+        /// Octets.
+        bytes, opt_bytes => Vec<u8>;
+    }
+
+    /// A truth value: `BOOLEAN` in PostgreSQL, 0 or 1 in SQLite.
+    pub fn bool(&self, column: usize) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(row) => of("row", row.try_get::<i64, _>(column)).map(|number| number != 0),
+            Self::Postgres(row) => of("row", row.try_get(column)),
+        }
+    }
+
+    /// An instant, from its milliseconds.
+    pub fn timestamp(&self, column: usize) -> Result<Timestamp, StoreError> {
+        self.int(column).map(Timestamp::from_ms)
+    }
+
+    /// The same, where NULL is allowed.
+    pub fn opt_timestamp(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.opt_int(column)?.map(Timestamp::from_ms))
+    }
+}
+
+/// Sorts the engine's error.
+pub(super) fn of<T>(statement: &'static str, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+    result.map_err(|error| {
+        let sorted = StoreError::of(statement, error);
+        if matches!(sorted, StoreError::Fault { .. } | StoreError::Corrupt { .. }) {
+            tracing::error!(statement, error = %sorted, "a statement failed");
+        }
+        sorted
+    })
+}

@@ -1,0 +1,145 @@
+//! The database: SQLite by default, PostgreSQL for several nodes. Other rooms write statements; this one runs them.
+//!
+//! A write is a closure on the caller's own task. It answers after the commit is durable, never before:
+//! ```ignore
+//! store.write(async |tx| {
+//!     tx.execute(&ADD, &[id.as_str().into(), now.into()]).await?;
+//!     audit::append(tx, &entry).await?;
+//!     Ok::<_, SealError>(())
+//! }).await
+//! ```
+//! Rules for the closure: it runs once; everything it waits for is the database; after a statement failed, nothing of
+//! it can be kept (use `INSERT … ON CONFLICT DO NOTHING` and the count where a twin is expected).
+//!
+//! Rules for statements: constant text, columns spelled out, `LIMIT` where rows can be many; ids are text, instants
+//! are milliseconds (`BIGINT`), numbers are `BIGINT` in PostgreSQL and tables are `STRICT` in SQLite.
+
+mod config;
+mod engine;
+mod error;
+mod lock;
+pub mod migrations;
+mod postgres;
+mod sqlite;
+mod statement;
+
+pub use config::{Deadlines, EngineConfig, StoreConfig};
+pub use engine::{Row, Rx, Tx};
+pub use error::{Conflict, OpenError, StoreError};
+pub use statement::{FromRow, Statement, Value};
+
+use crate::base::Timestamp;
+use engine::Engine;
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::{sync::Notify, time::timeout};
+
+/// The open database. Cheap to clone; the last clone dropped closes it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    node: Arc<str>,
+    body: Duration,
+    bell: Notify,
+}
+
+impl Store {
+    /// Opens the database, brings its tables up to date and reads its durability back; `now` is written beside each
+    /// migration applied. Refuses where a second daemon holds the file, where a commit would not be durable, where
+    /// the database is too old, or newer than this program.
+    pub async fn open(config: &StoreConfig, now: Timestamp) -> Result<Self, OpenError> {
+        config.check()?;
+        let node: Arc<str> = config.node.as_str().into();
+        let engine = Engine::open(config, &node, now).await?;
+        let body = Duration::from_millis(config.deadlines.body_ms);
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new() })))
+    }
+
+    /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
+    /// returned; the store's own errors come through `E::from`.
+    ///
+    /// Dropping the future before its body is done rolls back; after that the outcome is not known to anybody.
+    /// The body has the configured deadline ([`StoreError::Deadline`], rolled back).
+    pub async fn write<T, E>(&self, body: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let mut turn = self.0.engine.turn().await?;
+        let out = match timeout(self.0.body, body(turn.tx())).await {
+            Ok(out) => out,
+            Err(_) => Err(StoreError::Deadline.into()),
+        };
+        let out = match out {
+            Ok(_) if turn.tx().is_spoiled() => Err(StoreError::Spoiled.into()),
+            out => out,
+        };
+        let rang = turn.tx().take_ring() && out.is_ok();
+        turn.finish(out.is_ok()).await?;
+        if rang {
+            self.0.bell.notify_waiters();
+        }
+        out
+    }
+
+    /// Runs `body` on a connection that reads; each statement sees what was committed before it.
+    pub async fn read<T, E>(&self, body: impl AsyncFnOnce(&mut Rx) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let mut rx = self.0.engine.reader().await?;
+        self.within_deadline(body(&mut rx)).await
+    }
+
+    /// Like [`Store::read`], but all statements see one instant of the database. For walks over many rows: it has no
+    /// deadline but those of the single statements.
+    pub async fn snapshot<T, E>(&self, body: impl AsyncFnOnce(&mut Rx) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let mut rx = self.0.engine.snapshot().await?;
+        body(&mut rx).await
+    }
+
+    async fn within_deadline<T, E: From<StoreError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        match timeout(self.0.body, work).await {
+            Ok(out) => out,
+            Err(_) => Err(StoreError::Deadline.into()),
+        }
+    }
+
+    /// Asks the engine whether it understands `statement`; runs nothing.
+    pub async fn prepare(&self, statement: &Statement) -> Result<(), StoreError> {
+        self.0.engine.reader().await?.prepare(statement).await
+    }
+
+    /// The name of this node, as configured.
+    pub fn node(&self) -> &str {
+        &self.0.node
+    }
+
+    /// `sqlite` or `postgres`, for reports.
+    pub fn engine_name(&self) -> &'static str {
+        self.0.engine.name()
+    }
+
+    /// Resolves when a write of this process that called [`Tx::ring`] has been committed. Rings are not kept: take
+    /// the future before looking for work.
+    pub fn rung(&self) -> impl Future<Output = ()> + '_ {
+        self.0.bell.notified()
+    }
+
+    /// Commits what is under way and closes. Later writes answer [`StoreError::Halted`].
+    pub async fn close(&self) {
+        self.0.engine.close().await;
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Store({})", self.engine_name())
+    }
+}

@@ -1,0 +1,320 @@
+//! SQLite: one connection that writes, passed on as a baton; several that read.
+//!
+//! A writer waits for the seat, works inside its own savepoint, and leaves. A flusher commits for all who have left and
+//! wakes them, so that many writes share one sync of the disk. Three savepoint levels:
+//! `BEGIN IMMEDIATE` → `g` (the group: gone if SQLite rolled everything back by itself) → `s` (one writer).
+
+use super::{
+    Deadlines, OpenError, StoreError,
+    engine::{Conn, Tx},
+    error::commit_may_go_on,
+    lock::FileLock,
+    migrations,
+};
+use crate::base::Timestamp;
+use sqlx::{
+    ConnectOptions, Row as _, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    fs::{DirBuilder, OpenOptions, Permissions},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{Mutex, Notify, OwnedMutexGuard, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Prepared statements kept by each connection.
+const STATEMENTS_KEPT: usize = 256;
+
+pub(super) struct SqliteEngine {
+    shared: Arc<Shared>,
+    readers: SqlitePool,
+    flusher: JoinHandle<()>,
+    wait: Duration,
+}
+
+struct Shared {
+    seat: Arc<Mutex<Seat>>,
+    wake: Notify,
+    commit: Duration,
+    _lock: FileLock,
+}
+
+impl SqliteEngine {
+    pub(super) async fn open(
+        path: &Path,
+        readers: u32,
+        deadlines: &Deadlines,
+        node: &Arc<str>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        make_private(path)?;
+        let lock = FileLock::take(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(Duration::from_millis(deadlines.lock_ms))
+            .foreign_keys(true)
+            .statement_cache_capacity(STATEMENTS_KEPT)
+            .disable_statement_logging();
+        let writer = options
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .connect()
+            .await;
+        let mut writer = writer.map_err(|error| StoreError::of("open", error))?;
+        demand_durability(&mut writer).await?;
+        let mut tx = Tx::new(Conn::Sqlite(writer), node.clone());
+        migrations::apply(&mut tx, now).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(readers)
+            .acquire_timeout(Duration::from_millis(deadlines.wait_ms))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.read_only(true));
+        let shared = Arc::new(Shared {
+            seat: Arc::new(Mutex::new(Seat { tx, step: Step::Closed, waiting: Vec::new(), halted: false })),
+            wake: Notify::new(),
+            commit: Duration::from_millis(deadlines.commit_ms),
+            _lock: lock,
+        });
+        let flusher = tokio::spawn(flush_whenever_woken(shared.clone()));
+        Ok(Self { shared, readers, flusher, wait: Duration::from_millis(deadlines.wait_ms) })
+    }
+
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
+        let seat = timeout(self.wait, self.shared.seat.clone().lock_owned());
+        let mut seat = seat.await.map_err(|_| StoreError::Busy)?;
+        seat.enter().await?;
+        Ok(Turn { seat, shared: self.shared.clone() })
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        let mut seat = self.shared.seat.lock().await;
+        seat.flush().await;
+        seat.halted = true;
+    }
+}
+
+impl Drop for SqliteEngine {
+    fn drop(&mut self) {
+        // Nobody can be waiting for it: each writer holds the store.
+        self.flusher.abort();
+    }
+}
+
+async fn flush_whenever_woken(shared: Arc<Shared>) {
+    loop {
+        shared.wake.notified().await;
+        shared.seat.lock().await.flush().await;
+    }
+}
+
+/// One writer at work.
+pub(super) struct Turn {
+    seat: OwnedMutexGuard<Seat>,
+    shared: Arc<Shared>,
+}
+
+impl Turn {
+    pub(super) fn tx(&mut self) -> &mut Tx {
+        &mut self.seat.tx
+    }
+
+    pub(super) async fn finish(mut self, keep: bool) -> Result<(), StoreError> {
+        let answer = self.seat.leave(keep).await?;
+        let Self { seat, shared } = self;
+        drop(seat);
+        shared.wake.notify_one();
+        let Some(answer) = answer else { return Ok(()) };
+        match timeout(shared.commit, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(StoreError::Unknown),
+        }
+    }
+}
+
+/// Where the connection stands. Set before a step is taken, so that whoever comes after a dropped future knows which
+/// steps may or may not have been taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// No transaction.
+    Closed,
+    /// A transaction may be open; nothing in it is owed to anyone.
+    Doubtful,
+    /// A transaction and its group are open, nobody is at work.
+    Between,
+    /// A writer's savepoint may be open or not; nothing in it is half done.
+    Threshold,
+    /// A writer's savepoint is open, and half of its work may be done.
+    Inside,
+}
+
+struct Seat {
+    tx: Tx,
+    step: Step,
+    waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    halted: bool,
+}
+
+impl Seat {
+    /// Cleans up after a dropped predecessor and opens a savepoint for the next writer.
+    async fn enter(&mut self) -> Result<(), StoreError> {
+        if self.halted {
+            return Err(StoreError::Halted);
+        }
+        self.recover().await;
+        self.tx.reset();
+        if self.step == Step::Closed {
+            self.step = Step::Doubtful;
+            let begun = self.tx.control("BEGIN IMMEDIATE; SAVEPOINT g").await;
+            begun.map_err(|error| StoreError::of("begin", error))?;
+            self.step = Step::Between;
+        }
+        self.step = Step::Threshold;
+        let opened = self.tx.control("SAVEPOINT s").await;
+        opened.map_err(|error| StoreError::of("begin", error))?;
+        self.step = Step::Inside;
+        Ok(())
+    }
+
+    /// Brings the connection to `Closed` or `Between`, whatever a dropped future left behind.
+    async fn recover(&mut self) {
+        match self.step {
+            Step::Closed | Step::Between => {}
+            Step::Doubtful => self.close_group().await,
+            Step::Inside => self.undo().await,
+            Step::Threshold => {
+                // The savepoint may not be there, so this may fail. Whether the group is still there must be known,
+                // else an outermost savepoint would be a transaction of its own.
+                let _ = self.tx.control("ROLLBACK TO s; RELEASE s").await;
+                match self.tx.control("RELEASE g; SAVEPOINT g").await {
+                    Ok(()) => self.step = Step::Between,
+                    Err(_) => self.fail_group(&StoreError::Lost).await,
+                }
+            }
+        }
+    }
+
+    /// Ends a writer's turn; what it has to wait for, if anything.
+    async fn leave(&mut self, keep: bool) -> Result<Option<Answer>, StoreError> {
+        if keep {
+            self.step = Step::Threshold;
+            if let Err(error) = self.tx.control("RELEASE s").await {
+                self.fail_group(&StoreError::Lost).await;
+                return Err(StoreError::of("release", error));
+            }
+            self.step = Step::Between;
+        } else {
+            self.undo().await;
+            // A refusal may rest on what others of this group wrote: it holds only if their work is kept.
+            if self.waiting.is_empty() {
+                return Ok(None);
+            }
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.push(sender);
+        Ok(Some(receiver))
+    }
+
+    /// Undoes the writer's work. Fails only where SQLite has rolled back everything by itself (disk full, I/O error):
+    /// then the work of the others in the group is gone as well, and they are told.
+    async fn undo(&mut self) {
+        self.step = Step::Threshold;
+        match self.tx.control("ROLLBACK TO s; RELEASE s").await {
+            Ok(()) => self.step = Step::Between,
+            Err(_) => self.fail_group(&StoreError::Lost).await,
+        }
+    }
+
+    /// Commits for all who have left.
+    async fn flush(&mut self) {
+        self.recover().await;
+        if self.step != Step::Between {
+            return;
+        }
+        self.step = Step::Doubtful;
+        if self.tx.control("RELEASE g").await.is_err() {
+            return self.fail_group(&StoreError::Lost).await;
+        }
+        match self.tx.control("COMMIT").await {
+            Ok(()) => {
+                self.step = Step::Closed;
+                for sender in self.waiting.drain(..) {
+                    sender.send(Ok(())).ok();
+                }
+            }
+            Err(error) => {
+                if !commit_may_go_on(&error) {
+                    self.halted = true;
+                    tracing::error!(%error, "a commit failed; no more writes until this process is started again");
+                }
+                self.fail_group(&StoreError::Lost).await;
+            }
+        }
+    }
+
+    async fn fail_group(&mut self, error: &StoreError) {
+        for sender in self.waiting.drain(..) {
+            sender.send(Err(error.clone())).ok();
+        }
+        self.close_group().await;
+    }
+
+    /// Rolls back whatever is open; that nothing is open is fine as well.
+    async fn close_group(&mut self) {
+        self.step = Step::Doubtful;
+        let _ = self.tx.control("ROLLBACK").await;
+        self.step = Step::Closed;
+    }
+}
+
+type Answer = oneshot::Receiver<Result<(), StoreError>>;
+
+/// Makes directory and file for their owner alone, before SQLite makes them for everyone.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let file =
+        |path: &Path, error: std::io::Error| OpenError::File { path: path.into(), says: error.to_string() };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| file(folder, error))?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .and_then(|opened| opened.set_permissions(Permissions::from_mode(0o600)))
+        .map_err(|error| file(path, error))
+}
+
+/// Reads back what was asked for: a file system without shared memory falls back to another journal in silence.
+async fn demand_durability(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    for (pragma, wanted) in
+        [("PRAGMA journal_mode", "wal"), ("PRAGMA synchronous", "2"), ("PRAGMA foreign_keys", "1")]
+    {
+        let row = sqlx::query(pragma).fetch_one(&mut *conn).await;
+        let row = row.map_err(|error| StoreError::of("open", error))?;
+        let found = match row.try_get::<String, _>(0) {
+            Ok(text) => text,
+            Err(_) => row.try_get::<i64, _>(0).map_or_else(|_| "?".into(), |number| number.to_string()),
+        };
+        if found != wanted {
+            let says = format!("{pragma} is {found}, and must be {wanted}");
+            return Err(OpenError::NotDurable { says });
+        }
+    }
+    Ok(())
+}
