@@ -29,6 +29,41 @@ impl Extension {
         let critical = if self.critical { der::boolean(true) } else { Vec::new() };
         der::sequence([der::oid(&self.id), critical, der::octet_string(&self.value)])
     }
+
+    pub(super) fn new(id: Oid, critical: bool, value: Vec<u8>) -> Self {
+        Self { id, critical, value: value.into() }
+    }
+
+    /// basicConstraints, critical. `None`: no authority. `Some`: one, with so many authorities below it, or any number.
+    pub(super) fn basic_constraints(authority: Option<Option<u32>>) -> Self {
+        let fields = match authority {
+            None => vec![],
+            Some(None) => vec![der::boolean(true)],
+            Some(Some(length)) => vec![der::boolean(true), der::small(length.into())],
+        };
+        Self::new(oid::BASIC_CONSTRAINTS, true, der::sequence(fields))
+    }
+
+    /// keyUsage, critical.
+    pub(super) fn key_usage(usage: KeyUsage) -> Self {
+        Self::new(oid::KEY_USAGE, true, usage.to_der())
+    }
+
+    /// extKeyUsage.
+    pub(super) fn extended(uses: &[Oid], critical: bool) -> Self {
+        Self::new(oid::EXTENDED_KEY_USAGE, critical, der::sequence(uses.iter().map(der::oid)))
+    }
+
+    /// subjectKeyIdentifier.
+    pub(super) fn subject_key_id(id: &[u8]) -> Self {
+        Self::new(oid::SUBJECT_KEY_ID, false, der::octet_string(id))
+    }
+
+    /// authorityKeyIdentifier.
+    pub(super) fn authority_key_id(id: &[u8]) -> Self {
+        let id = der::element(tag::context_primitive(0), id);
+        Self::new(oid::AUTHORITY_KEY_ID, false, der::sequence([id]))
+    }
 }
 
 /// Reads `SEQUENCE OF Extension`: at most 64, none twice.

@@ -49,11 +49,6 @@ impl Name {
         Ok(Self(element.raw.into()))
     }
 
-    /// Wraps the DER of a name that was just made here.
-    pub(super) fn made(der: &[u8]) -> Result<Self, X509Error> {
-        Self::read(&Reader::whole(der, tag::SEQUENCE)?, &mut Oddities::default())
-    }
-
     /// The name as received: one SEQUENCE with its header.
     pub fn der(&self) -> &[u8] {
         &self.0
@@ -278,6 +273,9 @@ mod tests {
     fn a_name_of_too_many_parts_is_refused() {
         let part = der::set_of(vec![der::sequence([der::oid(&oid::COMMON_NAME), der::utf8_string("x")])]);
         let bytes = der::sequence(vec![part; PARTS_MAX + 1]);
-        assert!(matches!(Name::made(&bytes), Err(X509Error::TooMany { .. })));
+        assert!(matches!(
+            Name::read(&Reader::whole(&bytes, tag::SEQUENCE).unwrap(), &mut Oddities::default()),
+            Err(X509Error::TooMany { .. })
+        ));
     }
 }
