@@ -13,13 +13,17 @@ mod crl;
 mod draft;
 mod error;
 mod extension;
+pub mod issue;
 mod key;
 mod name;
 pub mod path;
 pub mod pem;
+pub mod profile;
+mod request;
 #[cfg(test)]
 mod samples;
 mod signed;
+mod subject;
 mod write;
 
 pub use cert::Cert;
@@ -28,6 +32,8 @@ pub use error::X509Error;
 pub use extension::{ExtendedKeyUsage, Extension, KeyUsage};
 pub use key::{read_public_key, write_public_key};
 pub use name::{Attribute, Name};
+pub use request::{Request, RequestError};
+pub use subject::{Field, Subject, SubjectError};
 
 use crate::{
     der::{DerError, Reader, tag},
