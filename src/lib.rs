@@ -10,7 +10,11 @@
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
+pub mod audit;
 pub mod base;
 pub mod document;
+pub mod http;
+pub mod keys;
+pub mod officer;
 pub mod seal;
 pub mod store;

@@ -25,7 +25,7 @@ pub use file::{Entry, Oddity, Pdf, Revision, View};
 pub use object::{Dict, Object, ObjectId, PdfString, Stream};
 pub use page::{Page, Rect};
 pub use place::Placement;
-pub use stamp::{MAX_ROOM_BYTES, Prepared, SignatureKind, StampNames};
+pub use stamp::{Digests, MAX_ROOM_BYTES, Prepared, SignatureKind, StampNames};
 
 /// No file beyond this is opened, whatever the [`Limits`] say.
 pub const HARD_MAX_BYTES: usize = 1 << 30;

@@ -51,6 +51,18 @@ pub struct StampNames {
 pub struct Prepared {
     unsigned: Unsigned,
     field: String,
+    document_bytes: usize,
+}
+
+/// What one pass over a prepared file tells: each octet is digested once, though three digests are wanted.
+#[derive(Clone)]
+pub struct Digests {
+    /// SM3 of the document as it came.
+    pub document: [u8; 32],
+    /// SM3 over the octets of `/ByteRange`: all but the value.
+    pub signed: [u8; 32],
+    before_value: Sm3,
+    value_at: usize,
 }
 
 impl Pdf<'_> {
@@ -87,7 +99,7 @@ impl Pdf<'_> {
         let widget = increment.add(Object::Dict(widget(&page, &place, &field, signature, picture)))?;
         annotate(&mut increment, page, widget)?;
         form.extend(&mut increment, widget)?;
-        Ok(Prepared { unsigned: increment.finish()?, field })
+        Ok(Prepared { unsigned: increment.finish()?, field, document_bytes: self.bytes().len() })
     }
 }
 
@@ -99,6 +111,19 @@ impl Prepared {
             hasher.update(part);
         }
         hasher.finalize().into()
+    }
+
+    /// The digests of document and covered octets together.
+    pub fn digests(&self) -> Digests {
+        let [before, after] = self.signed_parts();
+        let (document, increment) = before.split_at(self.document_bytes.min(before.len()));
+        let mut hasher = Sm3::new();
+        hasher.update(document);
+        let document = hasher.clone().finalize().into();
+        hasher.update(increment);
+        let before_value = hasher.clone();
+        hasher.update(after);
+        Digests { document, signed: hasher.finalize().into(), before_value, value_at: before.len() }
     }
 
     /// The two parts of the file that the signature covers, for digests other than SM3.
@@ -132,6 +157,22 @@ impl Prepared {
             place.copy_from_slice(&hex_pair(*byte));
         }
         Ok(octets)
+    }
+}
+
+impl Digests {
+    /// SM3 of the stamped file, of which only value and what follows it are digested anew. `product` must be what
+    /// [`Prepared::embed`] gave back.
+    pub fn product(self, product: &[u8]) -> [u8; 32] {
+        let mut hasher = self.before_value;
+        hasher.update(product.get(self.value_at..).unwrap_or_default());
+        hasher.finalize().into()
+    }
+}
+
+impl std::fmt::Debug for Digests {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Digests(…)")
     }
 }
 

@@ -4,6 +4,7 @@ use super::{SealService, known_owner, known_seal, must_act_for};
 use crate::{
     audit,
     base::Refusal,
+    http::idempotency::{self, IdempotencyKey},
     officer::{Caller, Right},
     seal::{
         error::SealError,
@@ -38,8 +39,16 @@ pub struct Apply {
 
 impl SealService {
     /// Applies for a seal. The picture is drawn at once, so that what cannot be drawn is said to the applicant.
-    pub async fn apply(&self, caller: &Caller, command: Apply) -> Result<Seal, SealError> {
+    pub async fn apply(
+        &self,
+        caller: &Caller,
+        command: Apply,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Seal, SealError> {
         let officer = caller.officer(Right::SealApply)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.made_before(id).await;
+        }
         let id = SealId::fresh(caller.now, &*self.0.entropy);
         self.0
             .store
@@ -60,15 +69,24 @@ impl SealService {
                     version: command.version,
                 };
                 let seal = Seal::apply(id, code, wish.checked()?, None, &officer.id, caller.now);
-                record_application(tx, caller, &seal).await?;
+                record_application(tx, caller, &seal, key).await?;
                 Ok(seal)
             })
             .await
     }
 
     /// Applies for the SESeal that takes the place of one in use or expired: same code, owner and picture.
-    pub async fn renew(&self, caller: &Caller, old: &SealId, period_days: u32) -> Result<Seal, SealError> {
+    pub async fn renew(
+        &self,
+        caller: &Caller,
+        old: &SealId,
+        period_days: u32,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Seal, SealError> {
         let officer = caller.officer(Right::SealRenew)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.made_before(id).await;
+        }
         let id = SealId::fresh(caller.now, &*self.0.entropy);
         self.0
             .store
@@ -79,7 +97,7 @@ impl SealService {
                 rows::add_event(tx, &seal.id, &event).await?;
                 let wish = Wish { period_days, ..seal.wish.clone() }.checked()?;
                 let renewal = Seal::apply(id, seal.code.clone(), wish, Some(seal.id.clone()), &officer.id, caller.now);
-                record_application(tx, caller, &renewal).await.map_err(one_renewal_at_a_time)?;
+                record_application(tx, caller, &renewal, key).await.map_err(one_renewal_at_a_time)?;
                 audit::append(tx, &caller.entry(Act::Renew.recorded(), &seal.id, json!({ "by": renewal.id }))).await?;
                 Ok(renewal)
             })
@@ -167,6 +185,12 @@ impl SealService {
         self.0.store.read(async |rx| Ok(rows::page(rx, after, owner, state, limit).await?)).await
     }
 
+    /// The seal that an earlier attempt of the same request applied for.
+    async fn made_before(&self, id: &str) -> Result<Seal, SealError> {
+        let id = SealId::from_row(id.to_owned());
+        self.0.store.read(async |rx| known_seal(rx, &id).await).await
+    }
+
     async fn change(
         &self,
         caller: &Caller,
@@ -201,8 +225,14 @@ pub(super) async fn record(tx: &mut Tx, caller: &Caller, seal: &Seal, event: &Ev
     Ok(())
 }
 
-async fn record_application(tx: &mut Tx, caller: &Caller, seal: &Seal) -> Result<(), SealError> {
+async fn record_application(
+    tx: &mut Tx,
+    caller: &Caller,
+    seal: &Seal,
+    key: Option<&IdempotencyKey>,
+) -> Result<(), SealError> {
     rows::insert(tx, seal).await?;
+    idempotency::record(tx, key, &seal.id).await?;
     let detail = json!({ "code": seal.code, "name": seal.wish.name, "owner": seal.wish.owner, "renews": seal.renews });
     audit::append(tx, &caller.entry("seal.applied", &seal.id, detail)).await?;
     Ok(())

@@ -8,12 +8,12 @@ mod sweep;
 
 pub use life::Apply;
 pub use register::{RegisterMaker, RegisterOwner};
-pub use stamping::{Stamped, StampedFile};
+pub use stamping::Stamped;
 
 use super::{error::SealError, nouns::SealId, register::OwnerId};
 use crate::{
     authority::Authority,
-    base::Entropy,
+    base::{Entropy, Timestamp},
     keys::{Keystore, SigningPool, ToSign},
     officer::OfficerId,
     store::{Rx, Store},
@@ -26,11 +26,12 @@ const SIGN_PATIENCE: Duration = Duration::from_secs(10);
 /// Judges a product of ours before it leaves, in profile `strict`, with the own authority as anchor. The composition
 /// root gives one: this room makes, another judges.
 pub trait ProductCheck: Send + Sync {
-    /// Whether the stamped file's newest stamp passes; `Err` says what does not hold.
-    fn stamped_pdf(&self, product: &crate::document::pdf::Product<'_>, chain: &Chain) -> Result<(), String>;
+    /// Whether the stamped file's newest stamp passes at `at`; `Err` says what does not hold. `digest` is SM3 over the
+    /// bytes that the stamp covers, computed over this very buffer before the value was put into its gap.
+    fn stamped_pdf(&self, product: &[u8], digest: &[u8; 32], chain: &Chain, at: Timestamp) -> Result<(), String>;
 
     /// Whether a bare seal passes.
-    fn seal(&self, esl: &[u8], chain: &Chain, at: crate::base::Timestamp) -> Result<(), String>;
+    fn seal(&self, esl: &[u8], chain: &Chain, at: Timestamp) -> Result<(), String>;
 }
 
 /// The certificates that a product is judged with.

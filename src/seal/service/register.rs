@@ -4,6 +4,7 @@ use super::{SealService, known_owner};
 use crate::{
     audit,
     base::CreditCode,
+    http::idempotency::{self, IdempotencyKey},
     officer::{Caller, OfficerId, Right},
     seal::{
         error::SealError,
@@ -35,8 +36,17 @@ pub struct RegisterMaker {
 
 impl SealService {
     /// Registers an owner of seals. A code that is registered already is refused.
-    pub async fn register_owner(&self, caller: &Caller, command: RegisterOwner) -> Result<Owner, SealError> {
+    pub async fn register_owner(
+        &self,
+        caller: &Caller,
+        command: RegisterOwner,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Owner, SealError> {
         let officer = caller.officer(Right::OwnerRegister)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            let id = OwnerId::from_row(id.to_owned());
+            return self.0.store.read(async |rx| known_owner(rx, &id).await).await;
+        }
         let owner = Owner {
             id: OwnerId::fresh(caller.now, &*self.0.entropy),
             name: checked_name("owner", &command.name)?,
@@ -53,6 +63,7 @@ impl SealService {
                     return Err(crate::base::Refusal::new("owner/exists", says).into());
                 }
                 rows::insert_owner(tx, &owner).await?;
+                idempotency::record(tx, key, &owner.id).await?;
                 rows::add_member(tx, &owner.id, &officer.id, &officer.id, caller.now).await?;
                 let detail = json!({ "name": owner.name, "credit_code": owner.credit_code.as_str() });
                 audit::append(tx, &caller.entry("owner.registered", &owner.id, detail)).await?;
@@ -117,8 +128,16 @@ impl SealService {
     }
 
     /// Registers a maker of seals: a key is made, the authority issues the certificate that signs seals.
-    pub async fn register_maker(&self, caller: &Caller, command: RegisterMaker) -> Result<Maker, SealError> {
+    pub async fn register_maker(
+        &self,
+        caller: &Caller,
+        command: RegisterMaker,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Maker, SealError> {
         let officer = caller.officer(Right::MakerRegister)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.known_maker(&MakerId::from_row(id.to_owned())).await;
+        }
         let maker = Maker {
             id: MakerId::fresh(caller.now, &*self.0.entropy),
             name: checked_name("maker", &command.name)?,
@@ -136,12 +155,18 @@ impl SealService {
             .store
             .write(async |tx| {
                 rows::insert_maker(tx, &row).await?;
+                idempotency::record(tx, key, &row.maker.id).await?;
                 let detail = json!({ "name": row.maker.name, "vendor": row.maker.vendor, "certificate": issued.cert.serial_hex() });
                 audit::append(tx, &caller.entry("maker.registered", &row.maker.id, detail)).await?;
                 Ok::<_, SealError>(())
             })
             .await?;
         Ok(row.maker)
+    }
+
+    async fn known_maker(&self, id: &MakerId) -> Result<Maker, SealError> {
+        let found = self.0.store.read(async |rx| Ok::<_, SealError>(rows::find_maker(rx, id).await?)).await?;
+        found.map(|row| row.maker).ok_or_else(|| SealError::Unknown { what: "maker", id: id.to_string() })
     }
 
     /// Makers after an id, in order.

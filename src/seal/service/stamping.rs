@@ -9,7 +9,7 @@ use crate::{
         pdf::{self, Digests, Prepared, SignatureKind, StampNames},
         png,
     },
-    http::idempotency,
+    http::idempotency::{self, IdempotencyKey},
     keys::ToSign,
     officer::{Caller, OfficerId, Right},
     seal::{
@@ -22,8 +22,8 @@ use crate::{
         },
     },
 };
+use axum::body::Bytes;
 use serde_json::json;
-use std::sync::Arc;
 use yinxin_pki::{
     sign::PublicKey,
     ses::{PreparedStamp, StampDraft},
@@ -40,13 +40,9 @@ const TOKEN_BYTES: usize = 4096;
 pub struct Stamped {
     /// Its line in the register of use.
     pub record: StampRecord,
-    /// What stands behind the document as it came: the stamped file is that document and this.
-    pub file: StampedFile,
+    /// The stamped file: the document as it came, and the increment behind it.
+    pub file: Vec<u8>,
 }
-
-/// The stamped file.
-#[derive(Debug)]
-pub struct StampedFile(pub Vec<u8>);
 
 /// Seal, tools and picture, loaded together.
 struct Loaded {
@@ -67,21 +63,24 @@ impl SealService {
         &self,
         caller: &Caller,
         request: StampRequest,
-        document: Arc<[u8]>,
-        key: Option<&idempotency::Key>,
+        document: Bytes,
+        key: Option<&IdempotencyKey>,
     ) -> Result<Stamped, SealError> {
         let officer = caller.officer(Right::Stamp)?.id.clone();
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.stamped_before(&StampId::from_row(id.to_owned()), &document).await;
+        }
         let request = request.checked()?;
         let loaded = match self.load(caller, &officer, &request).await {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
             other => other?,
         };
         let ready = prepare(&loaded, &request, document, caller.now).await?;
-        let record = self.intend(caller, &officer, &loaded.seal, &request, &ready, key).await?;
+        let record = self.intend(caller, &officer, &loaded.seal, &request, &ready).await?;
         match self.finish(caller, &loaded, &request, ready).await {
             Ok((file, increment_at, product_sm3)) => {
                 let record = self.settle(caller, record, &file[increment_at..], product_sm3, key).await?;
-                Ok(Stamped { record, file: StampedFile(file) })
+                Ok(Stamped { record, file })
             }
             Err(error) => {
                 self.give_up(caller, &record, &error).await;
@@ -91,7 +90,7 @@ impl SealService {
     }
 
     /// The file of a stamp that was made before, from the document that is sent again: for a repeated request.
-    pub async fn stamped_before(&self, id: &StampId, document: &[u8]) -> Result<Stamped, SealError> {
+    async fn stamped_before(&self, id: &StampId, document: &[u8]) -> Result<Stamped, SealError> {
         let (record, increment) = self
             .0
             .store
@@ -105,7 +104,7 @@ impl SealService {
             let says = "this request was answered before and its file is no longer kept; send it with a new key";
             return Err(Refusal::new("idempotency/answer-gone", says).into());
         };
-        Ok(Stamped { record, file: StampedFile([document, &increment].concat()) })
+        Ok(Stamped { record, file: [document, &increment].concat() })
     }
 
     /// A line of the register of use.
@@ -119,6 +118,20 @@ impl SealService {
     pub async fn stamps(&self, caller: &Caller, search: &Search) -> Result<Vec<StampRecord>, SealError> {
         caller.officer(Right::StampRead)?;
         self.0.store.read(async |rx| Ok(stamps::page(rx, search).await?)).await
+    }
+
+    /// Lines of the register of use to be taken away; the export itself is recorded.
+    pub async fn export_stamps(&self, caller: &Caller, search: &Search) -> Result<Vec<StampRecord>, SealError> {
+        caller.officer(Right::StampExport)?;
+        self.0
+            .store
+            .write(async |tx| {
+                let records = stamps::page(tx, search).await?;
+                let detail = json!({ "lines": records.len() });
+                audit::append(tx, &caller.entry("seal.stamps_exported", "stamps", detail)).await?;
+                Ok(records)
+            })
+            .await
     }
 
     async fn load(&self, caller: &Caller, officer: &OfficerId, request: &StampRequest) -> Result<Loaded, SealError> {
@@ -159,7 +172,6 @@ impl SealService {
         seal: &Seal,
         request: &StampRequest,
         ready: &Ready,
-        key: Option<&idempotency::Key>,
     ) -> Result<StampRecord, SealError> {
         let um = |mm: f64| (mm * 1000.0).round() as i64;
         let record = StampRecord {
@@ -188,9 +200,6 @@ impl SealService {
                 let now = now.ok_or_else(|| SealError::Unknown { what: "seal", id: seal.id.to_string() })?;
                 may_stamp(&now, true, caller.now)?;
                 stamps::insert(tx, &record).await?;
-                if let Some(key) = key {
-                    idempotency::record(tx, key, record.id.as_str()).await?;
-                }
                 let detail = json!({ "seal": record.seal, "document_sm3": record.document_sm3, "page": record.page });
                 audit::append(tx, &caller.entry("seal.stamp_intended", &record.id, detail)).await?;
                 Ok::<_, SealError>(())
@@ -233,7 +242,7 @@ impl SealService {
         record: StampRecord,
         increment: &[u8],
         product_sm3: String,
-        key: Option<&idempotency::Key>,
+        key: Option<&IdempotencyKey>,
     ) -> Result<StampRecord, SealError> {
         self.0
             .store
@@ -242,6 +251,7 @@ impl SealService {
                     let says = "the stamp took too long and was closed; nothing was handed out; try again";
                     return Err(Refusal::new("stamp/closed", says).into());
                 }
+                idempotency::record(tx, key, &record.id).await?;
                 if key.is_some() {
                     stamps::keep_increment(tx, &record.id, increment, caller.now).await?;
                 }
@@ -288,7 +298,7 @@ fn to_sign(cert: &[u8], stamp: &PreparedStamp) -> ToSign {
 async fn prepare(
     loaded: &Loaded,
     request: &StampRequest,
-    document: Arc<[u8]>,
+    document: Bytes,
     now: Timestamp,
 ) -> Result<Ready, SealError> {
     let look = &loaded.seal.wish.look;
