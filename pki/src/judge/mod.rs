@@ -103,8 +103,8 @@ pub fn seal(bytes: &[u8], question: &Question<'_>) -> SignatureReport {
     seal::judge(bytes, question)
 }
 
-/// Judges a time-stamp token, over `stamped` where that is at hand.
-pub fn token(bytes: &[u8], stamped: Option<&[u8]>, question: &Question<'_>) -> SignatureReport {
+/// Judges a time-stamp token, over `stamped` (parts read one after the other) where that is at hand.
+pub fn token(bytes: &[u8], stamped: Option<&[&[u8]]>, question: &Question<'_>) -> SignatureReport {
     token::judge(bytes, stamped, question)
 }
 
