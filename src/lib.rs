@@ -18,3 +18,4 @@ pub mod keys;
 pub mod officer;
 pub mod seal;
 pub mod store;
+pub mod verification;

@@ -22,10 +22,7 @@ pub(super) fn judge(bytes: &[u8], kind: Kind, demand: &Demand<'_>) -> Report {
     match kind {
         Kind::Seal => report.signatures.push(judge::seal(bytes, &question)),
         Kind::Stamp => report.signatures.push(judge::stamp(bytes, demand.signed.map(sm3::digest), &question)),
-        Kind::Token => {
-            let parts = demand.signed.map(|signed| [signed]);
-            report.signatures.push(judge::token(bytes, parts.as_ref().map(<[_; 1]>::as_slice), &question));
-        }
+        Kind::Token => report.signatures.push(judge::token(bytes, demand.signed, &question)),
         Kind::Cms => match demand.signed.or_else(|| carried(bytes)) {
             Some(signed) => report.signatures.push(judge::cms(bytes, &[signed], &question)),
             None => report.problems.push(Finding::new(

@@ -103,7 +103,7 @@ impl Judging<'_> {
                 report
             }
             Kind::Token => {
-                let mut report = judge::token(&placed.value, Some(&parts), &self.question);
+                let mut report = judge::token_over(&placed.value, &parts, &self.question);
                 picture::of_token(placed, &mut report);
                 report
             }
