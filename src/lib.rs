@@ -10,6 +10,8 @@
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
+pub mod audit;
 pub mod base;
 pub mod document;
+pub mod job;
 pub mod store;
