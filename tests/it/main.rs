@@ -1,4 +1,6 @@
 //! The one integration binary: a file per story.
 
+mod job;
+mod statements;
 mod store;
 mod support;
