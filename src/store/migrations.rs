@@ -38,7 +38,7 @@ macro_rules! migration {
 }
 
 /// All steps, in order.
-pub const MIGRATIONS: &[Migration] = &[migration!(1, "store")];
+pub const MIGRATIONS: &[Migration] = &[migration!(1, "store"), migration!(4, "keys")];
 
 /// The store's own statements.
 pub const STATEMENTS: &[&Statement] = &[&THERE, &APPLIED, &RECORD, &PATIENCE, &ALONE];
