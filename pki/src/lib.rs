@@ -5,6 +5,7 @@
 
 pub mod cms;
 pub mod der;
+pub mod judge;
 pub mod oid;
 pub mod report;
 pub mod ses;

@@ -21,7 +21,7 @@ pub mod pem;
 pub mod profile;
 mod request;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod signed;
 mod subject;
 mod write;

@@ -6,7 +6,7 @@ use crate::{
     oid,
     sign::{self, Algorithm, PublicKey, VerifyError},
 };
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
 
 /// `SEQUENCE { body, AlgorithmIdentifier, BIT STRING }`, owned.
 #[derive(Debug)]
@@ -16,6 +16,9 @@ pub(super) struct Signed {
     identifier: Box<[u8]>,
     algorithm: Result<Algorithm, VerifyError>,
     value: Box<[u8]>,
+    /// The key under which the signature was found to hold. The bytes never change, so it holds for good; authorities
+    /// and lists are checked again and again, and this spares the arithmetic.
+    holds_under: OnceLock<PublicKey>,
 }
 
 impl Signed {
@@ -38,6 +41,7 @@ impl Signed {
             identifier: identifier.raw.into(),
             algorithm: Algorithm::from_identifier(&identifier),
             value: value.into(),
+            holds_under: OnceLock::new(),
         })
     }
 
@@ -73,7 +77,13 @@ impl Signed {
 
     /// Whether the signature over the received body holds under `key`.
     pub(super) fn verify(&self, key: &PublicKey) -> Result<(), VerifyError> {
-        sign::verify(key, self.algorithm.clone()?, self.body(), &self.value)
+        if self.holds_under.get() == Some(key) {
+            return Ok(());
+        }
+        sign::verify(key, self.algorithm.clone()?, self.body(), &self.value)?;
+        // Where two were at it at once, or another key was found before, the first one stays.
+        let _ = self.holds_under.set(key.clone());
+        Ok(())
     }
 }
 
