@@ -2,5 +2,6 @@
 
 mod job;
 mod statements;
+mod keys;
 mod store;
 mod support;
