@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::super::{Dict, Entry, Limits, Object, ObjectId, Page, Pdf, View};
-use super::same::{references, same};
-use super::survey::{Survey, is_live, reachable};
+use super::super::{Dict, Entry, Object, ObjectId, Page, Pdf, PdfError, View};
+use super::same::{references, references_in, same, weight};
+use super::survey::{Survey, is_live};
 use super::text::name;
 use super::{Change, ChangeKind, MAX_CHANGES, Result};
 
@@ -15,13 +15,17 @@ use super::{Change, ChangeKind, MAX_CHANGES, Result};
 pub(super) struct Comparisons<'p> {
     pdf: &'p Pdf<'p>,
     survey: &'p Survey,
-    limits: &'p Limits,
+    pages: &'p [Page],
+    /// Octets that all comparisons together may still read, so that many signatures over one long file end too.
+    room: usize,
     done: HashMap<usize, Vec<Change>>,
 }
 
 impl<'p> Comparisons<'p> {
-    pub(super) fn new(pdf: &'p Pdf<'p>, survey: &'p Survey, limits: &'p Limits) -> Self {
-        Self { pdf, survey, limits, done: HashMap::new() }
+    /// `pages` are those of now.
+    pub(super) fn new(pdf: &'p Pdf<'p>, survey: &'p Survey, pages: &'p [Page]) -> Self {
+        let room = room(pdf);
+        Self { pdf, survey, pages, room, done: HashMap::new() }
     }
 
     /// What changed since revision `index`.
@@ -29,21 +33,36 @@ impl<'p> Comparisons<'p> {
         if let Some(changes) = self.done.get(&index) {
             return Ok(changes.clone());
         }
-        let mut comparison = Comparison::new(self.pdf, index, self.limits);
+        let mut comparison = Comparison::new(self.pdf, index, self.pages);
+        comparison.room = self.room;
         comparison.sort_objects();
         comparison.allow()?;
         comparison.wakened(self.survey);
-        let changes = comparison.finish();
+        let (changes, room) = comparison.finish();
+        self.room = room;
         self.done.insert(index, changes.clone());
         Ok(changes)
     }
+}
+
+/// Octets that may be read again and again: several times the file.
+pub(super) fn room(pdf: &Pdf<'_>) -> usize {
+    pdf.bytes().len().saturating_mul(8).saturating_add(16 << 20)
+}
+
+/// What reading `id` takes: its octets but for those of a stream, which nobody decodes here.
+pub(super) fn cost(view: View<'_>, id: ObjectId, object: &Object) -> usize {
+    let stream = object.as_stream().map_or(0, |stream| stream.span.len());
+    view.object_span(id).map_or_else(|| weight(object), |span| span.len().saturating_sub(stream))
 }
 
 /// One comparison under way.
 pub(super) struct Comparison<'p> {
     pub(super) old: View<'p>,
     pub(super) new: View<'p>,
-    pub(super) limits: &'p Limits,
+    /// The pages of now.
+    pub(super) pages: &'p [Page],
+    room: usize,
     /// Objects there then and now, with two meanings. What is accounted for is taken out.
     pub(super) changed: BTreeMap<ObjectId, (Object, Object)>,
     /// Objects that were not there.
@@ -54,15 +73,17 @@ pub(super) struct Comparison<'p> {
     pub(super) widgets: HashSet<ObjectId>,
     changes: Vec<Change>,
     unlisted_changes: usize,
-    shown: Option<HashSet<ObjectId>>,
+    /// Once asked for; within, `None` for everything.
+    shown: Option<Option<HashSet<ObjectId>>>,
 }
 
 impl<'p> Comparison<'p> {
-    fn new(pdf: &'p Pdf<'p>, index: usize, limits: &'p Limits) -> Self {
+    fn new(pdf: &'p Pdf<'p>, index: usize, pages: &'p [Page]) -> Self {
         Self {
             old: pdf.at(index),
             new: pdf.latest(),
-            limits,
+            pages,
+            room: 0,
             changed: BTreeMap::new(),
             created: HashSet::new(),
             owned: HashSet::new(),
@@ -86,6 +107,18 @@ impl<'p> Comparison<'p> {
     /// Notes a change that isn't.
     pub(super) fn refused(&mut self, what: impl Into<String>) {
         self.note(Change { what: what.into(), allowed: false, kind: ChangeKind::Content });
+    }
+
+    /// The object `id` of `view`. Nothing can be read any more once the room is spent: what then remains unread counts
+    /// as changed and as shown.
+    pub(super) fn read(&mut self, view: View<'_>, id: ObjectId) -> Result<Object> {
+        let exceeded = PdfError::TooLarge { what: "octets to compare", limit: room(self.new.pdf()) };
+        if self.room == 0 {
+            return Err(exceeded);
+        }
+        let object = view.resolve(id)?;
+        self.room = self.room.saturating_sub(cost(view, id, &object));
+        Ok(object)
     }
 
     fn note(&mut self, change: Change) {
@@ -115,7 +148,7 @@ impl<'p> Comparison<'p> {
                     ));
                 }
                 (Some(old), None) => {
-                    let object = self.old.resolve(old).unwrap_or(Object::Null);
+                    let object = self.read(self.old, old).unwrap_or(Object::Null);
                     if !is_structure(&object) {
                         self.refused(format!("{} was removed", describe(number, &object)));
                     }
@@ -152,7 +185,7 @@ impl<'p> Comparison<'p> {
     }
 
     fn compare(&mut self, id: ObjectId) {
-        match (self.old.resolve(id), self.new.resolve(id)) {
+        match (self.read(self.old, id), self.read(self.new, id)) {
             (Ok(old), Ok(new)) if same(self.bytes(), &old, &new) => {}
             (Ok(old), Ok(new)) if is_structure(&old) && is_structure(&new) => {}
             (Ok(old), Ok(new)) => {
@@ -178,9 +211,30 @@ impl<'p> Comparison<'p> {
     /// may change what is shown.
     pub(super) fn is_shown(&mut self, id: ObjectId) -> Result<bool> {
         if self.shown.is_none() {
-            self.shown = Some(reachable(self.old, &[b"DSS", b"Metadata"], self.limits)?);
+            self.shown = Some(self.reachable()?);
         }
-        Ok(self.shown.as_ref().is_some_and(|shown| shown.contains(&id)))
+        Ok(self.shown.as_ref().is_none_or(|shown| shown.as_ref().is_none_or(|shown| shown.contains(&id))))
+    }
+
+    /// What the signed revision's catalogue leads to but for validation data and metadata; `None`: anything, since
+    /// there is too much to read.
+    fn reachable(&mut self) -> Result<Option<HashSet<ObjectId>>> {
+        let mut catalog = self.old.catalog()?;
+        catalog.remove(b"DSS");
+        catalog.remove(b"Metadata");
+        let mut seen: HashSet<ObjectId> = references_in(self.old.trailer()).into_iter().collect();
+        let mut open = references_in(&catalog);
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.read(self.old, id) {
+                Ok(object) => open.extend(references(&object)),
+                Err(PdfError::TooLarge { .. }) => return Ok(None),
+                Err(_) => {}
+            }
+        }
+        Ok(Some(seen))
     }
 
     /// Accounts for every created object that `from` leads to through created objects.
@@ -189,7 +243,7 @@ impl<'p> Comparison<'p> {
         while let Some(id) = open.pop() {
             if self.created.contains(&id)
                 && self.owned.insert(id)
-                && let Ok(object) = self.new.resolve(id)
+                && let Ok(object) = self.read(self.new, id)
             {
                 open.extend(references(&object));
             }
@@ -217,7 +271,7 @@ impl<'p> Comparison<'p> {
         let mut rest: Vec<ObjectId> = self.created.difference(&self.owned).copied().collect();
         rest.sort_unstable();
         let describe = |id: ObjectId| {
-            let object = self.new.resolve(id).unwrap_or(Object::Null);
+            let object = self.read(self.new, id).unwrap_or(Object::Null);
             (!is_structure(&object)).then(|| describe(id.number, &object))
         };
         let rest: Vec<String> = rest.into_iter().filter_map(describe).collect();
@@ -232,10 +286,9 @@ impl<'p> Comparison<'p> {
     }
 
     /// Everything not accounted for is a change of content.
-    fn finish(mut self) -> Vec<Change> {
-        let pages = self.old.pages().unwrap_or_default();
+    fn finish(mut self) -> (Vec<Change>, usize) {
         for (id, (old, _)) in std::mem::take(&mut self.changed) {
-            let what = content_of(&pages, id).unwrap_or_else(|| describe(id.number, &old));
+            let what = content_of(self.pages, id).unwrap_or_else(|| describe(id.number, &old));
             self.refused(format!("{what} was changed"));
         }
         self.unneeded();
@@ -244,7 +297,7 @@ impl<'p> Comparison<'p> {
             let allowed = self.changes.iter().all(|change| change.allowed);
             self.changes.push(Change { what, allowed, kind: ChangeKind::Content });
         }
-        self.changes
+        (self.changes, self.room)
     }
 }
 

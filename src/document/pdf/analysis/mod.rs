@@ -215,17 +215,17 @@ pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     // First, since it bounds what reading the objects of a hostile file costs.
     let survey = survey::survey(pdf, limits)?;
     let view = pdf.latest();
-    let (fields, names) = field::signed_fields(view, limits)?;
+    let (fields, names) = field::signed_fields(view)?;
     if fields.len() > MAX_SIGNATURES {
         return Err(PdfError::TooLarge { what: "signatures", limit: MAX_SIGNATURES });
     }
-    let removed = field::removed(pdf, &fields, limits)?;
+    let removed = field::removed(pdf, &fields)?;
     if fields.is_empty() && removed.is_empty() {
         return Ok(Analysis { signatures: Vec::new(), tricks: Vec::new() });
     }
     let pages = view.pages()?;
     let shown = place::widgets_of(view, &pages)?;
-    let mut comparisons = change::Comparisons::new(pdf, &survey, limits);
+    let mut comparisons = change::Comparisons::new(pdf, &survey, &pages);
     let mut signatures = Vec::with_capacity(fields.len());
     for each in &fields {
         let mut placed = value::read(pdf, each)?;

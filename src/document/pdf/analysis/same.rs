@@ -75,6 +75,11 @@ pub(super) fn references(object: &Object) -> Vec<ObjectId> {
     found
 }
 
+/// Every reference in `dict`.
+pub(super) fn references_in(dict: &Dict) -> Vec<ObjectId> {
+    dict.entries().iter().flat_map(|(_, value)| references(value)).collect()
+}
+
 /// Octets of strings and names in `object` and one for each value: about what reading it took.
 pub(super) fn weight(object: &Object) -> usize {
     let mut weight = 0usize;

@@ -1,7 +1,6 @@
 //! Every object of every revision, read once: what two readers could take differently, what lies hidden between the
 //! objects, and which references lead nowhere until a later revision gives them something to lead to.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use super::super::syntax::{Indirect, Parser, is_space};
@@ -363,28 +362,4 @@ fn is_blank(octets: &[u8]) -> bool {
         let line = line.iter().position(|octet| !is_space(*octet)).map_or(&line[..0], |start| &line[start..]);
         line.is_empty() || line.starts_with(b"%") && !line.starts_with(b"%%EOF")
     })
-}
-
-/// The objects that `from` leads to in `view`, through the catalogue without its entries `without`.
-pub(super) fn reachable(view: View<'_>, without: &[&[u8]], limits: &Limits) -> Result<HashSet<ObjectId>> {
-    let mut catalog = view.catalog()?;
-    for key in without {
-        catalog.remove(key);
-    }
-    let mut seen = HashSet::new();
-    let root = view.trailer().find(b"Root").and_then(Object::as_reference);
-    seen.extend(root);
-    let mut open = references(&Object::Dict(catalog));
-    while let Some(id) = open.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        if seen.len() > limits.max_objects {
-            return Err(PdfError::TooLarge { what: "objects", limit: limits.max_objects });
-        }
-        if let Ok(object) = view.resolve(id) {
-            open.extend(references(&object));
-        }
-    }
-    Ok(seen)
 }
