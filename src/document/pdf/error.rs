@@ -23,7 +23,7 @@ pub enum PdfError {
     Malformed {
         /// What was expected or found.
         what: &'static str,
-        /// Offset in the file (inside an object stream: in its decoded octets).
+        /// Offset in the file (inside an object stream: in its decoded octets); 0 where no single place is to blame.
         at: usize,
     },
     /// A stream filter we do not decode.
@@ -117,10 +117,8 @@ impl fmt::Display for PdfError {
             Self::Encrypted => write!(f, "this PDF is encrypted: remove its password and permissions first"),
             Self::TooLarge { what, limit } => write!(f, "this PDF is too large: more than {limit} {what}"),
             Self::Malformed { what, at } => {
-                write!(
-                    f,
-                    "this PDF is damaged at octet {at}: {what}; have the program that made it write it again"
-                )
+                let place = if *at > 0 { format!(" at octet {at}") } else { String::new() };
+                write!(f, "this PDF is damaged{place}: {what}; have the program that made it write it again")
             }
             Self::Unsupported { what } => write!(f, "this PDF uses {what}, which is not supported here"),
             Self::MissingPage { page, pages } => {

@@ -16,7 +16,7 @@ const MAX_HOPS: usize = 16;
 /// Indirect lengths and object streams that one look-up may pass through.
 const MAX_LOOKUPS: usize = 6;
 /// Decoded octets of object streams kept for the next look-up.
-const CACHE_BYTES: usize = 32 << 20;
+const CACHE_BYTES: usize = 64 << 20;
 
 type Result<T> = std::result::Result<T, PdfError>;
 
@@ -29,6 +29,8 @@ pub struct Pdf<'a> {
     oddities: Vec<Oddity>,
     cache: Mutex<Cache>,
     decoded: AtomicUsize,
+    parsed: AtomicUsize,
+    values: AtomicUsize,
 }
 
 /// One revision: what one writing of the file added.
@@ -120,7 +122,8 @@ impl<'a> Pdf<'a> {
             oddities.push(Oddity { what: "octets stand after the last revision", at: end });
         }
         let limits = limits.clone();
-        Ok(Self { bytes, limits, revisions, oddities, cache: Mutex::default(), decoded: AtomicUsize::new(0) })
+        let (decoded, parsed, values) = Default::default();
+        Ok(Self { bytes, limits, revisions, oddities, cache: Mutex::default(), decoded, parsed, values })
     }
 
     /// The file.
@@ -158,15 +161,28 @@ impl<'a> Pdf<'a> {
         self.at(usize::MAX)
     }
 
-    /// Counts decoded octets over the life of this value, so that many small bombs end too.
-    fn spend(&self, octets: usize) -> Result<()> {
-        let limit = self.limits.max_total_decoded_bytes;
-        let before = self.decoded.fetch_add(octets, Ordering::Relaxed);
-        if before.saturating_add(octets) > limit {
-            return Err(PdfError::TooLarge { what: "decoded octets in all", limit });
-        }
-        Ok(())
+    /// Values read so far, over the life of this value.
+    pub(super) fn values_read(&self) -> usize {
+        self.values.load(Ordering::Relaxed)
     }
+
+    /// Counts decoded octets, so that many small bombs end too.
+    fn spend_decoded(&self, octets: usize) -> Result<()> {
+        let limit = self.limits.max_total_decoded_bytes;
+        spend(&self.decoded, octets, "decoded octets in all", limit)
+    }
+
+    /// Counts what `parser` read since `from`, less the octets of a stream that it stepped over.
+    fn spend_parsed(&self, parser: &Parser<'_>, from: usize, stepped_over: usize) -> Result<()> {
+        self.values.fetch_add(self.limits.max_values.saturating_sub(parser.values_left), Ordering::Relaxed);
+        let octets = parser.at.saturating_sub(from).saturating_sub(stepped_over);
+        spend(&self.parsed, octets, "octets read as objects", self.limits.max_parsed_bytes)
+    }
+}
+
+fn spend(counter: &AtomicUsize, octets: usize, what: &'static str, limit: usize) -> Result<()> {
+    let before = counter.fetch_add(octets, Ordering::Relaxed);
+    if before.saturating_add(octets) > limit { Err(PdfError::TooLarge { what, limit }) } else { Ok(()) }
 }
 
 impl<'p> View<'p> {
@@ -245,6 +261,14 @@ impl<'p> View<'p> {
         page::pages(*self)
     }
 
+    /// Page `number`, from 1; cheaper than [`View::pages`] in a long document.
+    ///
+    /// # Errors
+    /// [`PdfError::MissingPage`], and those of [`View::pages`].
+    pub fn page(&self, number: u32) -> Result<Page> {
+        page::nth(*self, number)
+    }
+
     /// Where `id` lies, from its number to the end of `endobj`; `None` where it is in an object stream or nowhere.
     pub fn object_span(&self, id: ObjectId) -> Option<Range<usize>> {
         match self.entry(id.number)? {
@@ -269,7 +293,7 @@ impl<'p> View<'p> {
                 Ok(self.indirect(id, offset, depth)?.object)
             }
             Some(Entry::InStream { stream, index }) if id.generation == 0 => {
-                self.object_stream(stream, depth + 1)?.object(id.number, index, &self.pdf.limits)
+                self.object_stream(stream, depth + 1)?.object(id.number, index, self.pdf)
             }
             _ => Ok(Object::Null),
         }
@@ -287,7 +311,11 @@ impl<'p> View<'p> {
             let length = length.and_then(|n| usize::try_from(n).ok());
             length.ok_or(PdfError::malformed("a stream has no Length", offset))
         };
-        let indirect = Parser::in_file(self.pdf.bytes, offset, &self.pdf.limits).indirect(&length)?;
+        let mut parser = Parser::in_file(self.pdf.bytes, offset, &self.pdf.limits);
+        let indirect = parser.indirect(&length);
+        let stream = indirect.as_ref().ok().and_then(|indirect| indirect.object.as_stream());
+        self.pdf.spend_parsed(&parser, offset, stream.map_or(0, |stream| stream.span.len()))?;
+        let indirect = indirect?;
         if indirect.id != id {
             return Err(PdfError::malformed(
                 "another object stands where the cross-reference points",
@@ -329,7 +357,7 @@ impl<'p> View<'p> {
         let raw = self.pdf.bytes.get(stream.span.clone()).unwrap_or_default();
         let chain = filter::chain(&stream.dict, &follow).map_err(|error| placed(error, stream.span.start))?;
         let octets = filter::decode(raw, &chain, self.pdf.limits.max_decoded_bytes, &mut |octets| {
-            self.pdf.spend(octets)
+            self.pdf.spend_decoded(octets)
         });
         octets.map_err(|error| placed(error, stream.span.start))
     }
@@ -349,10 +377,11 @@ fn placed(error: PdfError, at: usize) -> PdfError {
 
 impl Cache {
     fn keep(&mut self, offset: usize, stream: &Arc<ObjectStream>) {
-        if self.bytes.saturating_add(stream.octets.len()) > CACHE_BYTES {
+        let size = stream.octets.len() + size_of_val(&stream.index[..]);
+        if self.bytes.saturating_add(size) > CACHE_BYTES {
             *self = Self::default();
         }
-        self.bytes += stream.octets.len();
+        self.bytes += size;
         self.streams.insert(offset, Arc::clone(stream));
     }
 }
@@ -382,10 +411,13 @@ impl ObjectStream {
         Ok(Self { octets, index })
     }
 
-    fn object(&self, number: u32, index: u32, limits: &Limits) -> Result<Object> {
+    fn object(&self, number: u32, index: u32, pdf: &Pdf<'_>) -> Result<Object> {
         match self.index.get(index as usize) {
             Some((found, offset)) if *found == number => {
-                Parser::in_object_stream(&self.octets, *offset, limits).object()
+                let mut parser = Parser::in_object_stream(&self.octets, *offset, &pdf.limits);
+                let object = parser.object();
+                pdf.spend_parsed(&parser, *offset, 0)?;
+                object
             }
             _ => Err(PdfError::malformed("another object stands at a place in an object stream", 0)),
         }

@@ -1,5 +1,11 @@
 //! PDF: reading with the spans, revisions and duplicates that a verifier must see, and stamping by an incremental
 //! update that leaves every earlier octet as it was.
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `syntax`, `object` | octets to objects |
+//! | `xref`, `file`, `filter`, `page` | revisions, a view of each, decoded streams, the page tree |
+//! | `place`, `permission`, `stamp`, `write` | where a stamp goes, whether it may, what it adds, how that is written |
 
 pub mod analysis;
 mod error;
@@ -35,14 +41,16 @@ pub struct Limits {
     pub max_revisions: usize,
     /// Levels of arrays and dictionaries in one another, at most 128.
     pub max_depth: usize,
-    /// Values in one indirect object.
+    /// Values in one indirect object, and in all trailers together.
     pub max_values: usize,
     /// Nodes of the page tree.
     pub max_pages: usize,
     /// Decoded octets of one stream, also between two filters.
     pub max_decoded_bytes: usize,
-    /// Decoded octets of all streams together.
+    /// Decoded octets of all streams together, over the life of a [`Pdf`].
     pub max_total_decoded_bytes: usize,
+    /// Octets read as objects over the life of a [`Pdf`]; an object asked for twice counts twice.
+    pub max_parsed_bytes: usize,
 }
 
 impl Default for Limits {
@@ -55,7 +63,8 @@ impl Default for Limits {
             max_values: 500_000,
             max_pages: 100_000,
             max_decoded_bytes: 32 << 20,
-            max_total_decoded_bytes: 256 << 20,
+            max_total_decoded_bytes: 1 << 30,
+            max_parsed_bytes: 1 << 30,
         }
     }
 }

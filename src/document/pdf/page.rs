@@ -72,11 +72,44 @@ struct Inherited {
     rotate: Option<i64>,
 }
 
+/// Every page in order.
 pub(super) fn pages(view: View<'_>) -> Result<Vec<Page>> {
+    let mut pages = Vec::new();
+    let before = view.pdf().values_read();
+    let limit = view.pdf().limits().max_values.saturating_mul(4);
+    let mut is_too_large = false;
+    walk(view, &mut |page| {
+        pages.push(page);
+        is_too_large = view.pdf().values_read() - before > limit;
+        if is_too_large { Walk::Stop } else { Walk::On }
+    })?;
+    if is_too_large { Err(PdfError::TooLarge { what: "values in all pages", limit }) } else { Ok(pages) }
+}
+
+/// Page `number`, from 1. Pages behind it are not looked at, those before it not kept.
+pub(super) fn nth(view: View<'_>, number: u32) -> Result<Page> {
+    let (mut count, mut found) = (0usize, None);
+    walk(view, &mut |page| {
+        count += 1;
+        if count != number as usize {
+            return Walk::On;
+        }
+        found = Some(page);
+        Walk::Stop
+    })?;
+    found.ok_or(PdfError::MissingPage { page: number, pages: count })
+}
+
+#[derive(PartialEq)]
+enum Walk {
+    On,
+    Stop,
+}
+
+fn walk(view: View<'_>, visit: &mut dyn FnMut(Page) -> Walk) -> Result<()> {
     let catalog = view.catalog()?;
     let root = catalog.find(b"Pages").and_then(Object::as_reference);
     let root = root.ok_or(PdfError::malformed("the catalogue leads to no page tree", 0))?;
-    let mut pages = Vec::new();
     let mut seen = HashSet::new();
     // Children are pushed in reverse, so that the stack gives pages in order.
     let mut open = vec![(root, Inherited::default(), 0usize)];
@@ -88,14 +121,13 @@ pub(super) fn pages(view: View<'_>) -> Result<Vec<Page>> {
             return Err(PdfError::malformed("a node of the page tree is no dictionary", 0));
         };
         let inherited = inherited.with(view, &node)?;
-        let Object::Array(kids) = view.lookup_in(&node, b"Kids")? else {
-            pages.push(page(view, id, node, &inherited)?);
+        let kids = if node.is(b"Type", b"Page") { Object::Null } else { view.lookup_in(&node, b"Kids")? };
+        let Object::Array(kids) = kids else {
+            if visit(page(view, id, node, &inherited)?) == Walk::Stop {
+                return Ok(());
+            }
             continue;
         };
-        if node.is(b"Type", b"Page") {
-            pages.push(page(view, id, node, &inherited)?);
-            continue;
-        }
         if seen.len() + open.len() + kids.len() > view.pdf().limits().max_pages {
             return Err(PdfError::TooLarge { what: "pages", limit: view.pdf().limits().max_pages });
         }
@@ -104,7 +136,7 @@ pub(super) fn pages(view: View<'_>) -> Result<Vec<Page>> {
             open.push((kid, inherited.clone(), level + 1));
         }
     }
-    Ok(pages)
+    Ok(())
 }
 
 impl Inherited {

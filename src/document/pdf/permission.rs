@@ -1,6 +1,7 @@
 //! What the signatures already in a file allow: DocMDP and FieldMDP (ISO 32000-2, 12.8.2), and field locks (12.7.5.5).
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::PdfError;
 use super::file::View;
@@ -8,23 +9,40 @@ use super::object::{Dict, Object};
 
 /// Levels of the field tree.
 const MAX_LEVELS: usize = 32;
+/// Fields below the first level.
+const MAX_FIELDS: usize = 200_000;
+/// Fields that bear a signature.
+const MAX_SIGNATURES: usize = 1000;
+/// Octets of a full field name.
+const MAX_NAME_BYTES: usize = 4096;
+const TOO_MANY: PdfError = PdfError::TooLarge { what: "fields, or levels of fields", limit: MAX_FIELDS };
+/// How the name of every stamp's field begins.
+pub(super) const STAMP: &str = "Stamp";
 
 type Result<T> = std::result::Result<T, PdfError>;
 
 /// The fields of a form, as far as a new signature must know them.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    /// Full names of all fields, decoded.
-    pub(super) names: HashSet<String>,
-    /// Signature fields that bear a value.
+    /// Full names of fields that begin like a stamp's.
+    pub(super) stamps: HashSet<String>,
+    /// Signature fields that bear a value, each value once.
     signed: Vec<Signed>,
 }
 
 #[derive(Debug)]
 struct Signed {
-    name: String,
-    field: Dict,
-    value: Dict,
+    name: Rc<str>,
+    lock: Object,
+    value: Object,
+}
+
+/// A node yet to be read, with what it inherits.
+struct Node {
+    object: Object,
+    parent: Rc<str>,
+    is_signature: bool,
+    level: usize,
 }
 
 impl Fields {
@@ -32,35 +50,39 @@ impl Fields {
     pub(super) fn read(view: View<'_>, form: &Dict) -> Result<Self> {
         let mut fields = Self::default();
         let Object::Array(roots) = view.lookup_in(form, b"Fields")? else { return Ok(fields) };
-        let mut seen = HashSet::new();
-        let mut open: Vec<(Object, String, bool, usize)> =
-            roots.into_iter().map(|root| (root, String::new(), false, 0)).collect();
-        while let Some((node, parent, parent_is_signature, level)) = open.pop() {
-            if let Some(id) = node.as_reference()
-                && !seen.insert(id)
-            {
+        let (mut seen, mut values) = (HashSet::new(), HashSet::new());
+        let root = |object| Node { object, parent: "".into(), is_signature: false, level: 0 };
+        let mut open: Vec<Node> = roots.into_iter().map(root).collect();
+        let mut left = MAX_FIELDS;
+        while let Some(node) = open.pop() {
+            if node.object.as_reference().is_some_and(|id| !seen.insert(id)) {
                 continue;
             }
-            if level > MAX_LEVELS || seen.len() > view.pdf().limits().max_objects {
-                return Err(PdfError::malformed("the field tree is too deep", 0));
-            }
-            let Object::Dict(field) = view.follow(&node)? else { continue };
-            let name = match view.lookup_in(&field, b"T")?.as_string() {
-                Some(part) if parent.is_empty() => text(&part.bytes),
-                Some(part) => format!("{parent}.{}", text(&part.bytes)),
-                None => parent,
-            };
+            let Object::Dict(field) = view.follow(&node.object)? else { continue };
+            let name = full_name(view, &field, node.parent)?;
             let is_signature = match field.find(b"FT") {
                 Some(kind) => view.follow(kind)?.as_name() == Some(b"Sig"),
-                None => parent_is_signature,
+                None => node.is_signature,
             };
             if let Object::Array(kids) = view.lookup_in(&field, b"Kids")? {
-                open.extend(kids.into_iter().map(|kid| (kid, name.clone(), is_signature, level + 1)));
+                left = left.checked_sub(kids.len()).filter(|_| node.level < MAX_LEVELS).ok_or(TOO_MANY)?;
+                let kid =
+                    |object| Node { object, parent: Rc::clone(&name), is_signature, level: node.level + 1 };
+                open.extend(kids.into_iter().map(kid));
             }
-            if is_signature && let Object::Dict(value) = view.lookup_in(&field, b"V")? {
-                fields.signed.push(Signed { name: name.clone(), field, value });
+            if name.starts_with(STAMP) {
+                fields.stamps.insert(name.to_string());
             }
-            fields.names.insert(name);
+            let value = field.find(b"V").filter(|_| is_signature);
+            let Some(value) = value.filter(|value| value.as_reference().is_none_or(|id| values.insert(id)))
+            else {
+                continue;
+            };
+            let lock = field.find(b"Lock").cloned().unwrap_or(Object::Null);
+            fields.signed.push(Signed { name, lock, value: value.clone() });
+            if fields.signed.len() > MAX_SIGNATURES {
+                return Err(PdfError::TooLarge { what: "signatures", limit: MAX_SIGNATURES });
+            }
         }
         Ok(fields)
     }
@@ -76,20 +98,32 @@ impl Fields {
             certification(view, &signature)?;
         }
         for signed in &self.signed {
-            certification(view, &signed.value)?;
-            let mut locks = transforms(view, &signed.value, b"FieldMDP")?;
-            if let Object::Dict(lock) = view.lookup_in(&signed.field, b"Lock")? {
+            let Object::Dict(value) = view.follow(&signed.value)? else { continue };
+            certification(view, &value)?;
+            let mut locks = transforms(view, &value, b"FieldMDP")?;
+            if let Object::Dict(lock) = view.follow(&signed.lock)? {
                 locks.push(lock);
             }
             for lock in locks {
                 let forbids_all = view.lookup_in(&lock, b"P")?.as_integer() == Some(1);
                 if forbids_all || locks_field(view, &lock, name)? {
-                    return Err(PdfError::Locked { by: signed.name.clone() });
+                    return Err(PdfError::Locked { by: signed.name.to_string() });
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The names from the root down, joined by dots (12.7.4.2).
+fn full_name(view: View<'_>, field: &Dict, parent: Rc<str>) -> Result<Rc<str>> {
+    let Object::String(part) = view.lookup_in(field, b"T")? else { return Ok(parent) };
+    let part = text(&part.bytes);
+    let name = if parent.is_empty() { part } else { format!("{parent}.{part}") };
+    if name.len() > MAX_NAME_BYTES {
+        return Err(PdfError::TooLarge { what: "octets in the name of a field", limit: MAX_NAME_BYTES });
+    }
+    Ok(name.into())
 }
 
 /// `P` 1 allows no change; 2 (the default) and 3 allow signing (table 257).

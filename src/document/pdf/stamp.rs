@@ -8,7 +8,7 @@ use super::PdfError;
 use super::file::{Pdf, View};
 use super::object::{Dict, Object, ObjectId, PdfString};
 use super::page::Page;
-use super::permission::Fields;
+use super::permission::{Fields, STAMP};
 use super::place::{Place, Placement, place};
 use super::write::{Increment, Unsigned, hex_pair};
 use crate::document::appearance::{Appearance, Paint};
@@ -74,7 +74,8 @@ impl Pdf<'_> {
             });
         }
         let view = self.latest();
-        let page = page(view, placement.page)?;
+        let page = view.page(placement.page)?;
+        let page = Page { dict: unambiguous(page.dict)?, ..page };
         let place = place(placement, appearance, &page)?;
         let form = Form::read(view)?;
         let field = form.free_name()?;
@@ -131,18 +132,6 @@ impl Prepared {
             place.copy_from_slice(&hex_pair(*byte));
         }
         Ok(octets)
-    }
-}
-
-fn page(view: View<'_>, number: u32) -> Result<Page> {
-    let mut pages = view.pages()?;
-    let count = pages.len();
-    match (number as usize).checked_sub(1) {
-        Some(index) if index < count => {
-            let page = pages.swap_remove(index);
-            Ok(Page { dict: unambiguous(page.dict)?, ..page })
-        }
-        _ => Err(PdfError::MissingPage { page: number, pages: count }),
     }
 }
 
@@ -333,9 +322,9 @@ impl Form {
 
     /// The first of `Stamp1`, `Stamp2` … that no field bears.
     fn free_name(&self) -> Result<String> {
-        let most = self.fields.names.len() + 1;
-        let mut names = (1..=most).map(|number| format!("Stamp{number}"));
-        let taken = |name: &String| self.fields.names.contains(name);
+        let most = self.fields.stamps.len() + 1;
+        let mut names = (1..=most).map(|number| format!("{STAMP}{number}"));
+        let taken = |name: &String| self.fields.stamps.contains(name);
         names.find(|name| !taken(name)).ok_or(PdfError::Form { what: "every name of a stamp is taken" })
     }
 

@@ -19,7 +19,8 @@ pub(super) struct Parser<'s> {
     /// Where the next token is sought.
     pub(super) at: usize,
     limits: &'s Limits,
-    values_left: usize,
+    /// Values that may still be read.
+    pub(super) values_left: usize,
     in_file: bool,
 }
 

@@ -29,7 +29,8 @@ struct Section {
 /// Reads every revision, oldest first.
 pub(super) fn revisions(bytes: &[u8], limits: &Limits, oddities: &mut Vec<Oddity>) -> Result<Vec<Revision>> {
     let (entries_left, decoded_left) = (limits.max_objects, limits.max_total_decoded_bytes);
-    let mut reader = Reader { bytes, limits, entries_left, decoded_left, oddities };
+    let values_left = limits.max_values;
+    let mut reader = Reader { bytes, limits, entries_left, decoded_left, values_left, oddities };
     let mut sections = reader.chain()?;
     let linearised = reader.merge_linearised(&mut sections)?;
     sections.reverse();
@@ -71,6 +72,7 @@ struct Reader<'a, 'o> {
     limits: &'a Limits,
     entries_left: usize,
     decoded_left: usize,
+    values_left: usize,
     oddities: &'o mut Vec<Oddity>,
 }
 
@@ -170,7 +172,10 @@ impl Reader<'_, '_> {
                 insert(&mut entries, number as u32, entry, parser.at)?;
             }
         }
-        let trailer = match parser.object()? {
+        parser.values_left = self.values_left;
+        let trailer = parser.object()?;
+        self.values_left = parser.values_left;
+        let trailer = match trailer {
             Object::Dict(trailer) => trailer,
             _ => return Err(PdfError::malformed("a trailer is not a dictionary", parser.at)),
         };
@@ -209,7 +214,9 @@ impl Reader<'_, '_> {
                 start,
             ))
         };
+        parser.values_left = self.values_left;
         let indirect = parser.indirect(&direct)?;
+        self.values_left = parser.values_left;
         let Object::Stream(stream) = indirect.object else {
             return Err(PdfError::malformed("expected a cross-reference table or stream", start));
         };
@@ -345,11 +352,14 @@ fn table_entry(parser: &mut Parser<'_>) -> Result<Entry> {
     let wrong = PdfError::malformed("a row of a cross-reference table cannot be read", parser.at);
     let offset = parser.unsigned().and_then(|n| usize::try_from(n).ok());
     parser.skip_white();
-    let generation = parser.unsigned().and_then(|n| u16::try_from(n).ok());
+    let generation = parser.unsigned();
     parser.skip_white();
     match (offset, generation, parser.next()) {
+        // Nobody asks for the generation of what is free, and some writers make it 65536.
         (Some(_), Some(_), Some(b'f')) | (Some(0), Some(_), Some(b'n')) => Ok(Entry::Free),
-        (Some(offset), Some(generation), Some(b'n')) => Ok(Entry::At { offset, generation }),
+        (Some(offset), Some(generation), Some(b'n')) => {
+            Ok(Entry::At { offset, generation: u16::try_from(generation).map_err(|_| wrong)? })
+        }
         _ => Err(wrong),
     }
 }
