@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::super::{Dict, Object, ObjectId, Page};
-use super::change::{Comparison, describe, room};
+use super::change::{Comparison, describe};
 use super::field::fields;
 use super::same::{changed_keys, is_ambiguous, same};
 use super::text::{string, text};
@@ -146,7 +146,7 @@ impl Comparison<'_> {
 
     /// Checks that `id` is a new signature field, or a new parent of nothing else.
     fn new_field(
-        &mut self,
+        &self,
         id: ObjectId,
         is_signature: bool,
         level: usize,
@@ -154,7 +154,7 @@ impl Comparison<'_> {
         if !self.created.contains(&id) || level > MAX_LEVELS {
             return Err(format!("object {} was there before", id.number));
         }
-        let object = self.read(self.new, id).unwrap_or(Object::Null);
+        let object = self.new.resolve(id).unwrap_or(Object::Null);
         let Object::Dict(dict) = &object else { return Err(format!("object {} is no field", id.number)) };
         if let Some((key, _)) = dict.entries().iter().find(|(key, _)| !FIELD_KEYS.contains(&key.as_slice())) {
             return Err(format!("{} has /{}", describe(id.number, &object), text(key)));
@@ -240,8 +240,7 @@ impl Comparison<'_> {
         if !self.changed.values().any(|(old, _)| is_field(old)) {
             return Ok(());
         }
-        let mut left = room(self.old.pdf());
-        for field in fields(self.old, &mut left)?.into_iter().filter(|field| field.is_signature) {
+        for field in fields(self.old)?.into_iter().filter(|field| field.is_signature) {
             let Some(id) = field.id.filter(|_| field.value.is_none()) else { continue };
             let Some((Object::Dict(old), Object::Dict(new))) = self.changed.get(&id).cloned() else {
                 continue;
@@ -329,7 +328,7 @@ impl Comparison<'_> {
                     is_touched = true;
                 }
                 if self.owned.contains(&id) || !self.is_shown(id)? {
-                    open.push(self.read(self.new, id).unwrap_or(Object::Null));
+                    open.push(self.new.resolve(id).unwrap_or(Object::Null));
                 }
             }
         }

@@ -6,26 +6,25 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::super::{Dict, Entry, Object, ObjectId, Page, Pdf, PdfError, View};
-use super::same::{references, references_in, same, weight};
-use super::survey::{Survey, is_live};
+use super::history::History;
+use super::same::{references, references_in, same};
+use super::survey::Survey;
 use super::text::name;
 use super::{Change, ChangeKind, MAX_CHANGES, Result};
 
 /// Comparisons of revisions with now, each made once.
 pub(super) struct Comparisons<'p> {
     pdf: &'p Pdf<'p>,
+    history: &'p History,
     survey: &'p Survey,
     pages: &'p [Page],
-    /// Octets that all comparisons together may still read, so that many signatures over one long file end too.
-    room: usize,
     done: HashMap<usize, Vec<Change>>,
 }
 
 impl<'p> Comparisons<'p> {
     /// `pages` are those of now.
-    pub(super) fn new(pdf: &'p Pdf<'p>, survey: &'p Survey, pages: &'p [Page]) -> Self {
-        let room = room(pdf);
-        Self { pdf, survey, pages, room, done: HashMap::new() }
+    pub(super) fn new(pdf: &'p Pdf<'p>, history: &'p History, survey: &'p Survey, pages: &'p [Page]) -> Self {
+        Self { pdf, history, survey, pages, done: HashMap::new() }
     }
 
     /// What changed since revision `index`.
@@ -33,36 +32,23 @@ impl<'p> Comparisons<'p> {
         if let Some(changes) = self.done.get(&index) {
             return Ok(changes.clone());
         }
-        let mut comparison = Comparison::new(self.pdf, index, self.pages);
-        comparison.room = self.room;
+        let mut comparison = Comparison::new(self.pdf, index, self.history, self.pages);
         comparison.sort_objects();
         comparison.allow()?;
         comparison.wakened(self.survey);
-        let (changes, room) = comparison.finish();
-        self.room = room;
+        let changes = comparison.finish();
         self.done.insert(index, changes.clone());
         Ok(changes)
     }
-}
-
-/// Octets that may be read again and again: several times the file.
-pub(super) fn room(pdf: &Pdf<'_>) -> usize {
-    pdf.bytes().len().saturating_mul(8).saturating_add(16 << 20)
-}
-
-/// What reading `id` takes: its octets but for those of a stream, which nobody decodes here.
-pub(super) fn cost(view: View<'_>, id: ObjectId, object: &Object) -> usize {
-    let stream = object.as_stream().map_or(0, |stream| stream.span.len());
-    view.object_span(id).map_or_else(|| weight(object), |span| span.len().saturating_sub(stream))
 }
 
 /// One comparison under way.
 pub(super) struct Comparison<'p> {
     pub(super) old: View<'p>,
     pub(super) new: View<'p>,
+    history: &'p History,
     /// The pages of now.
     pub(super) pages: &'p [Page],
-    room: usize,
     /// Objects there then and now, with two meanings. What is accounted for is taken out.
     pub(super) changed: BTreeMap<ObjectId, (Object, Object)>,
     /// Objects that were not there.
@@ -78,12 +64,12 @@ pub(super) struct Comparison<'p> {
 }
 
 impl<'p> Comparison<'p> {
-    fn new(pdf: &'p Pdf<'p>, index: usize, pages: &'p [Page]) -> Self {
+    fn new(pdf: &'p Pdf<'p>, index: usize, history: &'p History, pages: &'p [Page]) -> Self {
         Self {
             old: pdf.at(index),
             new: pdf.latest(),
+            history,
             pages,
-            room: 0,
             changed: BTreeMap::new(),
             created: HashSet::new(),
             owned: HashSet::new(),
@@ -109,18 +95,6 @@ impl<'p> Comparison<'p> {
         self.note(Change { what: what.into(), allowed: false, kind: ChangeKind::Content });
     }
 
-    /// The object `id` of `view`. Nothing can be read any more once the room is spent: what then remains unread counts
-    /// as changed and as shown.
-    pub(super) fn read(&mut self, view: View<'_>, id: ObjectId) -> Result<Object> {
-        let exceeded = PdfError::TooLarge { what: "octets to compare", limit: room(self.new.pdf()) };
-        if self.room == 0 {
-            return Err(exceeded);
-        }
-        let object = view.resolve(id)?;
-        self.room = self.room.saturating_sub(cost(view, id, &object));
-        Ok(object)
-    }
-
     fn note(&mut self, change: Change) {
         if self.changes.contains(&change) {
             return;
@@ -138,7 +112,7 @@ impl<'p> Comparison<'p> {
     /// Finds the objects whose place differs, and sorts them into changed, created and removed.
     fn sort_objects(&mut self) {
         for number in self.touched() {
-            let [old, new] = [self.old, self.new].map(|view| live_id(view, number));
+            let [old, new] = [self.old, self.new].map(|view| self.history.id(number, view.revision()));
             match (old, new) {
                 (Some(old), Some(new)) if old == new => self.compare(old),
                 (Some(old), Some(new)) => {
@@ -148,12 +122,12 @@ impl<'p> Comparison<'p> {
                     ));
                 }
                 (Some(old), None) => {
-                    let object = self.read(self.old, old).unwrap_or(Object::Null);
+                    let object = self.old.resolve(old).unwrap_or(Object::Null);
                     if !is_structure(&object) {
                         self.refused(format!("{} was removed", describe(number, &object)));
                     }
                 }
-                (None, Some(new)) if self.was_there(new) => {
+                (None, Some(new)) if self.history.was_live(new, self.old.revision()) => {
                     self.refused(format!("object {number}, deleted before, was brought back"));
                 }
                 (None, Some(new)) => {
@@ -168,7 +142,7 @@ impl<'p> Comparison<'p> {
     fn touched(&self) -> BTreeSet<u32> {
         let revisions = self.new.pdf().revisions();
         let (before, after) = revisions.split_at((self.old.revision() + 1).min(revisions.len()));
-        let place = |view: View<'_>, number| view.entry(number).unwrap_or(Entry::Free);
+        let place = |view: View<'_>, number| self.history.entry(number, view.revision());
         let mut touched: BTreeSet<u32> = after
             .iter()
             .flat_map(|revision| revision.entries.keys().copied())
@@ -185,7 +159,7 @@ impl<'p> Comparison<'p> {
     }
 
     fn compare(&mut self, id: ObjectId) {
-        match (self.read(self.old, id), self.read(self.new, id)) {
+        match (self.old.resolve(id), self.new.resolve(id)) {
             (Ok(old), Ok(new)) if same(self.bytes(), &old, &new) => {}
             (Ok(old), Ok(new)) if is_structure(&old) && is_structure(&new) => {}
             (Ok(old), Ok(new)) => {
@@ -193,18 +167,6 @@ impl<'p> Comparison<'p> {
             }
             _ => self.refused(format!("object {} was written again and cannot be read", id.number)),
         }
-    }
-
-    /// Whether `id` was in use in the signed revision or one before it.
-    fn was_there(&self, id: ObjectId) -> bool {
-        let revisions = self.new.pdf().revisions();
-        revisions.iter().take(self.old.revision() + 1).any(|revision| {
-            match revision.entries.get(&id.number) {
-                Some(Entry::At { generation, .. }) => *generation == id.generation,
-                Some(Entry::InStream { .. }) => id.generation == 0,
-                _ => false,
-            }
-        })
     }
 
     /// Whether the signed revision leads to `id` by any way but its validation data and metadata, so that changing it
@@ -228,7 +190,7 @@ impl<'p> Comparison<'p> {
             if !seen.insert(id) {
                 continue;
             }
-            match self.read(self.old, id) {
+            match self.old.resolve(id) {
                 Ok(object) => open.extend(references(&object)),
                 Err(PdfError::TooLarge { .. }) => return Ok(None),
                 Err(_) => {}
@@ -243,7 +205,7 @@ impl<'p> Comparison<'p> {
         while let Some(id) = open.pop() {
             if self.created.contains(&id)
                 && self.owned.insert(id)
-                && let Ok(object) = self.read(self.new, id)
+                && let Ok(object) = self.new.resolve(id)
             {
                 open.extend(references(&object));
             }
@@ -252,17 +214,21 @@ impl<'p> Comparison<'p> {
 
     /// References of the signed revision to nothing, that lead somewhere now.
     fn wakened(&mut self, survey: &Survey) {
-        let pdf = self.new.pdf();
         let signed = self.old.revision();
-        for dangling in survey.dangling.iter().filter(|dangling| dangling.revision <= signed) {
-            let is_current =
-                pdf.at(dangling.revision).entry(dangling.holder) == self.old.entry(dangling.holder);
-            if is_current && !is_live(self.old, dangling.target) && is_live(self.new, dangling.target) {
-                self.refused(format!(
-                    "object {}, to which the signed object {} refers, was not there when it was signed",
-                    dangling.target.number, dangling.holder
-                ));
-            }
+        let mut woken: Vec<(ObjectId, u32)> = self
+            .created
+            .iter()
+            .filter_map(|id| {
+                Some((*id, survey.dangling.get(id).filter(|dangling| dangling.revision <= signed)?))
+            })
+            .map(|(id, dangling)| (id, dangling.holder))
+            .collect();
+        woken.sort_unstable();
+        for (id, holder) in woken {
+            self.refused(format!(
+                "object {}, to which the signed object {holder} refers, was not there when it was signed",
+                id.number
+            ));
         }
     }
 
@@ -271,7 +237,7 @@ impl<'p> Comparison<'p> {
         let mut rest: Vec<ObjectId> = self.created.difference(&self.owned).copied().collect();
         rest.sort_unstable();
         let describe = |id: ObjectId| {
-            let object = self.read(self.new, id).unwrap_or(Object::Null);
+            let object = self.new.resolve(id).unwrap_or(Object::Null);
             (!is_structure(&object)).then(|| describe(id.number, &object))
         };
         let rest: Vec<String> = rest.into_iter().filter_map(describe).collect();
@@ -286,10 +252,15 @@ impl<'p> Comparison<'p> {
     }
 
     /// Everything not accounted for is a change of content.
-    fn finish(mut self) -> (Vec<Change>, usize) {
-        for (id, (old, _)) in std::mem::take(&mut self.changed) {
-            let what = content_of(self.pages, id).unwrap_or_else(|| describe(id.number, &old));
-            self.refused(format!("{what} was changed"));
+    fn finish(mut self) -> Vec<Change> {
+        if !self.changed.is_empty() {
+            let contents = contents(self.pages);
+            for (id, (old, _)) in std::mem::take(&mut self.changed) {
+                self.refused(match contents.get(&id) {
+                    Some(page) => format!("the content of page {page} was changed"),
+                    None => format!("{} was changed", describe(id.number, &old)),
+                });
+            }
         }
         self.unneeded();
         if self.unlisted_changes > 0 {
@@ -297,15 +268,7 @@ impl<'p> Comparison<'p> {
             let allowed = self.changes.iter().all(|change| change.allowed);
             self.changes.push(Change { what, allowed, kind: ChangeKind::Content });
         }
-        (self.changes, self.room)
-    }
-}
-
-fn live_id(view: View<'_>, number: u32) -> Option<ObjectId> {
-    match view.entry(number)? {
-        Entry::At { generation, .. } => Some(ObjectId { number, generation }),
-        Entry::InStream { .. } => Some(ObjectId { number, generation: 0 }),
-        Entry::Free => None,
+        self.changes
     }
 }
 
@@ -316,11 +279,13 @@ fn is_structure(object: &Object) -> bool {
         .is_some_and(|stream| stream.dict.is(b"Type", b"XRef") || stream.dict.is(b"Type", b"ObjStm"))
 }
 
-/// The page whose content `id` is.
-fn content_of(pages: &[Page], id: ObjectId) -> Option<String> {
-    let of =
-        |page: &Page| page.dict.find(b"Contents").is_some_and(|contents| references(contents).contains(&id));
-    pages.iter().position(of).map(|index| format!("the content of page {}", index + 1))
+/// The page (from 1) whose content each object is.
+fn contents(pages: &[Page]) -> HashMap<ObjectId, usize> {
+    let of = |(index, page): (usize, &Page)| {
+        let contents = page.dict.find(b"Contents").map_or_else(Vec::new, references);
+        contents.into_iter().map(move |id| (id, index + 1)).collect::<Vec<_>>()
+    };
+    pages.iter().enumerate().flat_map(of).collect()
 }
 
 /// An object by its number, and its type where it has one.

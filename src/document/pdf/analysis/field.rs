@@ -3,8 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::{Dict, Entry, Object, ObjectId, Pdf, PdfError, View};
-use super::change::{cost, room};
-use super::same::weight;
 use super::text::text;
 use super::{MAX_TRICKS, Result, Trick};
 
@@ -39,8 +37,7 @@ struct Inherited {
 
 /// Every signature field that has a value, and what is odd about the names of signature fields.
 pub(super) fn signed_fields(view: View<'_>) -> Result<(Vec<Field>, Vec<Trick>)> {
-    let mut left = room(view.pdf());
-    let mut all = fields(view, &mut left)?;
+    let mut all = fields(view)?;
     let ids =
         |field: &Field| field.widgets.iter().filter_map(|(id, _)| *id).chain(field.id).collect::<Vec<_>>();
     let listed: HashSet<ObjectId> = all.iter().filter(|field| field.is_signature).flat_map(ids).collect();
@@ -66,8 +63,8 @@ fn double_names(fields: &[Field]) -> Vec<Trick> {
     tricks
 }
 
-/// Every field at the end of its branch that the form lists; each costs its octets of `left`.
-pub(super) fn fields(view: View<'_>, left: &mut usize) -> Result<Vec<Field>> {
+/// Every field at the end of its branch that the form lists.
+pub(super) fn fields(view: View<'_>) -> Result<Vec<Field>> {
     let Object::Dict(form) = view.lookup_in(&view.catalog()?, b"AcroForm")? else { return Ok(Vec::new()) };
     let Object::Array(roots) = view.lookup_in(&form, b"Fields")? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
@@ -80,11 +77,7 @@ pub(super) fn fields(view: View<'_>, left: &mut usize) -> Result<Vec<Field>> {
         if id.is_some_and(|id| !seen.insert(id)) || inherited.level > MAX_LEVELS {
             continue;
         }
-        let found_node = view.follow(&node)?;
-        let octets = id.map_or_else(|| weight(&found_node), |id| cost(view, id, &found_node));
-        let exceeded = PdfError::TooLarge { what: "octets of form fields", limit: room(view.pdf()) };
-        *left = left.checked_sub(octets).ok_or(exceeded)?;
-        let Object::Dict(dict) = found_node else { continue };
+        let Object::Dict(dict) = view.follow(&node)? else { continue };
         let inherited = inherited.with(view, &dict)?;
         let (kids, widgets) = kids_and_widgets(view, id, &dict)?;
         if kids.is_empty() {
@@ -176,11 +169,10 @@ pub(super) fn removed(pdf: &Pdf<'_>, now: &[Field]) -> Result<Vec<Trick>> {
     let kept: HashSet<Seat> = now.iter().filter_map(|field| seat(pdf.latest(), field)).collect();
     let mut gone: HashSet<Seat> = HashSet::new();
     let mut tricks = Vec::new();
-    let mut left = room(pdf);
     for index in 0..pdf.revisions().len().saturating_sub(1) {
         let view = pdf.at(index);
         // An early revision that cannot be read holds no signature that anyone could have made in it.
-        let fields = match fields(view, &mut left) {
+        let fields = match fields(view) {
             Err(error @ PdfError::TooLarge { .. }) => return Err(error),
             Err(_) => continue,
             Ok(fields) => fields,
