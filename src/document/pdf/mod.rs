@@ -7,6 +7,7 @@
 //! | `xref`, `file`, `filter`, `page` | revisions, a view of each, decoded streams, the page tree |
 //! | `place`, `permission`, `stamp`, `write` | where a stamp goes, whether it may, what it adds, how that is written |
 
+pub mod analysis;
 mod error;
 mod file;
 mod filter;
