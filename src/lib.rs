@@ -14,6 +14,7 @@ pub mod audit;
 pub mod base;
 pub mod document;
 pub mod http;
+pub mod job;
 pub mod keys;
 pub mod officer;
 pub mod seal;

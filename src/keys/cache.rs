@@ -117,7 +117,9 @@ mod tests {
         assert!(watch.upgrade().is_some());
         cache.put(&row(3), signer());
         assert!(watch.upgrade().is_none());
-        assert!(cache.find(&row(1)).is_none() && cache.find(&row(2)).is_some() && cache.find(&row(3)).is_some());
+        assert!(
+            cache.find(&row(1)).is_none() && cache.find(&row(2)).is_some() && cache.find(&row(3)).is_some()
+        );
     }
 
     #[test]

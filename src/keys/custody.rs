@@ -112,7 +112,8 @@ fn context(row: &KeyRow) -> Vec<u8> {
 fn generate(kind: KeyKind, entropy: &Arc<dyn Entropy>) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), KeysError> {
     let secret = match kind {
         KeyKind::Sm2 => {
-            let key = sm2::PrivateKey::generate(&mut Rng::new(entropy.clone())).map_err(|_| KeysError::Fault)?;
+            let key =
+                sm2::PrivateKey::generate(&mut Rng::new(entropy.clone())).map_err(|_| KeysError::Fault)?;
             Zeroizing::new(key.to_bytes().to_vec())
         }
         KeyKind::P256 => P256Key::generate().ok_or(KeysError::Fault)?,

@@ -1,6 +1,6 @@
 //! What goes wrong with keys, said so that an operator knows what to do. No secrets, no octets of a row.
 
-use super::{KeyId, PassphraseError};
+use super::{KeyId, KeyPurpose, PassphraseError};
 use crate::store::StoreError;
 use std::fmt;
 
@@ -29,6 +29,15 @@ pub enum KeysError {
     Unknown(KeyId),
     /// The key was destroyed.
     Destroyed(KeyId),
+    /// The key was made for another purpose.
+    WrongPurpose {
+        /// Which key.
+        key: KeyId,
+        /// What it was made for.
+        made_for: KeyPurpose,
+        /// What it was to do.
+        asked_for: KeyPurpose,
+    },
     /// The key lies in a device that this build or this machine doesn't have.
     NoDevice {
         /// `pkcs11` or `sdf`.
@@ -54,6 +63,7 @@ impl KeysError {
             Self::Cost { .. } => "keys/cost",
             Self::Unknown(_) => "keys/unknown",
             Self::Destroyed(_) => "keys/destroyed",
+            Self::WrongPurpose { .. } => "keys/wrong-purpose",
             Self::NoDevice { .. } => "keys/no-device",
             Self::Fault => "keys/fault",
             Self::Store(_) => "keys/store",
@@ -75,12 +85,15 @@ impl fmt::Display for KeysError {
                 "{row} in the keystore is damaged or was tampered with; nothing was opened. Restore it from a backup"
             ),
             Self::NoKeystore => out.write_str("this database holds no keystore yet; `yinxin init` makes one"),
-            Self::Exists => {
-                out.write_str("this database holds a keystore already, or it was just changed; nothing was written")
-            }
+            Self::Exists => out.write_str(
+                "this database holds a keystore already, or it was just changed; nothing was written",
+            ),
             Self::Cost { says } => write!(out, "the cost of unlocking is not accepted: {says}"),
             Self::Unknown(id) => write!(out, "there is no key {id}"),
             Self::Destroyed(id) => write!(out, "the key {id} was destroyed"),
+            Self::WrongPurpose { key, made_for, asked_for } => {
+                write!(out, "the key {key} was made for {made_for}, not for {asked_for}")
+            }
             Self::NoDevice { custody, key } => {
                 write!(out, "the key {key} lies in a {custody} device, and this build has no such device")
             }

@@ -44,7 +44,12 @@ impl UnlockCost {
             return Err(KeysError::Cost {
                 says: format!(
                     "{} KiB and {} passes; it takes {} to {} KiB and {} to {} passes",
-                    self.memory_kib, self.passes, least.memory_kib, most.memory_kib, least.passes, most.passes
+                    self.memory_kib,
+                    self.passes,
+                    least.memory_kib,
+                    most.memory_kib,
+                    least.passes,
+                    most.passes
                 ),
             });
         }
@@ -122,7 +127,10 @@ impl Header {
     /// changes the row on purpose can renew it, and is then stopped by the verifier or by the wrapping.
     pub fn unwrap(&self, passphrase: &Secret<String>) -> Result<SecretKey, KeysError> {
         let damaged = || KeysError::damaged("the header");
-        if self.checksum != self.sum() || self.format != FORMAT || self.kdf != KDF || self.salt.len() != SALT_BYTES
+        if self.checksum != self.sum()
+            || self.format != FORMAT
+            || self.kdf != KDF
+            || self.salt.len() != SALT_BYTES
         {
             return Err(damaged());
         }
@@ -178,5 +186,100 @@ impl Root {
             wrapping: derive(&root, "yinxin keystore wrapping", &[]).ok_or(KeysError::Fault)?,
             verifier: derive(&root, "yinxin keystore verifier", &[]).ok_or(KeysError::Fault)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+
+    fn secret(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    fn header() -> Header {
+        let chance = SeededEntropy::new(1);
+        let (master, at) = (Zeroizing::new([9; KEY_BYTES]), Timestamp::from_ms(1));
+        Header::wrap(&master, &secret("right"), UnlockCost::FLOOR, 1, at, &chance).unwrap()
+    }
+
+    fn code(header: &Header, passphrase: &str) -> &'static str {
+        header.unwrap(&secret(passphrase)).map_or_else(|error| error.code(), |_| "opened")
+    }
+
+    /// One field bent.
+    type Bend = fn(&mut Header);
+
+    const BENDS: [(&str, Bend); 12] = [
+        ("format", |header| header.format += 1),
+        ("kdf", |header| header.kdf.push('x')),
+        ("memory_kib", |header| header.memory_kib += 1),
+        ("memory_kib below the floor", |header| header.memory_kib = 8),
+        ("memory_kib without end", |header| header.memory_kib = i64::MAX),
+        ("passes", |header| header.passes += 1),
+        ("salt", |header| header.salt[15] ^= 1),
+        ("aead", |header| header.aead = "sm4-gcm".into()),
+        ("verifier", |header| header.verifier[0] ^= 0x80),
+        ("wrapped", |header| header.wrapped[59] ^= 1),
+        ("generation", |header| header.generation += 1),
+        ("made_at", |header| header.made_at = Timestamp::from_ms(2)),
+    ];
+
+    #[test]
+    fn the_right_passphrase_opens_and_a_wrong_one_is_named() {
+        let header = header();
+        assert_eq!(*header.unwrap(&secret("right")).unwrap(), [9; KEY_BYTES]);
+        assert_eq!(code(&header, "wrong"), "keys/wrong-passphrase");
+        assert_eq!(code(&header, ""), "keys/wrong-passphrase");
+    }
+
+    #[test]
+    fn a_bent_field_is_damage_and_not_a_wrong_passphrase() {
+        for (field, bend) in BENDS {
+            let mut bent = header();
+            bend(&mut bent);
+            assert_eq!(code(&bent, "right"), "keys/damaged", "{field}");
+        }
+        let mut bent = header();
+        bent.checksum[0] ^= 1;
+        assert_eq!(code(&bent, "right"), "keys/damaged");
+    }
+
+    /// Who can write the row can renew its checksum; what then stops them is the passphrase.
+    #[test]
+    fn a_bent_field_under_a_fresh_checksum_opens_nothing() {
+        for (field, bend) in BENDS {
+            let mut bent = header();
+            bend(&mut bent);
+            bent.checksum = bent.sum();
+            assert_ne!(code(&bent, "right"), "opened", "{field}");
+        }
+    }
+
+    #[test]
+    fn costs_beyond_the_limits_are_refused() {
+        let least = UnlockCost::FLOOR;
+        let most = UnlockCost::CEILING;
+        for cost in [
+            UnlockCost { memory_kib: least.memory_kib - 1, ..least },
+            UnlockCost { passes: least.passes - 1, ..least },
+            UnlockCost { memory_kib: most.memory_kib + 1, ..least },
+            UnlockCost { passes: most.passes + 1, ..least },
+        ] {
+            assert_eq!(cost.checked().unwrap_err().code(), "keys/cost", "{cost:?}");
+        }
+        assert!(UnlockCost::default().checked().is_ok());
+    }
+
+    /// RFC 9106 has no vector without secret and associated data; this one is the reference implementation's test
+    /// (version 0x13, t=2, m=65536, p=1, "password", "somesalt"), at its own length.
+    #[test]
+    fn argon2id_is_the_published_one() {
+        let params = Params::new(65536, 2, 1, Some(32)).unwrap();
+        let mut out = [0; 32];
+        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon.hash_password_into(b"password", b"somesalt", &mut out).unwrap();
+        assert_eq!(hex::encode(out), "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7");
     }
 }

@@ -99,6 +99,26 @@ pub struct Key {
     pub destroyed_at: Option<Timestamp>,
 }
 
+impl Key {
+    /// Whether it lives and was made for `purpose`.
+    ///
+    /// # Errors
+    /// [`KeysError::Destroyed`], [`KeysError::WrongPurpose`].
+    pub fn may_serve(&self, purpose: KeyPurpose) -> Result<(), KeysError> {
+        if self.destroyed_at.is_some() {
+            return Err(KeysError::Destroyed(self.id.clone()));
+        }
+        if self.purpose != purpose {
+            return Err(KeysError::WrongPurpose {
+                key: self.id.clone(),
+                made_for: self.purpose,
+                asked_for: purpose,
+            });
+        }
+        Ok(())
+    }
+}
+
 /// The row of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyRow {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     base::{Entropy, Secret, Timestamp},
-    store::{Store, Tx},
+    store::{Rx, Store, Tx},
 };
 use std::sync::Arc;
 use yinxin_pki::sign::Signer;
@@ -53,8 +53,7 @@ impl Keystore {
         let mut master: SecretKey = Zeroizing::new([0; KEY_BYTES]);
         entropy.fill(&mut master[..]);
         let NewHeader(header) = new_header(&master, passphrase, cost, 1, &entropy, now).await?;
-        let inserted =
-            store.write(async |tx: &mut Tx| store::insert_header(tx, &header).await).await?;
+        let inserted = store.write(async |tx: &mut Tx| store::insert_header(tx, &header).await).await?;
         if !inserted {
             return Err(KeysError::Exists);
         }
@@ -89,7 +88,8 @@ impl Keystore {
         now: Timestamp,
     ) -> Result<NewHeader, KeysError> {
         let inner = &self.0;
-        let header = inner.store.read(async |rx| store::header(rx).await).await?.ok_or(KeysError::NoKeystore)?;
+        let header =
+            inner.store.read(async |rx| store::header(rx).await).await?.ok_or(KeysError::NoKeystore)?;
         let next = header.generation.saturating_add(1);
         new_header(inner.soft.master(), passphrase, cost, next, &inner.entropy, now).await
     }
@@ -114,6 +114,14 @@ impl Keystore {
         let row = self.0.soft.make(purpose, kind, &self.0.entropy, now)?;
         store::insert(tx, &row).await?;
         row.describe()
+    }
+
+    /// A key as everybody may see it, in the caller's read or transaction; the row is believed as it stands.
+    ///
+    /// # Errors
+    /// [`KeysError::Unknown`].
+    pub async fn key(&self, rx: &mut Rx, id: &KeyId) -> Result<Key, KeysError> {
+        store::find(rx, id).await?.ok_or_else(|| KeysError::Unknown(id.clone()))?.describe()
     }
 
     /// The signer of a key. The row is read each time, so that a key destroyed by another node signs no more; only the

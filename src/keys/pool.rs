@@ -101,19 +101,23 @@ impl SigningPool {
     }
 
     /// Runs `work`, which signs something on its way, on a thread of the pool: for formats that make a whole product
-    /// around one signature. Limits and errors are those of [`SigningPool::sign`]; `work` wraps its signer in
-    /// [`Checked`] itself.
-    pub async fn run<T: Send + 'static>(
+    /// around one signature. Limits and errors are those of [`SigningPool::sign`]; `work` checks its product itself, or
+    /// wraps its signer in [`Checked`].
+    pub async fn run<T, E>(
         &self,
-        work: impl FnOnce(&mut dyn CryptoRng) -> Result<T, SignError> + Send + 'static,
+        work: impl FnOnce(&mut dyn CryptoRng) -> Result<T, E> + Send + 'static,
         patience: Duration,
-    ) -> Result<T, SignError> {
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<SignError> + Send + 'static,
+    {
         let (answer, product) = oneshot::channel();
         self.submit(Box::new(move |rng| serve(work, answer, rng)))?;
         match tokio::time::timeout(patience, product).await {
             Ok(Ok(product)) => product,
-            Ok(Err(_)) => Err(SignError::Fault),
-            Err(_) => Err(SignError::Busy),
+            Ok(Err(_)) => Err(SignError::Fault.into()),
+            Err(_) => Err(SignError::Busy.into()),
         }
     }
 
@@ -148,9 +152,9 @@ fn next(work: &Mutex<Receiver<Work>>) -> Option<Work> {
 }
 
 /// Does one work. Nothing a signer does, not even in its drop, reaches the thread's loop.
-fn serve<T>(
-    work: impl FnOnce(&mut dyn CryptoRng) -> Result<T, SignError>,
-    answer: oneshot::Sender<Result<T, SignError>>,
+fn serve<T, E: From<SignError>>(
+    work: impl FnOnce(&mut dyn CryptoRng) -> Result<T, E>,
+    answer: oneshot::Sender<Result<T, E>>,
     rng: &mut Rng,
 ) {
     if answer.is_closed() {
@@ -160,7 +164,7 @@ fn serve<T>(
     }
     let product = catch_unwind(AssertUnwindSafe(move || work(rng.as_dyn()))).unwrap_or_else(|_| {
         tracing::error!("a signer panicked; its request was answered with a fault");
-        Err(SignError::Fault)
+        Err(SignError::Fault.into())
     });
     // The one who asked may have given up meanwhile; the product is dropped then.
     let _ = answer.send(product);

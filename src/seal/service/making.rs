@@ -2,7 +2,7 @@
 
 use super::{SealService, known_owner, life, must_act_for};
 use crate::{
-    authority::OwnerSubject,
+    authority::{Ask, SubjectFields, SubjectKey},
     base::{Refusal, Timestamp},
     keys::ToSign,
     officer::{Caller, Right},
@@ -19,6 +19,7 @@ use crate::{
 };
 use yinxin_pki::{
     ses::{PictureDraft, SealDraft, SignersDraft, Version as SesVersion},
+    sign::SignError,
     sm3,
     x509::Cert,
 };
@@ -61,24 +62,15 @@ impl SealService {
         }
     }
 
-    /// The key and certificate that the owner signs with: the newest that outlives the seal's period as far as any new
-    /// one would, else a new one from the authority.
+    /// The key and certificate that this seal stamps with. Asked again after a crash, the authority answers the same.
     async fn signer_for(&self, caller: &Caller, owner: &Owner, seal: &Seal) -> Result<OwnerSigner, SealError> {
-        let known = self
-            .0
-            .store
-            .read(async |rx| Ok::<_, SealError>(rows::signer_of_owner(rx, &owner.id).await?))
-            .await?;
-        let needed = caller.now.plus_days(i64::from(seal.wish.period_days));
-        if let Some(signer) = known {
-            let lasts = Cert::parse(&signer.cert).is_ok_and(|cert| cert.not_after() >= needed);
-            if lasts && !self.0.authority.is_revoked(&signer.cert).await? {
-                return Ok(signer);
-            }
-        }
-        let subject = OwnerSubject { name: owner.name.clone(), credit_code: owner.credit_code.clone() };
-        let issued = self.0.authority.issue_owner(caller, &subject, needed).await?;
-        Ok(OwnerSigner { key_id: issued.key_id.as_str().to_owned(), cert: issued.cert.der().to_vec() })
+        let subject = SubjectFields::new(&seal.wish.name)?
+            .organisation(&owner.name)?
+            .organisation_id(owner.credit_code.as_str())?;
+        let ask = Ask { reference: signer_reference(&seal.id), subject, key: SubjectKey::Fresh };
+        let issued = self.0.authority.issue_owner(&super::act(caller), &ask).await?;
+        let key = issued.key.ok_or(SealError::Sign(SignError::Fault))?;
+        Ok(OwnerSigner { key_id: key.as_str().to_owned(), cert: issued.cert.der().to_vec() })
     }
 
     async fn intend_making(&self, caller: &Caller, id: &SealId, signer: OwnerSigner) -> Result<Plan, SealError> {
@@ -151,6 +143,11 @@ impl SealService {
             })
             .await
     }
+}
+
+/// Under which name the authority knows the certificate that a seal stamps with.
+pub(super) fn signer_reference(seal: &SealId) -> String {
+    format!("seal/{seal}/owner")
 }
 
 fn draft(plan: &Plan) -> SealDraft {

@@ -12,10 +12,10 @@ pub use stamping::Stamped;
 
 use super::{error::SealError, nouns::SealId, register::OwnerId};
 use crate::{
-    authority::Authority,
+    authority::{Act, Authority},
     base::{Entropy, Timestamp},
     keys::{Keystore, SigningPool, ToSign},
-    officer::OfficerId,
+    officer::{Caller, OfficerId},
     store::{Rx, Store},
 };
 use std::{sync::Arc, time::Duration};
@@ -74,6 +74,11 @@ impl SealService {
         let signer = self.0.keystore.signer(&key).await?;
         Ok(self.0.pool.sign(signer, input, SIGN_PATIENCE).await?)
     }
+}
+
+/// Who asks, in the authority's words.
+fn act(caller: &Caller) -> Act<'_> {
+    Act { actor: caller.actor_name(), request: &caller.request, now: caller.now }
 }
 
 /// Loads a seal or says that there is none.

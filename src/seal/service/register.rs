@@ -3,6 +3,7 @@
 use super::{SealService, known_owner};
 use crate::{
     audit,
+    authority::{Ask, SubjectFields, SubjectKey},
     base::CreditCode,
     http::idempotency::{self, IdempotencyKey},
     officer::{Caller, OfficerId, Right},
@@ -13,6 +14,7 @@ use crate::{
     },
 };
 use serde_json::json;
+use yinxin_pki::sign::SignError;
 
 /// Registers an owner.
 #[derive(Debug, Clone)]
@@ -145,10 +147,16 @@ impl SealService {
             registered_by: officer.id.clone(),
             registered_at: caller.now,
         };
-        let issued = self.0.authority.issue_maker(caller, &maker.name).await?;
+        let ask = Ask {
+            reference: format!("maker/{}", maker.id),
+            subject: SubjectFields::new(&maker.name)?,
+            key: SubjectKey::Fresh,
+        };
+        let issued = self.0.authority.issue_maker(&super::act(caller), &ask).await?;
+        let key = issued.key.ok_or(SealError::Sign(SignError::Fault))?;
         let row = rows::MakerRow {
             maker,
-            key_id: issued.key_id.as_str().to_owned(),
+            key_id: key.as_str().to_owned(),
             cert: issued.cert.der().to_vec(),
         };
         self.0

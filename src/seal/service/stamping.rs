@@ -1,8 +1,9 @@
 //! Stamping a PDF: prepare, intend and commit, sign, check our own product, record, hand out.
 
-use super::{Chain, SealService, must_act_for};
+use super::{Chain, SealService, making::signer_reference, must_act_for};
 use crate::{
     audit,
+    authority::CertState,
     base::{Refusal, Timestamp},
     document::{
         appearance::Appearance,
@@ -72,6 +73,10 @@ impl SealService {
         }
         let request = request.checked()?;
         let loaded = match self.load(caller, &officer, &request).await {
+            Ok(loaded) => self.certified(caller, &loaded).await.map(|()| loaded),
+            Err(error) => Err(error),
+        };
+        let loaded = match loaded {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
             other => other?,
         };
@@ -149,6 +154,21 @@ impl SealService {
                 Ok(Loaded { seal, tools })
             })
             .await
+    }
+
+    /// A certificate that is over or revoked stamps no more from that second on (R-SEAL-03).
+    async fn certified(&self, caller: &Caller, loaded: &Loaded) -> Result<(), SealError> {
+        let issued = self.0.authority.find(&signer_reference(&loaded.seal.id)).await?;
+        let issued = issued.ok_or_else(|| Refusal::new("seal/certificate-revoked", "this seal has no certificate"))?;
+        if matches!(issued.state, CertState::Revoked { .. }) {
+            let says = "the certificate that this seal stamps with is revoked; apply for a new seal";
+            return Err(Refusal::new("seal/certificate-revoked", says).into());
+        }
+        if caller.now > issued.cert.not_after() {
+            let says = "the certificate that this seal stamps with has expired; renew the seal";
+            return Err(Refusal::new("seal/certificate-expired", says).into());
+        }
+        Ok(())
     }
 
     /// A refusal of a rule is recorded: who tried to stamp with what.

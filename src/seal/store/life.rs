@@ -61,11 +61,6 @@ const TOOLS: Statement = Statement::portable(
     "seal.tools",
     "SELECT esl, signer_key_id, signer_cert FROM seal WHERE id = $1 AND esl IS NOT NULL",
 );
-const SIGNER_OF_OWNER: Statement = Statement::portable(
-    "seal.signer_of_owner",
-    "SELECT signer_key_id, signer_cert FROM seal WHERE owner_id = $1 AND signer_cert IS NOT NULL \
-     ORDER BY id DESC LIMIT 1",
-);
 const BY_ESL: Statement =
     Statement::portable("seal.by_esl", concat!("SELECT ", columns!(), " FROM seal WHERE esl_sm3 = $1"));
 const ADD_EVENT: Statement = Statement::portable(
@@ -92,7 +87,6 @@ pub(super) const STATEMENTS: &[&Statement] = &[
     &SET_SIGNER,
     &SET_MADE,
     &TOOLS,
-    &SIGNER_OF_OWNER,
     &BY_ESL,
     &ADD_EVENT,
     &EVENTS,
@@ -110,7 +104,7 @@ pub struct Tools {
     pub cert: Vec<u8>,
 }
 
-/// The key and certificate that an owner signs with.
+/// The key and certificate that a seal is to stamp with.
 #[derive(Debug, Clone)]
 pub struct OwnerSigner {
     /// The key in the keystore.
@@ -187,12 +181,6 @@ fn wish(row: &Row) -> Result<Wish, StoreError> {
 impl FromRow for Tools {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self { esl: row.bytes(0)?, key_id: row.text(1)?, cert: row.bytes(2)? })
-    }
-}
-
-impl FromRow for OwnerSigner {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self { key_id: row.text(0)?, cert: row.bytes(1)? })
     }
 }
 
@@ -344,9 +332,4 @@ pub async fn set_made(tx: &mut Tx, id: &SealId, esl: &[u8], esl_sm3: &str) -> Re
 /// What a made seal stamps with; `None` before it is made.
 pub async fn tools(rx: &mut Rx, id: &SealId) -> Result<Option<Tools>, StoreError> {
     rx.optional(&TOOLS, &[id.as_str().into()]).await
-}
-
-/// The newest key and certificate that an owner's seals were made with.
-pub async fn signer_of_owner(rx: &mut Rx, owner: &OwnerId) -> Result<Option<OwnerSigner>, StoreError> {
-    rx.optional(&SIGNER_OF_OWNER, &[owner.as_str().into()]).await
 }

@@ -38,6 +38,7 @@ impl Comparison<'_> {
         let new = self.new.catalog()?;
         self.catalog(&old, &new);
         self.form(&old, &new)?;
+        self.parents();
         self.empty_fields()?;
         self.pages()?;
         self.validation_data(&old, &new)?;
@@ -93,6 +94,32 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// A named group of fields may gain signature fields. Told from everything else that has kids by its shape.
+    fn parents(&mut self) {
+        let is_group = |dict: &Dict| {
+            dict.find(b"T").is_some_and(|name| name.as_string().is_some())
+                && dict.find(b"Kids").is_some_and(|kids| kids.as_array().is_some())
+                && dict.find(b"Type").is_none()
+        };
+        let groups: Vec<(ObjectId, Object, Object)> = self
+            .changed
+            .iter()
+            .filter_map(|(id, pair)| match pair {
+                (Object::Dict(old), Object::Dict(new)) if is_group(old) => {
+                    let is_grown = only(self.bytes(), old, new, &[b"Kids"]);
+                    is_grown.then(|| (*id, old.find(b"Kids").cloned(), new.find(b"Kids").cloned()))
+                }
+                _ => None,
+            })
+            .filter_map(|(id, old, new)| Some((id, old?, new?)))
+            .collect();
+        for (id, old, new) in groups {
+            let Some(fields) = added(self.bytes(), &old, &new) else { continue };
+            self.changed.remove(&id);
+            fields.into_iter().for_each(|field| self.field_added(field));
+        }
+    }
+
     fn field_added(&mut self, field: &Object) {
         let checked = match field.as_reference() {
             Some(id) => self.new_field(id, false, 0),
@@ -102,7 +129,9 @@ impl Comparison<'_> {
             Ok(found) => {
                 self.own(field);
                 self.widgets.extend(&found.widgets);
-                let kind = if found.is_time_stamp { ChangeKind::TimeStamp } else { ChangeKind::Signature };
+                // A time stamp that shows something is as good as a signature for covering what others signed.
+                let is_quiet = found.is_time_stamp && !found.is_shown;
+                let kind = if is_quiet { ChangeKind::TimeStamp } else { ChangeKind::Signature };
                 let sort = match (found.is_time_stamp, found.is_signed) {
                     (true, _) => "document time stamp",
                     (false, true) => "signature",
@@ -203,8 +232,15 @@ impl Comparison<'_> {
 
     /// Signature fields that were there, and empty.
     fn empty_fields(&mut self) -> Result<()> {
-        let mut left = self.limits.max_objects;
-        for field in fields(self.old, &mut left)?.into_iter().filter(|field| field.is_signature) {
+        let is_field = |old: &Object| {
+            old.as_dict().is_some_and(|dict| {
+                dict.find(b"FT").is_some() || dict.find(b"Kids").is_some() || dict.find(b"T").is_some()
+            })
+        };
+        if !self.changed.values().any(|(old, _)| is_field(old)) {
+            return Ok(());
+        }
+        for field in fields(self.old)?.into_iter().filter(|field| field.is_signature) {
             let Some(id) = field.id.filter(|_| field.value.is_none()) else { continue };
             let Some((Object::Dict(old), Object::Dict(new))) = self.changed.get(&id).cloned() else {
                 continue;
@@ -238,34 +274,29 @@ impl Comparison<'_> {
 
     /// A page may gain widgets of new signature fields, and nothing else.
     fn pages(&mut self) -> Result<()> {
-        // Pages of a signed revision that cannot be read: whatever changed stays unaccounted for.
-        let pages = self.old.pages().unwrap_or_default();
+        let pages = self.pages;
         for (index, page) in pages.iter().enumerate() {
             let list = page.dict.find(b"Annots").and_then(Object::as_reference);
-            let is_touched = self.changed.contains_key(&page.id)
-                || list.is_some_and(|list| self.changed.contains_key(&list));
-            if is_touched {
-                self.page(index + 1, page)?;
+            let old = self.changed.remove(&page.id).map(|(old, _)| old);
+            match old {
+                Some(Object::Dict(old)) => self.page(index + 1, &old, page)?,
+                Some(_) => self.refused(format!("page {} was something else", index + 1)),
+                None if list.is_some_and(|list| self.changed.contains_key(&list)) => {
+                    self.page(index + 1, &page.dict, page)?;
+                }
+                None => {}
             }
         }
         Ok(())
     }
 
-    fn page(&mut self, number: usize, page: &Page) -> Result<()> {
-        let new = match self.changed.remove(&page.id) {
-            Some((_, Object::Dict(new))) => new,
-            Some(_) => {
-                self.refused(format!("page {number} is no page any more"));
-                return Ok(());
-            }
-            None => page.dict.clone(),
-        };
-        for key in changed_keys(self.bytes(), &page.dict, &new) {
+    fn page(&mut self, number: usize, old: &Dict, page: &Page) -> Result<()> {
+        for key in changed_keys(self.bytes(), old, &page.dict) {
             if key != b"Annots" {
                 self.refused(format!("{} of page {number} was changed", text(key)));
             }
         }
-        let [old_list, new_list] = self.pair(&page.dict, &new, b"Annots")?;
+        let [old_list, new_list] = self.pair(old, &page.dict, b"Annots")?;
         let Some(annotations) = added(self.bytes(), &old_list, &new_list) else {
             self.refused(format!("annotations of page {number} were removed or moved"));
             return Ok(());

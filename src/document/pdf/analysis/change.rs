@@ -5,23 +5,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::super::{Dict, Entry, Limits, Object, ObjectId, Page, Pdf, View};
-use super::same::{references, same};
-use super::survey::{Survey, is_live, reachable};
+use super::super::{Dict, Entry, Object, ObjectId, Page, Pdf, PdfError, View};
+use super::history::History;
+use super::same::{references, references_in, same};
+use super::survey::Survey;
 use super::text::name;
 use super::{Change, ChangeKind, MAX_CHANGES, Result};
 
 /// Comparisons of revisions with now, each made once.
 pub(super) struct Comparisons<'p> {
     pdf: &'p Pdf<'p>,
+    history: &'p History,
     survey: &'p Survey,
-    limits: &'p Limits,
+    pages: &'p [Page],
     done: HashMap<usize, Vec<Change>>,
 }
 
 impl<'p> Comparisons<'p> {
-    pub(super) fn new(pdf: &'p Pdf<'p>, survey: &'p Survey, limits: &'p Limits) -> Self {
-        Self { pdf, survey, limits, done: HashMap::new() }
+    /// `pages` are those of now.
+    pub(super) fn new(pdf: &'p Pdf<'p>, history: &'p History, survey: &'p Survey, pages: &'p [Page]) -> Self {
+        Self { pdf, history, survey, pages, done: HashMap::new() }
     }
 
     /// What changed since revision `index`.
@@ -29,7 +32,7 @@ impl<'p> Comparisons<'p> {
         if let Some(changes) = self.done.get(&index) {
             return Ok(changes.clone());
         }
-        let mut comparison = Comparison::new(self.pdf, index, self.limits);
+        let mut comparison = Comparison::new(self.pdf, index, self.history, self.pages);
         comparison.sort_objects();
         comparison.allow()?;
         comparison.wakened(self.survey);
@@ -43,7 +46,9 @@ impl<'p> Comparisons<'p> {
 pub(super) struct Comparison<'p> {
     pub(super) old: View<'p>,
     pub(super) new: View<'p>,
-    pub(super) limits: &'p Limits,
+    history: &'p History,
+    /// The pages of now.
+    pub(super) pages: &'p [Page],
     /// Objects there then and now, with two meanings. What is accounted for is taken out.
     pub(super) changed: BTreeMap<ObjectId, (Object, Object)>,
     /// Objects that were not there.
@@ -54,15 +59,17 @@ pub(super) struct Comparison<'p> {
     pub(super) widgets: HashSet<ObjectId>,
     changes: Vec<Change>,
     unlisted_changes: usize,
-    shown: Option<HashSet<ObjectId>>,
+    /// Once asked for; within, `None` for everything.
+    shown: Option<Option<HashSet<ObjectId>>>,
 }
 
 impl<'p> Comparison<'p> {
-    fn new(pdf: &'p Pdf<'p>, index: usize, limits: &'p Limits) -> Self {
+    fn new(pdf: &'p Pdf<'p>, index: usize, history: &'p History, pages: &'p [Page]) -> Self {
         Self {
             old: pdf.at(index),
             new: pdf.latest(),
-            limits,
+            history,
+            pages,
             changed: BTreeMap::new(),
             created: HashSet::new(),
             owned: HashSet::new(),
@@ -105,7 +112,7 @@ impl<'p> Comparison<'p> {
     /// Finds the objects whose place differs, and sorts them into changed, created and removed.
     fn sort_objects(&mut self) {
         for number in self.touched() {
-            let [old, new] = [self.old, self.new].map(|view| live_id(view, number));
+            let [old, new] = [self.old, self.new].map(|view| self.history.id(number, view.revision()));
             match (old, new) {
                 (Some(old), Some(new)) if old == new => self.compare(old),
                 (Some(old), Some(new)) => {
@@ -120,7 +127,7 @@ impl<'p> Comparison<'p> {
                         self.refused(format!("{} was removed", describe(number, &object)));
                     }
                 }
-                (None, Some(new)) if self.was_there(new) => {
+                (None, Some(new)) if self.history.was_live(new, self.old.revision()) => {
                     self.refused(format!("object {number}, deleted before, was brought back"));
                 }
                 (None, Some(new)) => {
@@ -135,7 +142,7 @@ impl<'p> Comparison<'p> {
     fn touched(&self) -> BTreeSet<u32> {
         let revisions = self.new.pdf().revisions();
         let (before, after) = revisions.split_at((self.old.revision() + 1).min(revisions.len()));
-        let place = |view: View<'_>, number| view.entry(number).unwrap_or(Entry::Free);
+        let place = |view: View<'_>, number| self.history.entry(number, view.revision());
         let mut touched: BTreeSet<u32> = after
             .iter()
             .flat_map(|revision| revision.entries.keys().copied())
@@ -162,25 +169,34 @@ impl<'p> Comparison<'p> {
         }
     }
 
-    /// Whether `id` was in use in the signed revision or one before it.
-    fn was_there(&self, id: ObjectId) -> bool {
-        let revisions = self.new.pdf().revisions();
-        revisions.iter().take(self.old.revision() + 1).any(|revision| {
-            match revision.entries.get(&id.number) {
-                Some(Entry::At { generation, .. }) => *generation == id.generation,
-                Some(Entry::InStream { .. }) => id.generation == 0,
-                _ => false,
-            }
-        })
-    }
-
     /// Whether the signed revision leads to `id` by any way but its validation data and metadata, so that changing it
     /// may change what is shown.
     pub(super) fn is_shown(&mut self, id: ObjectId) -> Result<bool> {
         if self.shown.is_none() {
-            self.shown = Some(reachable(self.old, &[b"DSS", b"Metadata"], self.limits)?);
+            self.shown = Some(self.reachable()?);
         }
-        Ok(self.shown.as_ref().is_some_and(|shown| shown.contains(&id)))
+        Ok(self.shown.as_ref().is_none_or(|shown| shown.as_ref().is_none_or(|shown| shown.contains(&id))))
+    }
+
+    /// What the signed revision's catalogue leads to but for validation data and metadata; `None`: anything, since
+    /// there is too much to read.
+    fn reachable(&mut self) -> Result<Option<HashSet<ObjectId>>> {
+        let mut catalog = self.old.catalog()?;
+        catalog.remove(b"DSS");
+        catalog.remove(b"Metadata");
+        let mut seen: HashSet<ObjectId> = references_in(self.old.trailer()).into_iter().collect();
+        let mut open = references_in(&catalog);
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.old.resolve(id) {
+                Ok(object) => open.extend(references(&object)),
+                Err(PdfError::TooLarge { .. }) => return Ok(None),
+                Err(_) => {}
+            }
+        }
+        Ok(Some(seen))
     }
 
     /// Accounts for every created object that `from` leads to through created objects.
@@ -198,17 +214,21 @@ impl<'p> Comparison<'p> {
 
     /// References of the signed revision to nothing, that lead somewhere now.
     fn wakened(&mut self, survey: &Survey) {
-        let pdf = self.new.pdf();
         let signed = self.old.revision();
-        for dangling in survey.dangling.iter().filter(|dangling| dangling.revision <= signed) {
-            let is_current =
-                pdf.at(dangling.revision).entry(dangling.holder) == self.old.entry(dangling.holder);
-            if is_current && !is_live(self.old, dangling.target) && is_live(self.new, dangling.target) {
-                self.refused(format!(
-                    "object {}, to which the signed object {} refers, was not there when it was signed",
-                    dangling.target.number, dangling.holder
-                ));
-            }
+        let mut woken: Vec<(ObjectId, u32)> = self
+            .created
+            .iter()
+            .filter_map(|id| {
+                Some((*id, survey.dangling.get(id).filter(|dangling| dangling.revision <= signed)?))
+            })
+            .map(|(id, dangling)| (id, dangling.holder))
+            .collect();
+        woken.sort_unstable();
+        for (id, holder) in woken {
+            self.refused(format!(
+                "object {}, to which the signed object {holder} refers, was not there when it was signed",
+                id.number
+            ));
         }
     }
 
@@ -233,10 +253,14 @@ impl<'p> Comparison<'p> {
 
     /// Everything not accounted for is a change of content.
     fn finish(mut self) -> Vec<Change> {
-        let pages = self.old.pages().unwrap_or_default();
-        for (id, (old, _)) in std::mem::take(&mut self.changed) {
-            let what = content_of(&pages, id).unwrap_or_else(|| describe(id.number, &old));
-            self.refused(format!("{what} was changed"));
+        if !self.changed.is_empty() {
+            let contents = contents(self.pages);
+            for (id, (old, _)) in std::mem::take(&mut self.changed) {
+                self.refused(match contents.get(&id) {
+                    Some(page) => format!("the content of page {page} was changed"),
+                    None => format!("{} was changed", describe(id.number, &old)),
+                });
+            }
         }
         self.unneeded();
         if self.unlisted_changes > 0 {
@@ -248,14 +272,6 @@ impl<'p> Comparison<'p> {
     }
 }
 
-fn live_id(view: View<'_>, number: u32) -> Option<ObjectId> {
-    match view.entry(number)? {
-        Entry::At { generation, .. } => Some(ObjectId { number, generation }),
-        Entry::InStream { .. } => Some(ObjectId { number, generation: 0 }),
-        Entry::Free => None,
-    }
-}
-
 /// Cross-reference and object streams: the objects they hold are compared for themselves.
 fn is_structure(object: &Object) -> bool {
     object
@@ -263,11 +279,13 @@ fn is_structure(object: &Object) -> bool {
         .is_some_and(|stream| stream.dict.is(b"Type", b"XRef") || stream.dict.is(b"Type", b"ObjStm"))
 }
 
-/// The page whose content `id` is.
-fn content_of(pages: &[Page], id: ObjectId) -> Option<String> {
-    let of =
-        |page: &Page| page.dict.find(b"Contents").is_some_and(|contents| references(contents).contains(&id));
-    pages.iter().position(of).map(|index| format!("the content of page {}", index + 1))
+/// The page (from 1) whose content each object is.
+fn contents(pages: &[Page]) -> HashMap<ObjectId, usize> {
+    let of = |(index, page): (usize, &Page)| {
+        let contents = page.dict.find(b"Contents").map_or_else(Vec::new, references);
+        contents.into_iter().map(move |id| (id, index + 1)).collect::<Vec<_>>()
+    };
+    pages.iter().enumerate().flat_map(of).collect()
 }
 
 /// An object by its number, and its type where it has one.

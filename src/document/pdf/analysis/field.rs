@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::{Dict, Entry, Limits, Object, ObjectId, Pdf, PdfError, View};
+use super::super::{Dict, Entry, Object, ObjectId, Pdf, PdfError, View};
 use super::text::text;
 use super::{MAX_TRICKS, Result, Trick};
 
@@ -36,9 +36,8 @@ struct Inherited {
 }
 
 /// Every signature field that has a value, and what is odd about the names of signature fields.
-pub(super) fn signed_fields(view: View<'_>, limits: &Limits) -> Result<(Vec<Field>, Vec<Trick>)> {
-    let mut left = limits.max_objects;
-    let mut all = fields(view, &mut left)?;
+pub(super) fn signed_fields(view: View<'_>) -> Result<(Vec<Field>, Vec<Trick>)> {
+    let mut all = fields(view)?;
     let ids =
         |field: &Field| field.widgets.iter().filter_map(|(id, _)| *id).chain(field.id).collect::<Vec<_>>();
     let listed: HashSet<ObjectId> = all.iter().filter(|field| field.is_signature).flat_map(ids).collect();
@@ -64,11 +63,10 @@ fn double_names(fields: &[Field]) -> Vec<Trick> {
     tricks
 }
 
-/// Every field at the end of its branch that the form lists; each costs one of `left`.
-pub(super) fn fields(view: View<'_>, left: &mut usize) -> Result<Vec<Field>> {
+/// Every field at the end of its branch that the form lists.
+pub(super) fn fields(view: View<'_>) -> Result<Vec<Field>> {
     let Object::Dict(form) = view.lookup_in(&view.catalog()?, b"AcroForm")? else { return Ok(Vec::new()) };
     let Object::Array(roots) = view.lookup_in(&form, b"Fields")? else { return Ok(Vec::new()) };
-    let limit = view.pdf().limits().max_objects;
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut open: Vec<(Object, Inherited)> =
@@ -79,7 +77,6 @@ pub(super) fn fields(view: View<'_>, left: &mut usize) -> Result<Vec<Field>> {
         if id.is_some_and(|id| !seen.insert(id)) || inherited.level > MAX_LEVELS {
             continue;
         }
-        *left = left.checked_sub(1).ok_or(PdfError::TooLarge { what: "form fields", limit })?;
         let Object::Dict(dict) = view.follow(&node)? else { continue };
         let inherited = inherited.with(view, &dict)?;
         let (kids, widgets) = kids_and_widgets(view, id, &dict)?;
@@ -168,15 +165,14 @@ fn unlisted(view: View<'_>, listed: &HashSet<ObjectId>) -> Result<Vec<Field>> {
 }
 
 /// Signatures that an earlier revision had and the latest has no more.
-pub(super) fn removed(pdf: &Pdf<'_>, now: &[Field], limits: &Limits) -> Result<Vec<Trick>> {
+pub(super) fn removed(pdf: &Pdf<'_>, now: &[Field]) -> Result<Vec<Trick>> {
     let kept: HashSet<Seat> = now.iter().filter_map(|field| seat(pdf.latest(), field)).collect();
     let mut gone: HashSet<Seat> = HashSet::new();
     let mut tricks = Vec::new();
-    let mut left = limits.max_objects;
     for index in 0..pdf.revisions().len().saturating_sub(1) {
         let view = pdf.at(index);
         // An early revision that cannot be read holds no signature that anyone could have made in it.
-        let fields = match fields(view, &mut left) {
+        let fields = match fields(view) {
             Err(error @ PdfError::TooLarge { .. }) => return Err(error),
             Err(_) => continue,
             Ok(fields) => fields,

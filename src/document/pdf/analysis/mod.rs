@@ -9,6 +9,7 @@ mod change;
 mod coverage;
 mod extent;
 mod field;
+mod history;
 mod picture;
 mod place;
 mod same;
@@ -213,19 +214,20 @@ impl Placed {
 /// signatures, `limits` or those the file was opened with.
 pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     // First, since it bounds what reading the objects of a hostile file costs.
-    let survey = survey::survey(pdf, limits)?;
+    let history = history::History::new(pdf);
+    let survey = survey::survey(pdf, &history, limits)?;
     let view = pdf.latest();
-    let (fields, names) = field::signed_fields(view, limits)?;
+    let (fields, names) = field::signed_fields(view)?;
     if fields.len() > MAX_SIGNATURES {
         return Err(PdfError::TooLarge { what: "signatures", limit: MAX_SIGNATURES });
     }
-    let removed = field::removed(pdf, &fields, limits)?;
+    let removed = field::removed(pdf, &fields)?;
     if fields.is_empty() && removed.is_empty() {
         return Ok(Analysis { signatures: Vec::new(), tricks: Vec::new() });
     }
     let pages = view.pages()?;
     let shown = place::widgets_of(view, &pages)?;
-    let mut comparisons = change::Comparisons::new(pdf, &survey, limits);
+    let mut comparisons = change::Comparisons::new(pdf, &history, &survey, &pages);
     let mut signatures = Vec::with_capacity(fields.len());
     for each in &fields {
         let mut placed = value::read(pdf, each)?;

@@ -75,18 +75,9 @@ pub(super) fn references(object: &Object) -> Vec<ObjectId> {
     found
 }
 
-/// Octets of strings and names in `object` and one for each value: about what reading it took.
-pub(super) fn weight(object: &Object) -> usize {
-    let mut weight = 0usize;
-    visit(object, &mut |inner| {
-        let octets = match inner {
-            Object::String(string) => string.bytes.len(),
-            Object::Name(name) => name.len(),
-            _ => 0,
-        };
-        weight = weight.saturating_add(1).saturating_add(octets);
-    });
-    weight
+/// Every reference in `dict`.
+pub(super) fn references_in(dict: &Dict) -> Vec<ObjectId> {
+    dict.entries().iter().flat_map(|(_, value)| references(value)).collect()
 }
 
 /// Calls `act` on `object` and everything inside it, through no references.

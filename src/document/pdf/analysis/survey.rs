@@ -1,12 +1,13 @@
 //! Every object of every revision, read once: what two readers could take differently, what lies hidden between the
 //! objects, and which references lead nowhere until a later revision gives them something to lead to.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::super::syntax::{Indirect, Parser, is_space};
 use super::super::{Entry, Limits, Object, ObjectId, Pdf, PdfError, Revision, View};
-use super::same::{holds_ambiguity, references, same, weight};
+use super::history::History;
+use super::same::{holds_ambiguity, references, same};
 use super::{MAX_TRICKS, Result, Severity, Trick};
 
 /// Objects outside every cross-reference section that are looked at.
@@ -19,8 +20,8 @@ pub(super) struct Survey {
     /// What is odd in a later revision, by its index. Harmless where every signature covers that revision: writers of
     /// hybrid files, for one, have a second section list what stands in the first.
     late: Vec<(usize, Trick)>,
-    /// References that led nowhere when they were written.
-    pub(super) dangling: Vec<Dangling>,
+    /// References that led nowhere when they were written, by what they would lead to.
+    pub(super) dangling: HashMap<ObjectId, Dangling>,
 }
 
 impl Survey {
@@ -34,31 +35,30 @@ impl Survey {
     }
 }
 
-/// A reference to nothing.
+/// The first reference to nothing.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Dangling {
     /// Object number of what holds it.
     pub(super) holder: u32,
     /// The revision that wrote the holder.
     pub(super) revision: usize,
-    /// What it would lead to.
-    pub(super) target: ObjectId,
 }
 
 /// Reads everything once.
 ///
 /// # Errors
 /// [`PdfError::TooLarge`] where objects overlap so much that reading each would take more than a few passes.
-pub(super) fn survey(pdf: &Pdf<'_>, limits: &Limits) -> Result<Survey> {
+pub(super) fn survey(pdf: &Pdf<'_>, history: &History, limits: &Limits) -> Result<Survey> {
     let room = pdf.bytes().len().saturating_mul(2).saturating_add(1 << 20);
     let mut surveyor = Surveyor {
         pdf,
+        history,
         limits,
         room,
-        decoded_room: limits.max_total_decoded_bytes,
         strays_left: MAX_STRAYS,
         tricks: Vec::new(),
         late: Vec::new(),
-        dangling: Vec::new(),
+        dangling: HashMap::new(),
     };
     for oddity in pdf.oddities().iter().filter(|oddity| oddity.at != pdf.tail().start) {
         let says = format!("{} (octet {})", oddity.what, oddity.at);
@@ -76,15 +76,14 @@ pub(super) fn survey(pdf: &Pdf<'_>, limits: &Limits) -> Result<Survey> {
 
 struct Surveyor<'p> {
     pdf: &'p Pdf<'p>,
+    history: &'p History,
     limits: &'p Limits,
     /// Octets of the file that may still be read; overlapping objects spend them several times.
     room: usize,
-    /// The same for object streams.
-    decoded_room: usize,
     strays_left: usize,
     tricks: Vec<Trick>,
     late: Vec<(usize, Trick)>,
-    dangling: Vec<Dangling>,
+    dangling: HashMap<ObjectId, Dangling>,
 }
 
 impl Surveyor<'_> {
@@ -95,7 +94,7 @@ impl Surveyor<'_> {
         let view = self.pdf.at(index);
         let mut spans = Vec::new();
         for (number, entry) in in_order(revision) {
-            if index > 0 && self.pdf.at(index - 1).entry(number) == Some(entry) {
+            if index > 0 && self.history.entry(number, index - 1) == entry {
                 continue;
             }
             match entry {
@@ -122,7 +121,7 @@ impl Surveyor<'_> {
     fn in_file(&mut self, view: View<'_>, id: ObjectId, offset: usize) -> Result<Option<Range<usize>>> {
         match self.read(view, offset)? {
             Some(indirect) if indirect.id == id => {
-                self.object(view, id.number, &indirect.object)?;
+                self.object(view, id.number, &indirect.object);
                 Ok(Some(indirect.span))
             }
             _ => {
@@ -150,10 +149,8 @@ impl Surveyor<'_> {
     fn in_stream(&mut self, view: View<'_>, number: u32) -> Result<()> {
         match view.resolve(ObjectId { number, generation: 0 }) {
             Ok(object) => {
-                let limit = self.limits.max_total_decoded_bytes;
-                let exceeded = PdfError::TooLarge { what: "octets in overlapping compressed objects", limit };
-                self.decoded_room = self.decoded_room.checked_sub(weight(&object)).ok_or(exceeded)?;
-                self.object(view, number, &object)
+                self.object(view, number, &object);
+                Ok(())
             }
             Err(error @ PdfError::TooLarge { .. }) => Err(error),
             Err(_) => {
@@ -171,22 +168,17 @@ impl Surveyor<'_> {
         self.trick(Trick::capped("structure/unreadable", says));
     }
 
-    fn object(&mut self, view: View<'_>, number: u32, object: &Object) -> Result<()> {
+    fn object(&mut self, view: View<'_>, number: u32, object: &Object) {
         if holds_ambiguity(self.pdf.bytes(), object) {
             let says = format!("object {number} names a key twice, with two meanings");
             self.trick(Trick::failed("structure/double-key", says));
         }
+        let revision = view.revision();
         for target in references(object) {
-            if !is_live(view, target) {
-                let exceeded =
-                    PdfError::TooLarge { what: "references to nothing", limit: self.limits.max_values };
-                if self.dangling.len() >= self.limits.max_values {
-                    return Err(exceeded);
-                }
-                self.dangling.push(Dangling { holder: number, revision: view.revision(), target });
+            if !self.history.is_live(target, revision) {
+                self.dangling.entry(target).or_insert(Dangling { holder: number, revision });
             }
         }
-        Ok(())
     }
 
     /// Looks between the objects of a revision, which starts at `start`.
@@ -247,20 +239,20 @@ impl Surveyor<'_> {
             return;
         };
         let number = stray.id.number;
-        if is_live(view, stray.id) {
+        if self.history.is_live(stray.id, view.revision()) {
             let listed = view.resolve(stray.id).unwrap_or(Object::Null);
             if same(self.pdf.bytes(), &listed, &stray.object) {
                 return;
             }
             // A reader that mends a file by scanning takes the last definition: before the listed one it is asleep,
             // behind it that reader shows another document.
-            let sleeps = matches!(view.entry(number), Some(Entry::At { offset, .. }) if at < offset);
+            let sleeps = matches!(self.history.entry(number, view.revision()), Entry::At { offset, .. } if at < offset);
             let says = format!("object {number} is defined twice in one revision, with two meanings");
             self.trick(match sleeps {
                 true => Trick::capped("shadow/double-object", says),
                 false => Trick::failed("structure/double-object", says),
             });
-        } else if self.dangling.iter().any(|dangling| dangling.target == stray.id) {
+        } else if self.dangling.contains_key(&stray.id) {
             let says =
                 format!("object {number} is used and defined, but not listed: a later table could wake it");
             self.trick(Trick::capped("shadow/sleeper", says));
@@ -300,15 +292,6 @@ impl Surveyor<'_> {
             // A flood of lesser tricks must not push out a graver one.
             *lesser = trick;
         }
-    }
-}
-
-/// Whether `id` leads to something by the cross-reference of `view`.
-pub(super) fn is_live(view: View<'_>, id: ObjectId) -> bool {
-    match view.entry(id.number) {
-        Some(Entry::At { generation, .. }) => generation == id.generation,
-        Some(Entry::InStream { .. }) => id.generation == 0,
-        Some(Entry::Free) | None => false,
     }
 }
 
@@ -363,28 +346,4 @@ fn is_blank(octets: &[u8]) -> bool {
         let line = line.iter().position(|octet| !is_space(*octet)).map_or(&line[..0], |start| &line[start..]);
         line.is_empty() || line.starts_with(b"%") && !line.starts_with(b"%%EOF")
     })
-}
-
-/// The objects that `from` leads to in `view`, through the catalogue without its entries `without`.
-pub(super) fn reachable(view: View<'_>, without: &[&[u8]], limits: &Limits) -> Result<HashSet<ObjectId>> {
-    let mut catalog = view.catalog()?;
-    for key in without {
-        catalog.remove(key);
-    }
-    let mut seen = HashSet::new();
-    let root = view.trailer().find(b"Root").and_then(Object::as_reference);
-    seen.extend(root);
-    let mut open = references(&Object::Dict(catalog));
-    while let Some(id) = open.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        if seen.len() > limits.max_objects {
-            return Err(PdfError::TooLarge { what: "objects", limit: limits.max_objects });
-        }
-        if let Ok(object) = view.resolve(id) {
-            open.extend(references(&object));
-        }
-    }
-    Ok(seen)
 }

@@ -54,6 +54,7 @@ fn honest_files_are_clean_and_each_signature_covers_what_it_should() {
         ("attacks/plain", &[]),
         ("attacks/one", &[Whole]),
         ("attacks/two", &[Revision(1), Whole]),
+        ("attacks/nested", &[Revision(1), Revision(2), Whole]),
         ("attacks/invisible", &[Whole]),
         ("attacks/lta", &[Revision(1), Revision(2)]),
         ("attacks/lta-on-two", &[Revision(1), Revision(2), Revision(3), Revision(4)]),
@@ -213,6 +214,11 @@ const ATTACKS: &[(&str, Severity, &str)] = &[
     ("certified-3-eaa", Capped, "certification/changed"),
     ("certified-2-ssa", Capped, "certification/changed"),
     ("certified-1-new-signature", Failed, "though the author certified the document against any change"),
+    (
+        "certified-1-visible-time-stamp",
+        Failed,
+        "with its own appearance, though the author certified the document against any change",
+    ),
     ("certified-perms-elsewhere", Capped, "certification/elsewhere"),
 ];
 
