@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod base;
+pub mod cli;
 pub mod document;
 pub mod http;
 pub mod job;

@@ -1,3 +1,5 @@
 //! The `yinxin` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    yinxin::cli::run(std::env::args_os())
+}
