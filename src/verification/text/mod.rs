@@ -5,7 +5,7 @@ pub mod words;
 use std::fmt::Write as _;
 use words::Pair;
 use yinxin_pki::{
-    report::{Check, CheckId, Finding, Profile, Report, SignatureReport, SigningTime, TimeSource},
+    report::{Check, CheckId, Finding, Outcome, Profile, Report, SignatureReport, SigningTime, TimeSource},
     time::Timestamp,
 };
 
@@ -80,6 +80,10 @@ fn signature(report: &SignatureReport, number: usize, count: usize, out: &mut St
 
 fn check(id: CheckId, check: &Check, out: &mut String) -> std::fmt::Result {
     let ([zh, en], sign) = (words::check(id), words::sign(check.verdict));
+    if check.verdict == Outcome::Absent && check.clause.is_empty() {
+        let [na_zh, na_en] = words::outcome(Outcome::Absent);
+        return writeln!(out, "  {sign} {} {zh} {en}：{na_zh} {na_en}", check.no);
+    }
     let meaning = words::meaning(&check.reason).unwrap_or_default();
     writeln!(out, "  {sign} {} {zh} {en}：{meaning}", check.no)?;
     let clause = if check.clause.is_empty() { String::new() } else { format!(" [{}]", check.clause) };
@@ -126,7 +130,7 @@ pub fn source(source: TimeSource) -> Pair {
 
 /// An instant as people here read it.
 pub fn beijing(at: Timestamp) -> String {
-    format!("{} 北京时间", at.beijing())
+    format!("北京时间 {}", at.beijing())
 }
 
 /// Text of a stranger's file on one line of a terminal: control characters and those that turn the direction of writing

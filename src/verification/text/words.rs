@@ -125,7 +125,7 @@ pub(super) const WHOLE: &[(&str, &str)] = &[
     ("lenient/untagged-extensions", "签章扩展数据缺少标签 [0]。"),
     ("lenient/untagged-time-stamp", "时间戳缺少标签 [0]。"),
     ("lenient/version", "签名数据的版本号与其内容不符。"),
-    ("pdf/place", "签名域所在位置。"),
+    ("pdf/place", "位置："),
     ("seal-format/id", "印章头部标识不是 ES。"),
     ("seal-format/list-type", "签章者列表的类型未知。"),
     ("seal-format/malformed", "结构无法解析。"),
