@@ -11,6 +11,7 @@
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod audit;
+pub mod authority;
 pub mod base;
 pub mod document;
 pub mod http;
