@@ -5,11 +5,12 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 5 | `cli`, `app` |
-//! | 4 | `verification` → `seal` |
+//! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
+pub mod authority;
 pub mod base;
 pub mod document;
 pub mod keys;
