@@ -10,8 +10,10 @@
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
+pub mod audit;
 pub mod authority;
 pub mod base;
 pub mod document;
+pub mod job;
 pub mod keys;
 pub mod store;

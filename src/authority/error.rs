@@ -1,10 +1,6 @@
 //! What goes wrong in the authority.
 
-use crate::{
-    base::Refusal,
-    keys::KeysError,
-    store::StoreError,
-};
+use crate::{base::Refusal, keys::KeysError, store::StoreError};
 use std::fmt;
 use yinxin_pki::{sign::SignError, x509::issue::IssueError};
 

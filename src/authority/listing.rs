@@ -25,11 +25,15 @@ impl Authority {
     /// A list needs no intent: what is signed and not recorded is never seen by anybody, and its number is used again.
     pub async fn crl(&self, now: Timestamp) -> Result<Crl, AuthorityError> {
         for _ in 0..TRIES {
-            let (last, revocations) = self.0.store.read(async |rx| {
-                // In this order: a revocation that comes in between makes the list look older, never newer.
-                let last = store::last_crl(rx).await?;
-                Ok::<_, StoreError>((last, store::revocations(rx).await?))
-            }).await?;
+            let (last, revocations) = self
+                .0
+                .store
+                .read(async |rx| {
+                    // In this order: a revocation that comes in between makes the list look older, never newer.
+                    let last = store::last_crl(rx).await?;
+                    Ok::<_, StoreError>((last, store::revocations(rx).await?))
+                })
+                .await?;
             if let Some(last) = &last
                 && self.is_current(last, revocations, now)
             {
@@ -82,6 +86,7 @@ impl Authority {
 /// Clocks of nodes differ: a revocation that seems to be of the next second is dated to the list.
 fn entry(row: &RevokedRow, this_update: Timestamp) -> Result<(Vec<u8>, Revoked), AuthorityError> {
     let serial = hex::decode(&row.serial);
-    let serial = serial.map_err(|_| AuthorityError::withheld("a serial number of the revocation list is damaged"))?;
+    let serial =
+        serial.map_err(|_| AuthorityError::withheld("a serial number of the revocation list is damaged"))?;
     Ok((serial, Revoked { at: row.at.min(this_update), reason: row.reason }))
 }

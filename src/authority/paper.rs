@@ -43,10 +43,16 @@ pub(super) fn issued(
 
 /// Whether others will accept an end entity's certificate: a path to `root` for its purpose, from its first second on.
 /// Authorities have been checked against their issuer when they were made.
-pub(super) fn check_path(row: &CertRow, cert: &Cert, above: &[Cert], root: &Cert) -> Result<(), AuthorityError> {
+pub(super) fn check_path(
+    row: &CertRow,
+    cert: &Cert,
+    above: &[Cert],
+    root: &Cert,
+) -> Result<(), AuthorityError> {
     let Some(purpose) = purpose(row.role) else { return Ok(()) };
     let material = Material { anchors: std::slice::from_ref(root), intermediates: above, crls: &[] };
-    let path = path::validate(cert, &material, cert.not_before(), purpose).map_err(AuthorityError::withheld)?;
+    let path =
+        path::validate(cert, &material, cert.not_before(), purpose).map_err(AuthorityError::withheld)?;
     match path.findings.first() {
         Some(finding) => Err(AuthorityError::withheld(&finding.says)),
         None => Ok(()),
@@ -81,7 +87,8 @@ struct Parts {
 
 impl Parts {
     fn of(row: &CertRow) -> Result<Self, AuthorityError> {
-        let damaged = |what: &str| AuthorityError::withheld(format!("the {what} of the intent {} is damaged", row.id));
+        let damaged =
+            |what: &str| AuthorityError::withheld(format!("the {what} of the intent {} is damaged", row.id));
         let serial = hex::decode(&row.serial).ok().and_then(|octets| Serial::from_bytes(&octets));
         Ok(Self {
             subject: row.subject.to_subject().map_err(|_| damaged("subject"))?,

@@ -151,7 +151,8 @@ impl Authority {
             .store
             .write(async |tx: &mut Tx| {
                 let row = store::find_by_serial(tx, serial).await?;
-                let row = row.ok_or_else(|| AuthorityError::Unknown { what: format!("with serial {serial}") })?;
+                let row =
+                    row.ok_or_else(|| AuthorityError::Unknown { what: format!("with serial {serial}") })?;
                 row.state.revoke(row.role, reason, act.now)?;
                 if !store::revoke(tx, &row.id, reason, act.now.whole_seconds()).await? {
                     return Err(AuthorityError::Unknown { what: format!("valid with serial {serial}") });
@@ -326,7 +327,12 @@ impl Authority {
         self.0.pool.run(work, self.0.settings.patience).await
     }
 
-    async fn sign_under(&self, row: &CertRow, issuer: &CertId, now: Timestamp) -> Result<Cert, AuthorityError> {
+    async fn sign_under(
+        &self,
+        row: &CertRow,
+        issuer: &CertId,
+        now: Timestamp,
+    ) -> Result<Cert, AuthorityError> {
         let found = self.0.store.read(async |rx| store::find_by_id(rx, issuer).await).await?;
         let found = found.ok_or_else(|| AuthorityError::not_ready(issuer.as_str()))?;
         let (cert, signer) = self.own_signer(&found.reference, now).await?;
@@ -368,7 +374,14 @@ impl Issued {
         let Some(Ok(cert)) = cert else {
             return Err(AuthorityError::withheld(format!("the recorded certificate {} is damaged", row.id)));
         };
-        Ok(Self { id: row.id, reference: row.reference, role: row.role, key: row.key, cert, state: row.state })
+        Ok(Self {
+            id: row.id,
+            reference: row.reference,
+            role: row.role,
+            key: row.key,
+            cert,
+            state: row.state,
+        })
     }
 }
 
@@ -384,7 +397,12 @@ impl SubjectKey {
 }
 
 impl Act<'_> {
-    pub(super) fn entry(&self, action: &'static str, subject: &CertId, detail: serde_json::Value) -> audit::Entry {
+    pub(super) fn entry(
+        &self,
+        action: &'static str,
+        subject: &CertId,
+        detail: serde_json::Value,
+    ) -> audit::Entry {
         audit::Entry {
             actor: self.actor.to_owned(),
             action,

@@ -65,7 +65,10 @@ impl Authority {
             policy: self.0.settings.time_stamp_policy.clone(),
             serial: &serial,
             time: now,
-            accuracy: Some(Accuracy { seconds: self.0.settings.time_stamp_accuracy_s, ..Accuracy::default() }),
+            accuracy: Some(Accuracy {
+                seconds: self.0.settings.time_stamp_accuracy_s,
+                ..Accuracy::default()
+            }),
             authority: &cert,
             chain: std::slice::from_ref(&issuing),
         };
