@@ -5,7 +5,7 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 5 | `cli`, `app` |
-//! | 4 | `verification` → `seal` |
+//! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |

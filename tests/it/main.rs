@@ -1,7 +1,7 @@
 //! The one integration binary: a file per story.
 
 mod job;
-mod statements;
 mod keys;
+mod statements;
 mod store;
 mod support;
