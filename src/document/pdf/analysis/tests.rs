@@ -428,7 +428,9 @@ fn a_whitelist_lets_nothing_by_that_is_shown_elsewhere() {
     // In the signed revision the page's content is also called metadata, or one of the certificates for validation.
     let table = [
         ("alias-metadata", "/Type /Metadata /Subtype /XML", "lead to something else"),
-        ("alias-dss", "", "the content of page 1"),
+        ("alias-dss", "", "the content of page 1 was changed"),
+        ("alias-structure", "/Type /XRef", "the content of page 1 was changed"),
+        ("alias-trailer", "", "object 4 was changed"),
     ];
     for (name, entries, finding) in table {
         let stamped = stamp(&honest(name), 1, 100.0, &seal());
