@@ -96,6 +96,7 @@ fn what_a_signature_says_of_itself_is_read() {
     assert_eq!(placed.value.len(), extent::encoded_length(&placed.value).unwrap());
     let token = forge::contents(&bytes);
     assert_eq!(placed.signed, Some([0..token.start, token.end..bytes.len()]));
+    assert_eq!(placed.signed_parts(&bytes), Some([&bytes[..token.start], &bytes[token.end..]]));
     // The box [72 400 172 460] on a page of 842 points.
     let rect = placed.widget.rect_mm.unwrap();
     assert_eq!([rect.left, rect.top].map(f64::round), [25.0, 135.0]);
@@ -428,7 +429,9 @@ fn a_whitelist_lets_nothing_by_that_is_shown_elsewhere() {
     // In the signed revision the page's content is also called metadata, or one of the certificates for validation.
     let table = [
         ("alias-metadata", "/Type /Metadata /Subtype /XML", "lead to something else"),
-        ("alias-dss", "", "the content of page 1"),
+        ("alias-dss", "", "the content of page 1 was changed"),
+        ("alias-structure", "/Type /XRef", "the content of page 1 was changed"),
+        ("alias-trailer", "", "object 4 was changed"),
     ];
     for (name, entries, finding) in table {
         let stamped = stamp(&honest(name), 1, 100.0, &seal());
