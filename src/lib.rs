@@ -12,7 +12,10 @@
 
 pub mod audit;
 pub mod base;
+pub mod config;
 pub mod document;
 pub mod http;
 pub mod officer;
+pub mod outside;
 pub mod store;
+pub mod web;

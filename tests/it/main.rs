@@ -1,4 +1,5 @@
 //! The one integration binary: a file per story.
 
+mod house;
 mod store;
 mod support;
