@@ -3,5 +3,6 @@
 mod job;
 mod keys;
 mod statements;
+mod house;
 mod store;
 mod support;
