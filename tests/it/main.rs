@@ -2,6 +2,8 @@
 
 mod audit;
 mod job;
+mod keys;
 mod statements;
+mod house;
 mod store;
 mod support;
