@@ -1,12 +1,8 @@
 //! What goes wrong in the authority.
 
-use crate::{
-    base::Refusal,
-    keys::KeysError,
-    store::StoreError,
-};
+use crate::{base::Refusal, keys::KeysError, store::StoreError};
 use std::fmt;
-use yinxin_pki::sign::SignError;
+use yinxin_pki::{sign::SignError, x509::issue::IssueError};
 
 /// Why an act of the authority failed.
 #[derive(Debug)]
@@ -117,5 +113,14 @@ impl From<KeysError> for AuthorityError {
 impl From<StoreError> for AuthorityError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<IssueError> for AuthorityError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Sign(error) => Self::Sign(error),
+            other => Self::withheld(other),
+        }
     }
 }

@@ -112,7 +112,10 @@ impl CertState {
     /// Revokes. What was signed before `at` stays valid.
     pub fn revoke(self, role: Role, reason: Reason, at: Timestamp) -> Result<Self, Refusal> {
         if !role.is_listed() {
-            let says = format!("a certificate of role {} is not revoked here: no list of ours would say it", role.as_str());
+            let says = format!(
+                "a certificate of role {} is not revoked here: no list of ours would say it",
+                role.as_str()
+            );
             return Err(Refusal::new("authority/not-revocable", says));
         }
         if matches!(reason, Reason::RemoveFromCrl | Reason::CertificateHold) {
@@ -145,7 +148,8 @@ mod tests {
             (revoked, Err("authority/wrong-state"), Err("authority/wrong-state")),
         ];
         for (state, issued, gone) in table {
-            let word = |result: Result<CertState, Refusal>| result.map(CertState::as_str).map_err(|no| no.code);
+            let word =
+                |result: Result<CertState, Refusal>| result.map(CertState::as_str).map_err(|no| no.code);
             assert_eq!(word(state.issue()), issued, "issue {}", state.as_str());
             let answer = state.revoke(Role::SealOwner, Reason::KeyCompromise, at);
             assert_eq!(word(answer), gone, "revoke {}", state.as_str());

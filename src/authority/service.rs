@@ -8,15 +8,16 @@ use super::{
 };
 use crate::{
     audit,
-    base::{Entropy, Timestamp},
+    base::{Entropy, Refusal, Timestamp},
     keys::{KeyId, KeyKind, Keystore, SigningPool},
     store::{Store, Tx},
 };
+use rand_core::CryptoRng;
 use serde_json::json;
 use std::sync::Arc;
 use yinxin_pki::{
     sign::{PublicKey, Signer},
-    x509::{self, Cert, Reason},
+    x509::{self, Cert, Reason, issue::Issuer},
 };
 
 /// References of the authority's own certificates.
@@ -134,11 +135,13 @@ impl Authority {
 
     /// Certifies a seal maker (制作主体).
     pub async fn issue_maker(&self, act: &Act<'_>, ask: &Ask) -> Result<Issued, AuthorityError> {
+        check_reference(&ask.reference)?;
         self.issue(act, Role::SealMaker, ask).await
     }
 
     /// Certifies a seal owner (使用主体).
     pub async fn issue_owner(&self, act: &Act<'_>, ask: &Ask) -> Result<Issued, AuthorityError> {
+        check_reference(&ask.reference)?;
         self.issue(act, Role::SealOwner, ask).await
     }
 
@@ -148,7 +151,8 @@ impl Authority {
             .store
             .write(async |tx: &mut Tx| {
                 let row = store::find_by_serial(tx, serial).await?;
-                let row = row.ok_or_else(|| AuthorityError::Unknown { what: format!("with serial {serial}") })?;
+                let row =
+                    row.ok_or_else(|| AuthorityError::Unknown { what: format!("with serial {serial}") })?;
                 row.state.revoke(row.role, reason, act.now)?;
                 if !store::revoke(tx, &row.id, reason, act.now.whole_seconds()).await? {
                     return Err(AuthorityError::Unknown { what: format!("valid with serial {serial}") });
@@ -176,7 +180,11 @@ impl Authority {
 
     /// The certificates above every one that is issued: the issuing authority, then the root.
     pub async fn chain(&self) -> Result<Vec<Cert>, AuthorityError> {
-        Ok(vec![self.own(ISSUING).await?.cert, self.own(ROOT).await?.cert])
+        self.above().await.map(Vec::from)
+    }
+
+    pub(super) async fn above(&self) -> Result<[Cert; 2], AuthorityError> {
+        Ok([self.own(ISSUING).await?.cert, self.own(ROOT).await?.cert])
     }
 
     /// The seal maker that [`Authority::bootstrap`] made.
@@ -217,7 +225,6 @@ impl Authority {
 
     /// Steps one and two: the intent, with its key and its audit entry, in one transaction.
     async fn intend(&self, act: &Act<'_>, role: Role, ask: &Ask) -> Result<CertRow, AuthorityError> {
-        check_reference(&ask.reference)?;
         let issuer = match role.issuer() {
             Some(Role::Root) => Some(self.own(ROOT).await?),
             Some(_) => Some(self.own(ISSUING).await?),
@@ -301,37 +308,39 @@ impl Authority {
         if row.state != CertState::Intended {
             return Issued::of(row);
         }
-        let (made, issuer) = match &row.issuer {
-            None => (self.sign_root(&row).await?, None),
-            Some(id) => {
-                let issuer = self.0.store.read(async |rx| store::find_by_id(rx, id).await).await?;
-                let reference = issuer.map(|issuer| issuer.reference).unwrap_or_default();
-                let (issuer, signer) = self.own_signer(&reference, act.now).await?;
-                (self.sign_under(&row, issuer.clone(), signer).await?, Some(issuer))
-            }
+        let cert = match &row.issuer {
+            None => self.sign_root(&row).await?,
+            Some(issuer) => self.sign_under(&row, issuer, act.now).await?,
         };
-        let anchor = if row.issuer.is_some() { Some(self.root().await?) } else { None };
-        let cert = paper::checked(&row, &made, issuer.as_ref(), anchor.as_ref())?;
+        if row.role.is_listed() {
+            let [issuing, root] = self.above().await?;
+            paper::check_path(&row, &cert, &[issuing], &root)?;
+        }
         self.record(act, row, cert).await
     }
 
-    async fn sign_root(&self, row: &CertRow) -> Result<Vec<u8>, AuthorityError> {
+    async fn sign_root(&self, row: &CertRow) -> Result<Cert, AuthorityError> {
         let key = row.key.as_ref().ok_or_else(|| AuthorityError::not_ready(ROOT))?;
         let signer = self.0.keystore.signer(key).await?;
         let row = row.clone();
-        let work = move |rng: &mut dyn rand_core::CryptoRng| paper::self_signed(&row, signer, rng);
-        Ok(self.0.pool.run(work, self.0.settings.patience).await?)
+        let work = move |rng: &mut dyn CryptoRng| paper::self_signed(&row, &*signer, rng);
+        self.0.pool.run(work, self.0.settings.patience).await
     }
 
     async fn sign_under(
         &self,
         row: &CertRow,
-        issuer: Cert,
-        signer: Arc<dyn Signer>,
-    ) -> Result<Vec<u8>, AuthorityError> {
-        let row = row.clone();
-        let work = move |rng: &mut dyn rand_core::CryptoRng| paper::issued(&row, &issuer, signer, rng);
-        Ok(self.0.pool.run(work, self.0.settings.patience).await?)
+        issuer: &CertId,
+        now: Timestamp,
+    ) -> Result<Cert, AuthorityError> {
+        let found = self.0.store.read(async |rx| store::find_by_id(rx, issuer).await).await?;
+        let found = found.ok_or_else(|| AuthorityError::not_ready(issuer.as_str()))?;
+        let (cert, signer) = self.own_signer(&found.reference, now).await?;
+        let (row, inner) = (row.clone(), self.0.clone());
+        let work = move |rng: &mut dyn CryptoRng| {
+            paper::issued(&row, &Issuer { cert: &cert, signer: &*signer }, &inner.settings, rng)
+        };
+        self.0.pool.run(work, self.0.settings.patience).await
     }
 
     async fn record(&self, act: &Act<'_>, row: CertRow, cert: Cert) -> Result<Issued, AuthorityError> {
@@ -365,7 +374,14 @@ impl Issued {
         let Some(Ok(cert)) = cert else {
             return Err(AuthorityError::withheld(format!("the recorded certificate {} is damaged", row.id)));
         };
-        Ok(Self { id: row.id, reference: row.reference, role: row.role, key: row.key, cert, state: row.state })
+        Ok(Self {
+            id: row.id,
+            reference: row.reference,
+            role: row.role,
+            key: row.key,
+            cert,
+            state: row.state,
+        })
     }
 }
 
@@ -381,7 +397,12 @@ impl SubjectKey {
 }
 
 impl Act<'_> {
-    pub(super) fn entry(&self, action: &'static str, subject: &CertId, detail: serde_json::Value) -> audit::Entry {
+    pub(super) fn entry(
+        &self,
+        action: &'static str,
+        subject: &CertId,
+        detail: serde_json::Value,
+    ) -> audit::Entry {
         audit::Entry {
             actor: self.actor.to_owned(),
             action,
@@ -393,10 +414,14 @@ impl Act<'_> {
     }
 }
 
-fn check_reference(reference: &str) -> Result<(), AuthorityError> {
-    let plain = reference.bytes().all(|octet| octet.is_ascii_graphic());
-    if reference.is_empty() || reference.len() > LONGEST_REFERENCE || !plain {
-        return Err(AuthorityError::Unknown { what: "can have such a reference".into() });
+/// Printable ASCII, and not among the authority's own.
+fn check_reference(reference: &str) -> Result<(), Refusal> {
+    let plain = !reference.is_empty() && reference.bytes().all(|octet| octet.is_ascii_graphic());
+    if !plain || reference.len() > LONGEST_REFERENCE || reference.starts_with("authority/") {
+        let says = format!(
+            "a reference is 1 to {LONGEST_REFERENCE} printable ASCII characters and does not begin with `authority/`"
+        );
+        return Err(Refusal::new("authority/reference", says));
     }
     Ok(())
 }

@@ -14,6 +14,10 @@ pub struct AuthoritySettings {
     pub valid_days: ValidDays,
     /// A certificate starts so long before its making, because clocks differ. Its maker's key is not older for it.
     pub backdate_ms: i64,
+    /// http(s) URL where the issuing authority's list can be fetched; written into certificates.
+    pub crl_url: Option<String>,
+    /// http(s) URL where the issuing authority's certificate can be fetched; written into certificates.
+    pub issuer_url: Option<String>,
     /// How long a revocation list says it is good for.
     pub crl_valid_for_ms: i64,
     /// A list is renewed when less than this is left of it.
@@ -53,6 +57,8 @@ impl AuthoritySettings {
                 time_stamping: 5 * 365,
             },
             backdate_ms: 5 * 60_000,
+            crl_url: None,
+            issuer_url: None,
             crl_valid_for_ms: 24 * 3_600_000,
             crl_renew_before_ms: 6 * 3_600_000,
             time_stamp_policy: oid_of(POLICY).unwrap_or_else(|| Oid::from_content(&[])),

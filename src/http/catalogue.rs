@@ -122,6 +122,34 @@ pub const CATALOGUE: &[Kind] = &[
         ["权限不足", "Your roles do not allow this"],
         ["请由具有相应角色的人员操作，或向安全管理员申请角色。", "Have it done by an officer with such a role, or ask a security administrator for it."],
     ),
+    // Other parties.
+    kind(
+        "outside/bad-address",
+        422,
+        ["地址不可用", "The address can't be used"],
+        ["请提供 http:// 开头的完整地址。", "Give a whole address that begins with http://."],
+    ),
+    kind(
+        "outside/closed-address",
+        422,
+        ["地址位于未允许的内部网络", "The address lies in a private network"],
+        [
+            "如确需访问，请由系统管理员在配置中允许该网络。",
+            "If it is meant, a system administrator allows the network in the configuration.",
+        ],
+    ),
+    kind(
+        "outside/unreachable",
+        502,
+        ["对方服务不可达", "The other party can't be reached"],
+        ["请稍后重试，或检查对方地址。", "Try again later, or check the other party's address."],
+    ),
+    kind(
+        "outside/bad-answer",
+        502,
+        ["对方服务应答异常", "The other party's answer can't be used"],
+        ["请联系对方服务的管理者。", "Ask whoever runs the other service."],
+    ),
     // Idempotency.
     kind(
         "idempotency/malformed",

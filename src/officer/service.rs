@@ -289,7 +289,7 @@ fn fresh_key(
 
 async fn add_officer(tx: &mut Tx, caller: &Caller, officer: &Officer) -> Result<(), StoreError> {
     store::add(tx, officer).await?;
-    let detail = json!({ "name": officer.name, "roles": officer.roles });
+    let detail = json!({ "roles": officer.roles });
     audit::append(tx, &caller.entry("officer.registered", &officer.id, detail)).await
 }
 

@@ -37,6 +37,8 @@ pub enum SealError {
     Store(StoreError),
     /// Seal or stamp data could not be made.
     Make(MakeError),
+    /// The time-stamp authority gave no token.
+    NoTimeStamp,
     /// Our own product did not pass our own check; it was withheld.
     Withheld {
         /// What the check said, for the log.
@@ -57,6 +59,7 @@ impl SealError {
             Self::Document(error) => error.code(),
             Self::Sign(SignError::Busy) => "keys/busy",
             Self::Sign(SignError::Gone { .. }) => "keys/gone",
+            Self::NoTimeStamp => "authority/no-time-stamp",
             Self::Keys(error) => error.code(),
             Self::Authority(error) => error.code(),
             Self::Store(error) => error.code(),
@@ -73,6 +76,7 @@ impl fmt::Display for SealError {
             Self::Unknown { what, id } => write!(out, "there is no {what} {id}"),
             Self::Document(error) => error.fmt(out),
             Self::Sign(error) => error.fmt(out),
+            Self::NoTimeStamp => out.write_str("the time-stamp authority gave no token; nothing was handed out"),
             Self::Keys(error) => error.fmt(out),
             Self::Authority(error) => error.fmt(out),
             Self::Store(error) => error.fmt(out),

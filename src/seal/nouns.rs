@@ -10,7 +10,7 @@ use crate::{
     officer::OfficerId,
 };
 
-id_type!(
+crate::id_type!(
     /// A seal: one SESeal and its life. A renewed seal is another id under the same code.
     SealId,
     "seal"

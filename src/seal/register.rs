@@ -5,13 +5,13 @@ use crate::{
     officer::OfficerId,
 };
 
-id_type!(
+crate::id_type!(
     /// An owner of seals.
     OwnerId,
     "owner"
 );
 
-id_type!(
+crate::id_type!(
     /// A maker of seals.
     MakerId,
     "maker"

@@ -11,7 +11,7 @@ use crate::{
     officer::OfficerId,
 };
 
-id_type!(
+crate::id_type!(
     /// A stamp.
     StampId,
     "stamp"

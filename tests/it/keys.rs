@@ -1,5 +1,7 @@
 //! The keystore on both engines: what was made is there after a restart, and what was touched opens nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use crate::support::databases::{Database, for_each_database};
 use std::{sync::Arc, time::Duration};
 use yinxin::{

@@ -1,7 +1,9 @@
 //! The one integration binary: a file per story.
 
+mod audit;
 mod job;
-mod statements;
 mod keys;
+mod statements;
+mod house;
 mod store;
 mod support;

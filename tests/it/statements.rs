@@ -1,11 +1,16 @@
 //! Every statement of every room is understood by both engines.
 
 use crate::support::databases::for_each_engine;
-use yinxin::{audit, job, store};
+use yinxin::{audit, authority, job, keys, store};
 
 /// Each room with SQL, and its statements.
-const ROOMS: &[(&str, &[&store::Statement])] =
-    &[("store", store::migrations::STATEMENTS), ("audit", audit::STATEMENTS), ("job", job::STATEMENTS)];
+const ROOMS: &[(&str, &[&store::Statement])] = &[
+    ("store", store::migrations::STATEMENTS),
+    ("audit", audit::STATEMENTS),
+    ("job", job::STATEMENTS),
+    ("keys", keys::STATEMENTS),
+    ("authority", authority::STATEMENTS),
+];
 
 #[tokio::test]
 async fn both_engines_understand_every_statement() {

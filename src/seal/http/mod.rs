@@ -51,7 +51,7 @@ impl From<SealError> for Problem {
             SealError::Refused(refusal) => refusal.into(),
             SealError::Denied(denied) => denied.into(),
             SealError::Store(error) => error.into(),
-            SealError::Sign(_) | SealError::Keys(_) | SealError::Authority(_) => {
+            SealError::Sign(_) | SealError::NoTimeStamp | SealError::Keys(_) | SealError::Authority(_) => {
                 tracing::warn!(code = error.code(), %error, "a signature could not be made");
                 let problem = Problem::new(error.code(), error.to_string());
                 if problem.status().as_u16() == 503 { problem.retry_after_s(1) } else { problem }

@@ -99,10 +99,10 @@ impl SealService {
         let value = self.sign(&plan.maker.key_id, input).await?;
         let token = match plan.seal.wish.version {
             Version::V4 => None,
-            Version::V5 => Some(self.0.authority.token_over(&value, caller.now).await?),
+            Version::V5 => Some(self.token_over(&value, caller).await?),
         };
         let esl = prepared.assemble(maker.der(), &value, token.as_deref())?;
-        let (check, chain) = (self.0.check.clone(), self.0.authority.chain().await?);
+        let (check, chain) = (self.0.check.clone(), self.chain().await?);
         let at = plan.valid_from;
         let product = tokio::task::spawn_blocking(move || check.seal(&esl, &chain, at).map(|()| esl)).await;
         product.map_err(|_| SealError::Withheld { says: "the check ended early".into() })?

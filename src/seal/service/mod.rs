@@ -5,6 +5,7 @@ mod making;
 mod register;
 mod stamping;
 mod sweep;
+mod time_stamp;
 
 pub use life::Apply;
 pub use register::{RegisterMaker, RegisterOwner};
@@ -19,6 +20,7 @@ use crate::{
     store::{Rx, Store},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
 
 /// How long a signature may take before the command gives up; a device is slow, a person does not wait longer.
 const SIGN_PATIENCE: Duration = Duration::from_secs(10);
@@ -45,7 +47,20 @@ pub struct Chain {
 
 /// The commands. Cheap to clone.
 #[derive(Clone)]
-pub struct SealService(Arc<Parts>);
+pub struct SealService(Arc<Room>);
+
+struct Room {
+    parts: Parts,
+    chain: OnceCell<Arc<Chain>>,
+}
+
+impl std::ops::Deref for Room {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
 
 /// What the commands work with.
 pub struct Parts {
@@ -66,7 +81,18 @@ pub struct Parts {
 impl SealService {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Room { parts, chain: OnceCell::new() }))
+    }
+
+    /// Root and issuing authorities, read once.
+    async fn chain(&self) -> Result<Arc<Chain>, SealError> {
+        let read = async || {
+            let root = self.0.authority.root().await?;
+            let above = self.0.authority.chain().await?;
+            let intermediates = above.into_iter().filter(|cert| cert.der() != root.der()).collect();
+            Ok::<_, SealError>(Arc::new(Chain { anchors: vec![root], intermediates }))
+        };
+        self.0.chain.get_or_try_init(read).await.cloned()
     }
 
     async fn sign(&self, key_id: &str, input: ToSign) -> Result<Vec<u8>, SealError> {

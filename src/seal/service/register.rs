@@ -153,10 +153,10 @@ impl SealService {
             key: SubjectKey::Fresh,
         };
         let issued = self.0.authority.issue_maker(&super::act(caller), &ask).await?;
-        let key = issued.key.ok_or(SealError::Sign(SignError::Fault))?;
+        let key_id = issued.key.ok_or(SealError::Sign(SignError::Fault))?;
         let row = rows::MakerRow {
             maker,
-            key_id: key.as_str().to_owned(),
+            key_id: key_id.as_str().to_owned(),
             cert: issued.cert.der().to_vec(),
         };
         self.0

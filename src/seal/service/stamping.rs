@@ -246,11 +246,11 @@ impl SealService {
         let stamp = draft.prepare()?;
         let value = self.sign(&loaded.tools.key_id, to_sign(&loaded.tools.cert, &stamp)).await?;
         let token = match request.time_stamp {
-            true => Some(self.0.authority.token_over(&value, caller.now).await?),
+            true => Some(self.token_over(&value, caller).await?),
             false => None,
         };
         let data = stamp.assemble(&loaded.tools.cert, &value, token.as_deref())?;
-        let (check, chain) = (self.0.check.clone(), self.0.authority.chain().await?);
+        let (check, chain) = (self.0.check.clone(), self.chain().await?);
         let at = caller.now;
         let work = tokio::task::spawn_blocking(move || embed(ready, &data, &*check, &chain, at));
         work.await.map_err(|_| SealError::Withheld { says: "the check ended early".into() })?

@@ -259,7 +259,8 @@ impl Comparison<'_> {
                     self.sign(widget, &new, WIDGET_KEYS);
                 }
             }
-            let kind = if signed.is_time_stamp { ChangeKind::TimeStamp } else { ChangeKind::Signature };
+            let is_quiet = signed.is_time_stamp && self.paints(&new) == Ok(false);
+            let kind = if is_quiet { ChangeKind::TimeStamp } else { ChangeKind::Signature };
             self.allowed(kind, format!("the empty field {} was signed", field.name));
         }
         Ok(())
@@ -276,6 +277,9 @@ impl Comparison<'_> {
     fn pages(&mut self) -> Result<()> {
         let pages = self.pages;
         for (index, page) in pages.iter().enumerate() {
+            if self.created.contains(&page.id) {
+                self.refused(format!("page {} was added", index + 1));
+            }
             let list = page.dict.find(b"Annots").and_then(Object::as_reference);
             let old = self.changed.remove(&page.id).map(|(old, _)| old);
             match old {

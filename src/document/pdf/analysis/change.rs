@@ -33,7 +33,7 @@ impl<'p> Comparisons<'p> {
             return Ok(changes.clone());
         }
         let mut comparison = Comparison::new(self.pdf, index, self.history, self.pages);
-        comparison.sort_objects();
+        comparison.sort_objects()?;
         comparison.allow()?;
         comparison.wakened(self.survey);
         let changes = comparison.finish();
@@ -110,11 +110,11 @@ impl<'p> Comparison<'p> {
     }
 
     /// Finds the objects whose place differs, and sorts them into changed, created and removed.
-    fn sort_objects(&mut self) {
+    fn sort_objects(&mut self) -> Result<()> {
         for number in self.touched() {
             let [old, new] = [self.old, self.new].map(|view| self.history.id(number, view.revision()));
             match (old, new) {
-                (Some(old), Some(new)) if old == new => self.compare(old),
+                (Some(old), Some(new)) if old == new => self.compare(old)?,
                 (Some(old), Some(new)) => {
                     self.refused(format!(
                         "object {number} was replaced (generation {} by {})",
@@ -123,7 +123,7 @@ impl<'p> Comparison<'p> {
                 }
                 (Some(old), None) => {
                     let object = self.old.resolve(old).unwrap_or(Object::Null);
-                    if !is_structure(&object) {
+                    if !is_structure(&object) || self.is_shown(old)? {
                         self.refused(format!("{} was removed", describe(number, &object)));
                     }
                 }
@@ -136,6 +136,7 @@ impl<'p> Comparison<'p> {
                 (None, None) => {}
             }
         }
+        Ok(())
     }
 
     /// Numbers whose entry differs, and those in an object stream that differs.
@@ -158,15 +159,17 @@ impl<'p> Comparison<'p> {
         touched
     }
 
-    fn compare(&mut self, id: ObjectId) {
+    fn compare(&mut self, id: ObjectId) -> Result<()> {
         match (self.old.resolve(id), self.new.resolve(id)) {
             (Ok(old), Ok(new)) if same(self.bytes(), &old, &new) => {}
-            (Ok(old), Ok(new)) if is_structure(&old) && is_structure(&new) => {}
+            // Anything can call itself a cross-reference stream, also what a page shows.
+            (Ok(old), Ok(new)) if is_structure(&old) && is_structure(&new) && !self.is_shown(id)? => {}
             (Ok(old), Ok(new)) => {
                 self.changed.insert(id, (old, new));
             }
             _ => self.refused(format!("object {} was written again and cannot be read", id.number)),
         }
+        Ok(())
     }
 
     /// Whether the signed revision leads to `id` by any way but its validation data and metadata, so that changing it
@@ -184,8 +187,9 @@ impl<'p> Comparison<'p> {
         let mut catalog = self.old.catalog()?;
         catalog.remove(b"DSS");
         catalog.remove(b"Metadata");
-        let mut seen: HashSet<ObjectId> = references_in(self.old.trailer()).into_iter().collect();
-        let mut open = references_in(&catalog);
+        let root = self.old.trailer().find(b"Root").and_then(Object::as_reference);
+        let mut seen: HashSet<ObjectId> = root.into_iter().collect();
+        let mut open = [references_in(self.old.trailer()), references_in(&catalog)].concat();
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
                 continue;

@@ -150,7 +150,17 @@ pub enum ChangeKind {
     Content,
 }
 
-/// A known way to make a signature look better than it is.
+/// A known way to make a signature look better than it is, or something that could hide one.
+///
+/// | `id` begins | what it is about |
+/// | --- | --- |
+/// | `usf/` | universal signature forgery: value or ranges missing, empty or senseless |
+/// | `swa/` | signature wrapping: ranges around anything but the value, something hidden beside it |
+/// | `isa/` | incremental saving: a tail, loose octets, a signature gone |
+/// | `shadow/` | content prepared before signing, to be shown or hidden later |
+/// | `structure/` | a file that two readers may read as two documents, or that one may mend |
+/// | `certification/` | a certification broken, doubled or misplaced |
+/// | `field/` | signature fields that share a value or a name, or that the form doesn't list |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trick {
     /// Stable code, such as `swa/gap`.
@@ -189,6 +199,13 @@ impl Analysis {
 }
 
 impl Placed {
+    /// The signed octets of `bytes`, the file this was found in: what a digest is made of, in this order. `None` where
+    /// there are none.
+    pub fn signed_parts<'b>(&self, bytes: &'b [u8]) -> Option<[&'b [u8]; 2]> {
+        let [first, second] = self.signed.as_ref()?;
+        Some([bytes.get(first.clone())?, bytes.get(second.clone())?])
+    }
+
     /// The revision it covers; `None` where that is the whole file, or nothing to speak of.
     fn signed_revision(&self) -> Option<usize> {
         match self.covers {

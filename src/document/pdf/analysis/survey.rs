@@ -12,6 +12,8 @@ use super::{MAX_TRICKS, Result, Severity, Trick};
 
 /// Objects outside every cross-reference section that are looked at.
 const MAX_STRAYS: usize = 64;
+/// Oddities noted of each later revision.
+const MAX_LATE_TRICKS: usize = 8;
 
 /// What the survey found.
 pub(super) struct Survey {
@@ -215,10 +217,8 @@ impl Surveyor<'_> {
         let mut rest = gap.clone();
         while let Some(head) = object_head(self.pdf.bytes(), rest.clone()) {
             if self.strays_left == 0 {
-                self.trick(Trick::failed(
-                    "structure/strays",
-                    "many objects stand outside the cross-reference",
-                ));
+                let says = format!("more than {MAX_STRAYS} objects stand outside the cross-reference");
+                self.trick(Trick::capped("structure/strays", says));
                 return Ok(());
             }
             self.strays_left -= 1;
@@ -275,7 +275,9 @@ impl Surveyor<'_> {
     }
 
     fn late(&mut self, revision: usize, trick: Trick) {
-        if self.late.len() < MAX_TRICKS {
+        // A share for each revision, so that an early one cannot use up what a later one has to say.
+        let before = self.late.iter().rev().take_while(|(known, _)| *known == revision).count();
+        if before < MAX_LATE_TRICKS {
             self.late.push((revision, trick));
         }
     }

@@ -96,6 +96,7 @@ fn what_a_signature_says_of_itself_is_read() {
     assert_eq!(placed.value.len(), extent::encoded_length(&placed.value).unwrap());
     let token = forge::contents(&bytes);
     assert_eq!(placed.signed, Some([0..token.start, token.end..bytes.len()]));
+    assert_eq!(placed.signed_parts(&bytes), Some([&bytes[..token.start], &bytes[token.end..]]));
     // The box [72 400 172 460] on a page of 842 points.
     let rect = placed.widget.rect_mm.unwrap();
     assert_eq!([rect.left, rect.top].map(f64::round), [25.0, 135.0]);
@@ -134,6 +135,10 @@ const ATTACKS: &[(&str, Severity, &str)] = &[
     ("usf-zero-contents", Failed, "usf/contents-zero"),
     ("usf-literal-contents", Failed, "swa/contents-token"),
     ("usf-no-value-type", Failed, "usf/contents"),
+    ("usf-contents-indirect", Failed, "usf/contents-indirect"),
+    ("usf-contents-no-asn1", Failed, "usf/contents-not-asn1"),
+    ("usf-value-is-page-content", Failed, "usf/value"),
+    ("usf-compressed", Failed, "usf/compressed"),
     ("range-three-numbers", Failed, "swa/not-two-ranges"),
     ("range-five-numbers", Failed, "swa/not-two-ranges"),
     ("range-three-ranges", Failed, "swa/not-two-ranges"),
@@ -197,6 +202,10 @@ const ATTACKS: &[(&str, Severity, &str)] = &[
     ("tail-object", Failed, "isa/loose-structure"),
     ("double-key-catalog", Failed, "structure/double-key"),
     ("double-key-value", Failed, "swa/double-key"),
+    ("field-unlisted", Capped, "field/unlisted"),
+    ("field-with-two-widgets", Failed, "field/several-widgets"),
+    ("objects-overlap", Capped, "structure/overlap"),
+    ("objects-many-strays", Capped, "structure/strays"),
     ("shared-value", Capped, "field/shared-value"),
     ("shared-value-signed", Capped, "field/shared-value"),
     ("stray-words-between-revisions", Capped, "isa/loose-octets"),
@@ -219,6 +228,7 @@ const ATTACKS: &[(&str, Severity, &str)] = &[
         Failed,
         "with its own appearance, though the author certified the document against any change",
     ),
+    ("certified-twice", Failed, "certification/twice"),
     ("certified-perms-elsewhere", Capped, "certification/elsewhere"),
 ];
 
@@ -428,7 +438,9 @@ fn a_whitelist_lets_nothing_by_that_is_shown_elsewhere() {
     // In the signed revision the page's content is also called metadata, or one of the certificates for validation.
     let table = [
         ("alias-metadata", "/Type /Metadata /Subtype /XML", "lead to something else"),
-        ("alias-dss", "", "the content of page 1"),
+        ("alias-dss", "", "the content of page 1 was changed"),
+        ("alias-structure", "/Type /XRef", "the content of page 1 was changed"),
+        ("alias-trailer", "", "object 4 was changed"),
     ];
     for (name, entries, finding) in table {
         let stamped = stamp(&honest(name), 1, 100.0, &seal());
