@@ -57,7 +57,7 @@ pub enum SubjectKey {
     /// A key of our keystore that was made for this role.
     Kept(KeyId),
     /// A key that the subject keeps.
-    Theirs(PublicKey),
+    Theirs(Box<PublicKey>),
 }
 
 /// What a certificate is asked for.
@@ -123,12 +123,18 @@ impl Authority {
         self.complete_intents(act).await.map(|_| ())
     }
 
-    /// Completes intents that a crash left behind, 100 at most; answers how many.
+    /// Completes intents that a crash left behind, 100 at most, the newest first; answers how many. One that can't be
+    /// completed (its key was destroyed, say) is logged and stays; it holds up neither the others nor the start.
     pub async fn complete_intents(&self, act: &Act<'_>) -> Result<usize, AuthorityError> {
         let rows = self.0.store.read(async |rx| store::intended(rx).await).await?;
-        let count = rows.len();
+        let mut count = 0;
         for row in rows {
-            self.complete(act, row).await?;
+            let id = row.id.clone();
+            match self.complete(act, row).await {
+                Ok(_) => count += 1,
+                Err(AuthorityError::Store(error)) => return Err(error.into()),
+                Err(error) => tracing::warn!(%id, code = error.code(), %error, "an intent stays open"),
+            }
         }
         Ok(count)
     }
@@ -259,7 +265,7 @@ impl Authority {
     ) -> Result<(Option<KeyId>, PublicKey), AuthorityError> {
         let keystore = &self.0.keystore;
         let key = match key {
-            SubjectKey::Theirs(public_key) => return Ok((None, public_key.clone())),
+            SubjectKey::Theirs(public_key) => return Ok((None, (**public_key).clone())),
             SubjectKey::Fresh => keystore.make(tx, role.key_purpose(), KeyKind::Sm2, now).await?,
             SubjectKey::Kept(id) => keystore.key(tx, id).await?,
         };
