@@ -13,7 +13,13 @@
 pub mod audit;
 pub mod authority;
 pub mod base;
+pub mod config;
 pub mod document;
+pub mod http;
 pub mod job;
 pub mod keys;
+pub mod officer;
+pub mod outside;
+pub mod seal;
 pub mod store;
+pub mod web;

@@ -4,5 +4,6 @@ mod authority;
 mod job;
 mod keys;
 mod statements;
+mod house;
 mod store;
 mod support;

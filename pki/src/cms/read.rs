@@ -101,9 +101,6 @@ impl<'a> SignedData<'a> {
 fn read_signed_data<'a>(raw: &'a [u8], gm: bool, mut fields: Reader<'a>) -> Result<SignedData<'a>, CmsError> {
     let at = CmsError::at;
     let version = fields.small().map_err(at("version"))?;
-    if !matches!(version, 1 | 3 | 4 | 5) {
-        return Err(at("version")(DerError::Content { what: "CMSVersion" }));
-    }
     let digests = fields.read(tag::SET).map_err(at("digestAlgorithms"))?;
     let mut encapsulated = fields.sequence().map_err(at("encapContentInfo"))?;
     let content_type = encapsulated.oid().map_err(at("eContentType"))?;
@@ -117,7 +114,22 @@ fn read_signed_data<'a>(raw: &'a [u8], gm: bool, mut fields: Reader<'a>) -> Resu
     if !lists(&digests, &signer.digest_algorithm)? {
         oddities.push(Finding::new("lenient/digest-list", "The signer's digest algorithm is not listed in front."));
     }
+    let expected = expected_version(&content_type, &signer);
+    if !matches!(version, 1 | 3 | 4 | 5) {
+        return Err(at("version")(DerError::Content { what: "CMSVersion" }));
+    }
+    if version != expected {
+        let says = format!("The signed data carry version {version} though their content asks for {expected}.");
+        oddities.push(Finding::new("lenient/version", says));
+    }
     Ok(SignedData { raw, gm, version, content_type, content, certificates, crls, signer, oddities })
+}
+
+/// RFC 5652 5.1, without attribute certificates and foreign lists, which nobody carries here. PKCS#7 and GM/T 0010 always
+/// write 1.
+fn expected_version(content_type: &Oid, signer: &SignerInfo<'_>) -> u64 {
+    let plain = [oid::PKCS7_DATA, oid::GM_DATA].contains(content_type);
+    if plain && !matches!(signer.id, SignerId::KeyId(_)) { 1 } else { 3 }
 }
 
 /// eContent. PKCS#7 lets any type stand here and counts its content octets; CMS only an OCTET STRING.
@@ -196,10 +208,15 @@ fn one_signer<'a>(infos: &Tlv<'a>, oddities: &mut Vec<Finding>) -> Result<Signer
 fn signer_info<'a>(mut fields: Reader<'a>, oddities: &mut Vec<Finding>) -> Result<SignerInfo<'a>, CmsError> {
     let at = CmsError::at;
     let version = fields.small().map_err(at("SignerInfo.version"))?;
+    let id = signer_id(&mut fields).map_err(at("sid"))?;
+    let expected = if matches!(id, SignerId::KeyId(_)) { 3 } else { 1 };
     if !matches!(version, 1 | 3) {
         return Err(at("SignerInfo.version")(DerError::Content { what: "CMSVersion" }));
     }
-    let id = signer_id(&mut fields).map_err(at("sid"))?;
+    if version != expected {
+        let says = "The signer is named in another way than the version of SignerInfo says.";
+        oddities.push(Finding::new("lenient/version", says));
+    }
     let digest_algorithm = algorithm_id(&mut fields).map_err(at("digestAlgorithm"))?;
     let signed = fields.optional(tag::context(0)).map_err(at("signedAttrs"))?;
     let signed = signed.map(|element| Attributes::parse(&element, oddities)).transpose()?;

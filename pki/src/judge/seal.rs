@@ -67,8 +67,11 @@ fn time_stamp(
     trial: &mut Trial,
     question: &Question<'_>,
 ) -> Option<Timestamp> {
-    let stamped =
-        Stamped { value: seal.signature, claimed: Some(seal.created), tolerance_ms: 0, prefix, sm3: true };
+    let stamped = Stamped {
+        tolerance_ms: 0,
+        prefix,
+        ..Stamped::signature(seal.signature, Some(seal.created), true)
+    };
     stamped.check(token, trial, question)
 }
 

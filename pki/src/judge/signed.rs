@@ -111,7 +111,8 @@ impl Judging<'_> {
             super::stamp::without_time_stamp(report, clause::signed(self.sm2, CheckId::TimeStamp), self.question);
             return;
         };
-        let stamped = Stamped::signature(self.signed.signer.signature, claimed, false);
+        let value = self.signed.signer.signature;
+        let stamped = Stamped { companions: self.bag, ..Stamped::signature(value, claimed, false) };
         if let Some(instant) = stamped.check(token, &mut trial, self.question) {
             report.time = Some(SigningTime { instant, source: TimeSource::Token });
         }

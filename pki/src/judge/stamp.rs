@@ -136,7 +136,7 @@ impl Judging<'_> {
                 return None;
             }
         };
-        let time = token::verified(&token, trial, self.question, Prefix::TIME_STAMP);
+        let time = token::verified(&token, &[], trial, self.question, Prefix::TIME_STAMP);
         let digest = self.stamp.digest;
         if token.info.imprint != digest && token.info.imprint != sm3::digest(digest) {
             let says = "The time stamp inside the stamp is not over the document's digest.";

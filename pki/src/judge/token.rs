@@ -86,12 +86,14 @@ pub(super) struct Stamped<'a> {
     pub(super) prefix: Prefix,
     /// Whether the imprint must be SM3, as seals and stamps have it.
     pub(super) sm3: bool,
+    /// Certificates that came along with the signature, beside those in the token.
+    pub(super) companions: &'a [Cert],
 }
 
 impl<'a> Stamped<'a> {
     /// A token over the signature value of a seal or stamp, or of signed data.
     pub(super) fn signature(value: &'a [u8], claimed: Option<Timestamp>, sm3: bool) -> Self {
-        Self { value, claimed, tolerance_ms: CLOCK_TOLERANCE_MS, prefix: Prefix::TIME_STAMP, sm3 }
+        Self { value, claimed, tolerance_ms: CLOCK_TOLERANCE_MS, prefix: Prefix::TIME_STAMP, sm3, companions: &[] }
     }
 
     /// Checks a token whole: signature, authority, imprint, order of times. Its time, where all of that holds.
@@ -105,7 +107,7 @@ impl<'a> Stamped<'a> {
                 return None;
             }
         };
-        let time = verified(&token, &mut own, question, self.prefix);
+        let time = verified(&token, self.companions, &mut own, question, self.prefix);
         self.imprint(&token, &mut own);
         if self.claimed.is_some_and(|claimed| time < claimed.whole_seconds().plus_ms(-self.tolerance_ms)) {
             own.fail(format!("{prefix}too-early"), format!("The time stamp of {time} is older than what it stamps."));
@@ -141,12 +143,14 @@ impl<'a> Stamped<'a> {
 /// Checks signature and authority of a token, all into one trial; its time, whatever came of that.
 pub(super) fn verified(
     token: &Token<'_>,
+    companions: &[Cert],
     trial: &mut Trial,
     question: &Question<'_>,
     prefix: Prefix,
 ) -> Timestamp {
     let time = token.info.time.whole_seconds();
-    let certs = signed::certificates(&token.signed);
+    let mut certs = signed::certificates(&token.signed);
+    certs.extend_from_slice(companions);
     let signer = signed::signer(&token.signed, &certs, question);
     signature_holds(token, signer.as_ref(), trial, prefix.token);
     authority(signer.as_ref(), &certs, time, trial, question, prefix.authority);

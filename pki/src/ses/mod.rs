@@ -11,7 +11,7 @@ mod seal;
 mod stamp;
 
 pub use ext_data::ExtData;
-pub use make::{ExtDataDraft, MakeError, PictureDraft, SealDraft, SignersDraft, StampDraft};
+pub use make::{ExtDataDraft, MakeError, PictureDraft, PreparedSeal, PreparedStamp, SealDraft, SignersDraft, StampDraft};
 pub use notes::Notes;
 pub use seal::{Picture, Seal, Signers};
 pub use stamp::{Stamp, TimeInfo};

@@ -1,6 +1,11 @@
 //! Tests of judging: samples made with other people's software, what we make ourselves, and what is broken on purpose.
 
+mod interop;
+mod made;
+mod pki;
+mod robust;
 mod samples;
+mod schema;
 mod zip;
 
 use super::Question;

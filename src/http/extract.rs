@@ -1,0 +1,104 @@
+//! Decoding requests: what handlers take, with problems instead of the framework's plain text.
+
+use super::{
+    Arrival, IdempotencyKey, Problem,
+    gate::{BodyLimit, too_large},
+};
+use crate::officer::Caller;
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Query, Request},
+    http::{header, request::Parts},
+};
+use http_body_util::{BodyExt as _, LengthLimitError};
+use serde::de::DeserializeOwned;
+use std::{convert::Infallible, error::Error};
+
+/// A JSON body. Types should carry `#[serde(deny_unknown_fields)]`: a field that nobody reads is a mistake of the sender.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+/// Query parameters.
+#[derive(Debug)]
+pub struct QueryOf<T>(pub T);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Arrival {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Arrival>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+/// `Option<IdempotencyKey>`: the key that the command has to record, where the caller sent one.
+impl<S: Sync> OptionalFromRequestParts<S> for IdempotencyKey {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<IdempotencyKey>().cloned())
+    }
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let content = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media = content.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !media.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new("request/unsupported-media-type", "this route takes application/json"));
+        }
+        let bytes = read(request).await?;
+        // The error names a place and a field, and may quote the sender's own value back to the sender.
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| Problem::new("request/malformed", format!("the JSON can't be taken: {error}")))
+    }
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match Query::<T>::try_from_uri(&parts.uri) {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(Problem::new("request/malformed", rejection.body_text())),
+        }
+    }
+}
+
+/// Reads a whole body, within the limit of its route.
+///
+/// # Errors
+/// `request/too-large`, or `request/malformed` where the sender stops in the middle.
+pub async fn read(request: Request) -> Result<Bytes, Problem> {
+    // Without the gate's limit nothing is read: there is no route without a gate.
+    let limit = request.extensions().get::<BodyLimit>().ok_or_else(Problem::internal)?.0;
+    match request.into_body().collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if is_too_long(&error) => Err(too_large(limit)),
+        Err(_) => Err(Problem::new("request/malformed", "the body ended before its announced length")),
+    }
+}
+
+/// Whether the limit of the route is what ended the body.
+pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    // A chain of causes is a few links long; the bound only keeps a loop from hanging.
+    for _ in 0..16 {
+        match cause {
+            Some(error) if error.is::<LengthLimitError>() => return true,
+            Some(error) => cause = error.source(),
+            None => return false,
+        }
+    }
+    false
+}

@@ -1,0 +1,152 @@
+//! The gate of one route: admits, bounds, authenticates, authorizes, and only then lets the handler see the request.
+//! Everything is refused that is not declared: a handler gets its [`Caller`] from here or not at all.
+
+use super::{
+    Access, Arrival, Load, Operation, Problem,
+    idempotency::{self, Turn},
+    table::Kit,
+};
+use crate::officer::{Actor, Caller, ClearKey, Denied, Right, SignInError};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use http_body_util::Limited;
+use std::sync::Arc;
+use tokio::sync::SemaphorePermit;
+
+/// One route's declaration, and what the gate needs to keep it.
+pub(super) struct Gate {
+    pub kit: Arc<Kit>,
+    pub operation: Operation,
+}
+
+pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let _permit = match gate.admit() {
+        Ok(permit) => permit,
+        Err(problem) => return problem.into_response(),
+    };
+    match tokio::time::timeout(gate.kit.limits.request, gate.work(request, next)).await {
+        Ok(answer) => answer.unwrap_or_else(Problem::into_response),
+        Err(_) => {
+            let says = "no answer within the time that one request may take";
+            Problem::new("service/deadline", says).retry_after_s(1).into_response()
+        }
+    }
+}
+
+impl Gate {
+    /// A place among the requests of the same load, or a quick refusal: a queue would only grow (R-OPS-06).
+    fn admit(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let places = match self.operation.load {
+            Load::Light => &self.kit.light,
+            Load::Heavy => &self.kit.heavy,
+        };
+        places.try_acquire().map_err(|_| {
+            Problem::new("service/busy", "as many requests are being worked on as the service takes").retry_after_s(1)
+        })
+    }
+
+    async fn work(&self, request: Request, next: Next) -> Result<Response, Problem> {
+        let arrival = request.extensions().get::<Arrival>().cloned().ok_or_else(Problem::internal)?;
+        let caller = self.caller(request.headers(), &arrival).await?;
+        self.authorize(&caller)?;
+        let mut request = self.bounded(request)?;
+        let key = self.idempotency_key(request.headers(), &caller)?;
+        request.extensions_mut().insert(caller.clone());
+        let Some(key) = key else { return Ok(next.run(request).await) };
+        match idempotency::take_turn(&self.kit, self.operation.id, &caller, key, request).await? {
+            Turn::Replay(response) => Ok(response),
+            Turn::Work(request, reservation) => {
+                let response = next.run(*request).await;
+                Ok(idempotency::settle(&self.kit, &reservation, response).await)
+            }
+        }
+    }
+
+    /// Who asks: the officer of the key, or anyone where none is sent.
+    async fn caller(&self, headers: &HeaderMap, arrival: &Arrival) -> Result<Caller, Problem> {
+        let actor = match headers.get(header::AUTHORIZATION) {
+            None => Actor::Anonymous,
+            Some(value) => {
+                let key = value.to_str().ok().and_then(bearer).and_then(ClearKey::parse);
+                let key = key.ok_or_else(|| Problem::from(SignInError::NotAKey))?;
+                Actor::Officer(self.kit.officers.sign_in(&key, arrival.now).await?)
+            }
+        };
+        Ok(Caller { actor, request: arrival.request.clone(), address: arrival.address, now: arrival.now })
+    }
+
+    fn authorize(&self, caller: &Caller) -> Result<(), Problem> {
+        match (self.operation.access, &caller.actor) {
+            (Access::Right(right), _) => caller.officer(right).map(|_| ()).map_err(Problem::from),
+            (Access::Officer, Actor::Officer(_)) => Ok(()),
+            (Access::Officer, _) => Err(Denied::NotSignedIn.into()),
+            (Access::Public { per_minute }, _) => self.within_rate(caller, per_minute),
+        }
+    }
+
+    fn within_rate(&self, caller: &Caller, per_minute: Option<u32>) -> Result<(), Problem> {
+        // A caller without an address sits on this machine, behind the socket's file permissions.
+        let (Some(per_minute), Some(address)) = (per_minute, caller.address) else { return Ok(()) };
+        if caller.may(Right::VerifyUnlimited) {
+            return Ok(());
+        }
+        self.kit.rates.take(self.operation.id, address, per_minute, caller.now).map_err(|seconds| {
+            let says = format!("one address may ask {per_minute} times a minute");
+            Problem::new("request/too-many", says).retry_after_s(seconds)
+        })
+    }
+
+    /// The request with a body that ends at the route's limit. A declared length beyond it is refused unread.
+    fn bounded(&self, request: Request) -> Result<Request, Problem> {
+        let limit = self.operation.body_limit_bytes;
+        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        if declared.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit as u64) {
+            return Err(too_large(limit));
+        }
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(BodyLimit(limit));
+        Ok(Request::from_parts(parts, Body::new(Limited::new(body, limit))))
+    }
+
+    /// The key of a creating request by an officer. Anonymous callers make nothing that lasts, so theirs is passed over.
+    fn idempotency_key(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<String>, Problem> {
+        if !self.operation.creates || !matches!(caller.actor, Actor::Officer(_)) {
+            return Ok(None);
+        }
+        idempotency::key_of(headers)
+    }
+}
+
+/// The route's limit, for whoever reads the body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimit(pub usize);
+
+/// The problem of a body longer than `limit_bytes`.
+pub(super) fn too_large(limit_bytes: usize) -> Problem {
+    Problem::new("request/too-large", format!("this route takes at most {limit_bytes} bytes"))
+}
+
+/// The token of `Bearer <token>`; the scheme's case does not matter (RFC 9110 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn a_bearer_token_is_read_and_nothing_else() {
+        assert_eq!(bearer("Bearer yx_1"), Some("yx_1"));
+        assert_eq!(bearer("bearer  yx_1 "), Some("yx_1"));
+        for other in ["", "yx_1", "Basic dXNlcg==", "Beareryx_1"] {
+            assert_eq!(bearer(other), None, "{other}");
+        }
+    }
+}

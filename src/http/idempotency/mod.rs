@@ -1,0 +1,333 @@
+//! Idempotency keys (R-OPS-05): a creating request that is repeated does its work once.
+//!
+//! 1. **Reserve**, committed first: key, caller, operation, digest of the body, and a lease for one holder. A second
+//!    request within the lease is told to come again.
+//! 2. **Work.** The command writes its subject into the reservation *within the transaction of its effect*
+//!    ([`record`]). Effect and mark stand or fall together; a holder whose lease was taken over finds nothing to write
+//!    to, and its effect is rolled back.
+//! 3. **Settle**: the answer is stored beside it. A failed request frees its key, if it left no subject.
+//!
+//! A crash between 1 and 2 leaves a reservation that the next attempt takes over when the lease ends. A crash between 2
+//! and 3 leaves a subject without an answer: the next attempt reaches the handler with [`IdempotencyKey::earlier`], and
+//! the command reads that subject and answers from it instead of making another. Answers beyond
+//! [`ANSWER_MAX_BYTES`] (documents) are not stored at all and take the same path.
+
+pub mod store;
+
+use super::{Problem, extract, table::Kit};
+use crate::{
+    base::{Timestamp, id::fresh_body},
+    officer::Caller,
+    store::{Conflict, Store, StoreError, Tx},
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use http_body_util::BodyExt as _;
+use store::{Record, Settled};
+use yinxin_pki::sm3::Sm3;
+
+/// The header.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer is the stored one.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The longest answer that is stored.
+pub const ANSWER_MAX_BYTES: usize = 64 * 1024;
+/// How long a key is remembered.
+pub const KEPT_FOR_MS: i64 = 24 * 3_600_000;
+/// Name of the rule that a holder without a lease breaks.
+pub(super) const CONSTRAINT: &str = "idempotency";
+
+/// Beyond the longest request: a holder is surely gone when the lease ends.
+const LEASE_MARGIN_MS: i64 = 30_000;
+const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
+
+/// The reservation that a command works under. Hand it to [`record`] in the transaction of the effect.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    caller: String,
+    name: String,
+    holder: String,
+    earlier: Option<String>,
+}
+
+impl IdempotencyKey {
+    /// The subject that an earlier attempt with this key made: answer from it, and make nothing.
+    pub fn earlier(&self) -> Option<&str> {
+        self.earlier.as_deref()
+    }
+
+    /// The subject of an earlier attempt, for commands that take `Option<&IdempotencyKey>`.
+    pub fn earlier_of(key: Option<&Self>) -> Option<&str> {
+        key.and_then(Self::earlier)
+    }
+}
+
+/// Put into the extensions of an answer that holds a secret: it is never stored. A repeated request reaches the handler
+/// with [`IdempotencyKey::earlier`], like one with a long answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Confidential;
+
+/// Writes into the reservation what the command makes. To be called in the transaction of the effect; does nothing
+/// where the request has no key.
+///
+/// # Errors
+/// A conflict where the reservation is no longer this request's, or has a subject already: nothing may be made then.
+pub async fn record(
+    tx: &mut Tx,
+    key: Option<&IdempotencyKey>,
+    subject: impl std::fmt::Display,
+) -> Result<(), StoreError> {
+    let Some(key) = key else { return Ok(()) };
+    let subject = subject.to_string();
+    if store::write_subject(tx, key, &subject).await? {
+        return Ok(());
+    }
+    Err(StoreError::Conflict { kind: Conflict::Unique, constraint: CONSTRAINT.to_owned() })
+}
+
+/// Forgets keys whose time is over, a bounded number a time; says how many.
+pub async fn sweep(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    store.write(async |tx| store::delete_expired(tx, now).await).await
+}
+
+/// Reads the header.
+pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    match value.to_str() {
+        Ok(text)
+            if given.next().is_none()
+                && KEY_CHARS.contains(&text.len())
+                && text.bytes().all(|octet| octet.is_ascii_graphic()) =>
+        {
+            Ok(Some(text.to_owned()))
+        }
+        _ => Err(Problem::new("idempotency/malformed", "one key of 8 to 128 visible ASCII characters is taken")),
+    }
+}
+
+/// What is to be done with a request that has a key.
+pub(super) enum Turn {
+    /// The stored answer.
+    Replay(Response),
+    /// Go on; the request carries the [`IdempotencyKey`].
+    Work(Box<Request>, IdempotencyKey),
+}
+
+/// Reserves the key, or says what became of it.
+pub(super) async fn take_turn(
+    kit: &Kit,
+    operation: &'static str,
+    caller: &Caller,
+    name: String,
+    request: Request,
+) -> Result<Turn, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = extract::read(Request::from_parts(parts.clone(), body)).await?;
+    let body_sm3 = digest(parts.uri.path(), parts.headers.get(header::CONTENT_TYPE), &bytes);
+    let lease_ms = i64::try_from(kit.limits.request.as_millis()).unwrap_or(i64::MAX);
+    let now = caller.now;
+    let wanted = Record {
+        key: IdempotencyKey {
+            caller: caller.actor_name().to_owned(),
+            name,
+            holder: fresh_body(now, kit.entropy.as_ref()),
+            earlier: None,
+        },
+        operation: operation.to_owned(),
+        body_sm3: body_sm3.to_vec(),
+        lease_until: now.plus_ms(lease_ms.saturating_add(LEASE_MARGIN_MS)),
+        expires_at: now.plus_ms(KEPT_FOR_MS),
+        settled: None,
+    };
+    let decision = kit.store.write(async |tx| decide(tx, wanted, now).await).await?;
+    let key = match decision {
+        Decision::Work(key) => key,
+        Decision::Replay(settled) => return replay(settled).map(Turn::Replay),
+        Decision::Refuse(problem) => return Err(problem),
+    };
+    let mut request = Request::from_parts(parts, Body::from(bytes));
+    request.extensions_mut().insert(key.clone());
+    Ok(Turn::Work(Box::new(request), key))
+}
+
+enum Decision {
+    Work(IdempotencyKey),
+    Replay(Settled),
+    Refuse(Problem),
+}
+
+async fn decide(tx: &mut Tx, wanted: Record, now: Timestamp) -> Result<Decision, StoreError> {
+    if store::reserve(tx, &wanted).await? {
+        return Ok(Decision::Work(wanted.key));
+    }
+    let Some(found) = store::find(tx, &wanted.key).await? else {
+        return Ok(Decision::Refuse(in_progress(1)));
+    };
+    if found.expires_at <= now {
+        store::replace(tx, &wanted).await?;
+        return Ok(Decision::Work(wanted.key));
+    }
+    if found.operation != wanted.operation || found.body_sm3 != wanted.body_sm3 {
+        let says = "the key was used within 24 hours for another operation or another body";
+        return Ok(Decision::Refuse(Problem::new("idempotency/reused", says)));
+    }
+    match found.settled {
+        Some(settled) if settled.answer.is_some() => Ok(Decision::Replay(settled)),
+        // Too long to be stored: the handler reads its subject again. Nothing is made, so no lease is needed.
+        Some(_) => Ok(Decision::Work(found.key)),
+        None if found.lease_until > now => {
+            let wait_s = (found.lease_until.ms() - now.ms()) / 1000;
+            Ok(Decision::Refuse(in_progress(u32::try_from(wait_s).unwrap_or(1).clamp(1, 5))))
+        }
+        None => {
+            // The holder died. Its effect, if any, is committed with the subject; anything later of it fails.
+            let key = IdempotencyKey { earlier: found.key.earlier, ..wanted.key };
+            store::take_over(tx, &key, wanted.lease_until).await?;
+            Ok(Decision::Work(key))
+        }
+    }
+}
+
+fn in_progress(wait_s: u32) -> Problem {
+    let says = "an earlier request with this key has not been answered yet";
+    Problem::new("idempotency/in-progress", says).retry_after_s(wait_s)
+}
+
+/// Stores the answer of a request that went well, and frees the key of one that did not.
+pub(super) async fn settle(kit: &Kit, key: &IdempotencyKey, response: Response) -> Response {
+    if !response.status().is_success() {
+        let long_past = Timestamp::from_ms(0);
+        let freed = kit.store.write(async |tx| store::release(tx, key, long_past).await).await;
+        return warn_of(freed, response);
+    }
+    let (settled, response) = match take_down(response).await {
+        Ok(taken) => taken,
+        Err(problem) => return problem.into_response(),
+    };
+    let stored = kit.store.write(async |tx| store::settle(tx, key, &settled).await).await;
+    warn_of(stored, response)
+}
+
+/// The effect stands whether or not its answer could be stored; a repeated request reads the subject again then.
+fn warn_of(outcome: Result<(), StoreError>, response: Response) -> Response {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "an answer could not be kept for its idempotency key");
+    }
+    response
+}
+
+/// The parts of an answer that are stored, and the answer itself.
+async fn take_down(response: Response) -> Result<(Settled, Response), Problem> {
+    let (parts, body) = response.into_parts();
+    // Our own answers are in memory already, and the gate's deadline ends a stream without end.
+    let bytes = body.collect().await.map_err(|_| Problem::internal())?.to_bytes();
+    let is_confidential = parts.extensions.get::<Confidential>().is_some();
+    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let settled = Settled {
+        status: parts.status.as_u16(),
+        content_type: text(header::CONTENT_TYPE),
+        location: text(header::LOCATION),
+        answer: (bytes.len() <= ANSWER_MAX_BYTES && !is_confidential).then(|| bytes.to_vec()),
+    };
+    Ok((settled, Response::from_parts(parts, Body::from(bytes))))
+}
+
+fn replay(settled: Settled) -> Result<Response, Problem> {
+    let mut response = Response::new(Body::from(settled.answer.unwrap_or_default()));
+    *response.status_mut() = StatusCode::from_u16(settled.status).map_err(|_| Problem::internal())?;
+    let headers = response.headers_mut();
+    for (name, text) in [(header::CONTENT_TYPE, settled.content_type), (header::LOCATION, settled.location)] {
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// What makes two requests the same: path and body. The boundary of a form is drawn anew for every attempt and says
+/// nothing, so it is left out.
+fn digest(path: &str, content_type: Option<&HeaderValue>, body: &Bytes) -> [u8; 32] {
+    let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (media, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let mut digest = Sm3::new();
+    digest.update(path).update([0]).update(media.trim().to_ascii_lowercase()).update([0]);
+    match boundary(parameters) {
+        Some(boundary) if media.trim().eq_ignore_ascii_case("multipart/form-data") => {
+            let mut rest: &[u8] = body;
+            while let Some(at) = find(rest, boundary.as_bytes()) {
+                // The place of a boundary stays in the digest, its text does not.
+                digest.update(at.to_be_bytes()).update(&rest[..at]);
+                rest = &rest[at + boundary.len()..];
+            }
+            digest.update(rest);
+        }
+        _ => {
+            digest.update(body);
+        }
+    }
+    digest.finish()
+}
+
+fn boundary(parameters: &str) -> Option<&str> {
+    let value = parameters.split(';').find_map(|pair| pair.trim().strip_prefix("boundary="))?.trim_matches('"');
+    // RFC 2046 5.1.1: 1 to 70 characters. Anything else is refused later, by whoever takes the form apart.
+    (1..=70).contains(&value.len()).then_some(value)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut from = 0;
+    while let Some(step) = haystack[from..].iter().position(|&octet| octet == first) {
+        let at = from + step;
+        if haystack[at..].starts_with(needle) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(content_type: &'static str, body: &str) -> [u8; 32] {
+        digest("/api/v1/stamps", Some(&HeaderValue::from_static(content_type)), &Bytes::from(body.to_owned()))
+    }
+
+    #[test]
+    fn a_form_sent_again_with_another_boundary_is_the_same_request() {
+        let form = |boundary: &str, file: &str| {
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{file}\r\n--{boundary}--\r\n")
+        };
+        let first = of("multipart/form-data; boundary=abc", &form("abc", "%PDF-abd"));
+        let again = of("multipart/form-data; charset=x; boundary=\"wxyz\"", &form("wxyz", "%PDF-abd"));
+        let other = of("multipart/form-data; boundary=abc", &form("abc", "%PDF-abe"));
+        assert_eq!(first, again);
+        assert_ne!(first, other);
+        assert_ne!(of("application/json", "{}"), of("application/json", "{ }"));
+    }
+
+    #[test]
+    fn keys_are_visible_ascii_and_sent_once() {
+        let of = |values: &[&'static [u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(IDEMPOTENCY_KEY, HeaderValue::from_bytes(value).expect("a header"));
+            }
+            key_of(&headers).map_err(|problem| problem.code())
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&[b"2f1b9c6e-0001"]), Ok(Some("2f1b9c6e-0001".into())));
+        for bad in [&[&b"short"[..]][..], &[b"with space"], &[&[b'x'; 129]], &[b"12345678", b"12345678"], &[b"\xe5\x8d\xb0\xe5\x8d\xb0\xe5"]]
+        {
+            assert_eq!(of(bad), Err("idempotency/malformed"));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! How much is taken on at a time, and for how long.
+
+use std::time::Duration;
+
+/// The limits of the front door.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time; more wait in the kernel's queue.
+    pub connections: usize,
+    /// Light requests worked on at a time; more are answered 503.
+    pub light_requests: usize,
+    /// Heavy requests (documents) worked on at a time; more are answered 503.
+    pub heavy_requests: usize,
+    /// From the first octet of a request's head to its last, and between two requests of a connection.
+    pub head: Duration,
+    /// From the head to the answer, the body's arrival included.
+    pub request: Duration,
+    /// How long an answer may stand still because its reader takes nothing.
+    pub stalled_write: Duration,
+    /// How long an orderly stop waits for requests in progress.
+    pub stop: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            light_requests: 256,
+            heavy_requests: 8,
+            head: Duration::from_secs(10),
+            request: Duration::from_secs(60),
+            stalled_write: Duration::from_secs(30),
+            stop: Duration::from_secs(20),
+        }
+    }
+}

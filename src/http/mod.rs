@@ -1,0 +1,31 @@
+//! The kit for REST: problems, callers, limits, idempotency, and one table of routes from which the router, its
+//! authorization and the OpenAPI document are made.
+
+pub mod catalogue;
+pub mod extract;
+pub mod health;
+pub mod idempotency;
+pub mod limits;
+pub mod openapi;
+pub mod problem;
+pub mod rate;
+pub mod request_id;
+pub mod route;
+pub mod serve;
+pub mod shape;
+pub mod upload;
+
+mod door;
+mod gate;
+mod stall;
+mod table;
+
+pub use door::{Arrival, ProblemPage, is_english};
+pub use extract::{JsonBody, QueryOf};
+pub use idempotency::IdempotencyKey;
+pub use limits::Limits;
+pub use problem::Problem;
+pub use route::{Access, Gives, Load, Operation, Param, Route, Takes};
+pub use serve::{PeerAddress, Stop, serve_tcp, serve_unix};
+pub use shape::Shape;
+pub use table::{Kit, Table, TableError};

@@ -1,0 +1,225 @@
+//! One declarative line per route. The router, its authorization, the OpenAPI document and the route × role test are all
+//! made from these lines, so that none of them can know a route that the others don't.
+//!
+//! There is no way to declare a route without saying who may use it: [`Operation::new`] asks for an [`Access`].
+
+use super::shape::Shape;
+use crate::officer::Right;
+use axum::{
+    handler::Handler,
+    http::Method,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use serde_json::Value;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone, at most so many requests a minute from one address (`None`: only the general limits). A key, where one is
+    /// sent, must still be good; [`Right::VerifyUnlimited`] lifts the rate.
+    Public {
+        /// Requests a minute from one address.
+        per_minute: Option<u32>,
+    },
+    /// Any active officer.
+    Officer,
+    /// Officers whose roles give this right.
+    Right(Right),
+}
+
+impl Access {
+    /// Anyone, without a rate of its own.
+    pub const PUBLIC: Access = Access::Public { per_minute: None };
+}
+
+/// Whom the route answers: programs or people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// REST: stands in the OpenAPI document; problems are JSON.
+    Api,
+    /// A page: problems are pages.
+    Page,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy)]
+pub enum Takes {
+    /// No body.
+    Nothing,
+    /// `application/json` of this shape.
+    Json(&'static Shape),
+    /// `multipart/form-data` with these parts.
+    Multipart(&'static Shape),
+    /// `application/x-www-form-urlencoded`, of pages.
+    Form,
+    /// Bytes of this media type.
+    Bytes(&'static str),
+}
+
+/// What an answer carries.
+#[derive(Debug, Clone, Copy)]
+pub enum Gives {
+    /// Nothing.
+    Nothing,
+    /// `application/json` of this shape.
+    Json(&'static Shape),
+    /// `{"items": […]}` of this shape.
+    List(&'static Shape),
+    /// JSON without a shape of its own.
+    AnyJson,
+    /// Bytes of this media type.
+    Bytes(&'static str),
+}
+
+/// A query parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub says: &'static str,
+    /// Its JSON Schema.
+    pub schema: fn() -> Value,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+/// How much of the machine one request takes; each class has its own number of requests at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// A few statements, a small body.
+    Light,
+    /// A document in memory, signatures.
+    Heavy,
+}
+
+/// Bytes that a JSON body may have, where the route says nothing else.
+const JSON_LIMIT_BYTES: usize = 64 * 1024;
+
+/// What is declared about a route.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{name}` for its parameters.
+    pub path: &'static str,
+    /// The OpenAPI operation id, in camel case; stable.
+    pub id: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    /// Whom it answers.
+    pub face: Face,
+    /// What a request carries.
+    pub takes: Takes,
+    /// Query parameters.
+    pub query: &'static [Param],
+    /// Status and content of good answers.
+    pub gives: Vec<(u16, Gives)>,
+    /// Codes beyond those that any such route may answer.
+    pub problems: &'static [&'static str],
+    /// The longest body, in bytes.
+    pub body_limit_bytes: usize,
+    /// Whether it makes something new, and so honours `Idempotency-Key`.
+    pub creates: bool,
+    /// How much it takes.
+    pub load: Load,
+}
+
+/// A declared route and what answers it.
+pub struct Route {
+    /// What is declared.
+    pub operation: Operation,
+    pub(super) handler: MethodRouter<()>,
+}
+
+impl Operation {
+    /// Declares a route of the REST interface; `.handled_by` finishes it.
+    pub fn new(
+        access: Access,
+        method: Method,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            id,
+            summary,
+            access,
+            face: Face::Api,
+            takes: Takes::Nothing,
+            query: &[],
+            gives: Vec::new(),
+            problems: &[],
+            body_limit_bytes: 0,
+            creates: false,
+            load: Load::Light,
+        }
+    }
+
+    /// A `GET`.
+    pub fn get(access: Access, path: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self::new(access, Method::GET, path, id, summary)
+    }
+
+    /// A `POST` that changes something that exists.
+    pub fn post(access: Access, path: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self::new(access, Method::POST, path, id, summary)
+    }
+
+    /// A `POST` that makes something new: honours `Idempotency-Key`.
+    pub fn create(access: Access, path: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self { creates: true, ..Self::new(access, Method::POST, path, id, summary) }
+    }
+
+    /// A page for people: not in the OpenAPI document.
+    pub fn page(self) -> Self {
+        Self { face: Face::Page, ..self }
+    }
+
+    /// Takes JSON, 64 KiB at most unless `body_limit` says otherwise.
+    pub fn json(self, shape: &'static Shape) -> Self {
+        Self { takes: Takes::Json(shape), body_limit_bytes: JSON_LIMIT_BYTES, ..self }
+    }
+
+    /// Takes another kind of body of at most so many bytes.
+    pub fn body(self, takes: Takes, limit_bytes: usize) -> Self {
+        Self { takes, body_limit_bytes: limit_bytes, ..self }
+    }
+
+    /// Takes these query parameters.
+    pub fn query(self, query: &'static [Param]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// Answers this when all is well.
+    pub fn gives(mut self, status: u16, gives: Gives) -> Self {
+        self.gives.push((status, gives));
+        self
+    }
+
+    /// May answer these codes of the catalogue too.
+    pub fn problems(self, problems: &'static [&'static str]) -> Self {
+        Self { problems, ..self }
+    }
+
+    /// Counts among the heavy requests.
+    pub fn heavy(self) -> Self {
+        Self { load: Load::Heavy, ..self }
+    }
+
+    /// Finishes the route: `handler` answers it, with `state` at hand.
+    pub fn handled_by<H, T, S>(self, state: S, handler: H) -> Route
+    where
+        H: Handler<T, S>,
+        T: 'static,
+        S: Clone + Send + Sync + 'static,
+    {
+        // Methods come from the constructors above; anything stranger answers as GET would, and the table refuses it.
+        let filter = MethodFilter::try_from(self.method.clone()).unwrap_or(MethodFilter::GET);
+        Route { handler: on(filter, handler).with_state(state), operation: self }
+    }
+}

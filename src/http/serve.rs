@@ -1,0 +1,132 @@
+//! Listening: TCP and UNIX sockets, a bounded number of connections, a deadline for every request's head, an orderly stop.
+
+use super::{Limits, stall::Impatient};
+use axum::{Router, body::Body};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
+use tower::ServiceExt as _;
+
+/// The other end of a connection; `None` on a UNIX socket.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub Option<IpAddr>);
+
+/// Tells listeners to stop: clone the receiver for each, send `true` once.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+/// Octets of a request's head.
+const HEAD_MAX_BYTES: usize = 32 * 1024;
+const HEADERS_MAX: usize = 64;
+/// After a failed `accept` (no descriptors left), wait rather than spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl Stop {
+    /// A switch and what listens to it.
+    pub fn switch() -> (watch::Sender<bool>, Stop) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Stop(receiver))
+    }
+
+    /// Waits until the switch is thrown, or dropped.
+    pub async fn thrown(&mut self) {
+        // An error means that the switch is gone: nobody can throw it any more, so this counts as thrown.
+        let _ = self.0.wait_for(|thrown| *thrown).await;
+    }
+}
+
+/// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
+pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
+    let accept = async || {
+        let (stream, peer) = listener.accept().await?;
+        // Answers are written whole; waiting for more to send only delays them.
+        stream.set_nodelay(true)?;
+        Ok((stream, PeerAddress(Some(peer.ip().to_canonical()))))
+    };
+    serve(accept, router, limits, stop).await;
+}
+
+/// Serves connections of a UNIX socket until `stop`. Who may connect is the socket file's permissions.
+pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, stop: Stop) {
+    let accept = async || Ok((listener.accept().await?.0, PeerAddress(None)));
+    serve(accept, router, limits, stop).await;
+}
+
+async fn serve<IO>(
+    accept: impl AsyncFn() -> io::Result<(IO, PeerAddress)>,
+    router: Router,
+    limits: Limits,
+    mut stop: Stop,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        // A connection is taken from the kernel only when there is a place for it.
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            accept().await.map(|(stream, peer)| (stream, peer, place))
+        };
+        tokio::select! {
+            accepted = next => match accepted {
+                Ok((stream, peer, place)) => {
+                    connections.spawn(converse(stream, peer, router.clone(), limits, stop.clone(), place));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            () = stop.thrown() => break,
+            // Ended conversations are let go as they end, so that the set holds only living ones.
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
+        tracing::warn!("requests were still in progress at the end of the time for an orderly stop");
+    }
+}
+
+/// One connection, to its end.
+async fn converse<IO>(
+    stream: IO,
+    peer: PeerAddress,
+    router: Router,
+    limits: Limits,
+    mut stop: Stop,
+    _place: OwnedSemaphorePermit,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
+    let stream = TokioIo::new(Impatient::new(stream, limits.stalled_write));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(HEAD_MAX_BYTES)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(stream, service);
+    let mut connection = pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.thrown() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}

@@ -1,0 +1,138 @@
+//! The table of all routes, and what is made from it.
+
+use super::{Access, Gives, Limits, Operation, Problem, Route, door, gate, openapi, rate::Rates};
+use crate::{
+    base::{Clock, Entropy},
+    officer::Officers,
+    store::Store,
+};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, Method, header},
+    middleware::from_fn_with_state,
+    response::{IntoResponse as _, Response},
+};
+use serde_json::Value;
+use std::{collections::HashSet, fmt, sync::Arc};
+use tokio::sync::Semaphore;
+
+/// What the front door works with.
+pub struct Kit {
+    pub(super) store: Store,
+    pub(super) officers: Officers,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) limits: Limits,
+    pub(super) problem_page: Option<door::ProblemPage>,
+    pub(super) light: Semaphore,
+    pub(super) heavy: Semaphore,
+    pub(super) rates: Rates,
+}
+
+impl Kit {
+    /// Gathers it. Problems are told as JSON everywhere until [`Kit::with_problem_page`].
+    pub fn new(
+        store: Store,
+        officers: Officers,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        limits: Limits,
+    ) -> Self {
+        let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
+        let rates = Rates::default();
+        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates }
+    }
+
+    /// Lets people see problems as pages.
+    pub fn with_problem_page(self, page: door::ProblemPage) -> Self {
+        Self { problem_page: Some(page), ..self }
+    }
+}
+
+/// Every route of the daemon.
+pub struct Table(Vec<Route>);
+
+/// Why routes can't stand in one table: a mistake of ours, seen at the start and in tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableError {
+    /// Two routes have this method and path, or this operation id.
+    Twice(String),
+    /// A method that the table does not take.
+    Method(&'static str),
+}
+
+const OPENAPI_PATH: &str = "/api/v1/openapi.json";
+
+impl Table {
+    /// Takes all routes, and adds the one that describes them.
+    ///
+    /// # Errors
+    /// [`TableError`] where two routes collide.
+    pub fn new(mut routes: Vec<Route>) -> Result<Self, TableError> {
+        let described = Operation::get(Access::PUBLIC, OPENAPI_PATH, "readOpenApi", "This document")
+            .gives(200, Gives::AnyJson);
+        let mut operations: Vec<&Operation> = routes.iter().map(|route| &route.operation).collect();
+        operations.push(&described);
+        check(&operations)?;
+        let document = Bytes::from(openapi::document(&operations).to_string());
+        routes.push(described.handled_by((), async move || json_bytes(document)));
+        Ok(Self(routes))
+    }
+
+    /// What is declared, route by route.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.0.iter().map(|route| &route.operation)
+    }
+
+    /// The OpenAPI document.
+    pub fn openapi(&self) -> Value {
+        openapi::document(&self.operations().collect::<Vec<_>>())
+    }
+
+    /// The router: each route behind its gate, all behind the front door.
+    pub fn router(self, kit: Kit) -> Router {
+        let kit = Arc::new(kit);
+        let mut router = Router::new();
+        for Route { operation, handler } in self.0 {
+            let path = operation.path;
+            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
+            router = router.route(path, handler.layer(from_fn_with_state(gate, gate::pass)));
+        }
+        router
+            .fallback(async || Problem::new("request/unknown-path", "no route has this path"))
+            // Each gate bounds its own body; the framework's flat limit would cut documents short.
+            .layer(DefaultBodyLimit::disable())
+            .layer(from_fn_with_state(kit, door::pass))
+    }
+}
+
+fn check(operations: &[&Operation]) -> Result<(), TableError> {
+    let (mut ids, mut places) = (HashSet::new(), HashSet::new());
+    for operation in operations {
+        if !matches!(operation.method, Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE) {
+            return Err(TableError::Method(operation.id));
+        }
+        if !ids.insert(operation.id) || !places.insert((operation.method.clone(), operation.path)) {
+            return Err(TableError::Twice(format!("{} {}", operation.method, operation.path)));
+        }
+    }
+    Ok(())
+}
+
+fn json_bytes(document: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
+}
+
+
+impl fmt::Display for TableError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TableError::Twice(place) => write!(out, "two routes are declared as {place}"),
+            TableError::Method(id) => write!(out, "route {id} has a method that the table does not take"),
+        }
+    }
+}
+
+impl std::error::Error for TableError {}

@@ -1,0 +1,301 @@
+//! Commands on officers and their keys. Only security administrators make either.
+
+use super::{
+    ApiKey, ApiKeyId, Caller, ClearKey, Officer, OfficerError, OfficerId, OfficerState, Right, Role, Roles,
+    checked_name, store,
+};
+use crate::{
+    audit,
+    base::{Entropy, Refusal, Timestamp},
+    http::idempotency::{self, IdempotencyKey},
+    store::{Store, StoreError, Tx},
+};
+use serde_json::json;
+use std::sync::Arc;
+
+/// The register of officers.
+#[derive(Clone)]
+pub struct Officers {
+    store: Store,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Registers an officer.
+#[derive(Debug, Clone)]
+pub struct RegisterOfficer {
+    /// The person's name, 1 to 100 characters.
+    pub name: String,
+    /// The roles, at least one.
+    pub roles: Vec<Role>,
+}
+
+/// Makes an API key.
+#[derive(Debug, Clone)]
+pub struct MakeKey {
+    /// Whose.
+    pub officer: OfficerId,
+    /// What for, 1 to 100 characters.
+    pub label: String,
+    /// From when on it is refused; `None`: until revoked.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key just made, with its clear text: shown once, kept nowhere.
+#[derive(Debug)]
+pub struct IssuedKey {
+    /// What the register keeps.
+    pub key: ApiKey,
+    /// What its holder keeps.
+    pub clear: ClearKey,
+}
+
+/// An officer of the first hour, and the key to begin with.
+#[derive(Debug)]
+pub struct FirstOfficer {
+    /// The officer.
+    pub officer: Officer,
+    /// The first key.
+    pub key: IssuedKey,
+}
+
+/// Why a key opens nothing. The caller is told no difference between the first two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignInError {
+    /// The text is no key.
+    NotAKey,
+    /// Unknown, wrong secret, expired, revoked, or its officer is off duty.
+    Refused,
+    /// The database failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for SignInError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Makes the first system administrator, security administrator and auditor, each with a key that does not expire.
+///
+/// # Errors
+/// [`OfficerError::Exists`] the second time, whoever tries.
+pub async fn bootstrap(
+    store: &Store,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<Vec<FirstOfficer>, OfficerError> {
+    const FIRST: [(Role, &str); 3] = [
+        (Role::SystemAdministrator, "系统管理员"),
+        (Role::SecurityAdministrator, "安全管理员"),
+        (Role::Auditor, "审计员"),
+    ];
+    let caller = Caller::system("init", now);
+    store
+        .write(async |tx| {
+            if !store::claim_bootstrap(tx, now).await? {
+                return Err(OfficerError::Exists);
+            }
+            let mut first = Vec::with_capacity(FIRST.len());
+            for (role, name) in FIRST {
+                let officer = fresh_officer(name.to_owned(), Roles::only(role), now, entropy);
+                add_officer(tx, &caller, &officer).await?;
+                let key = fresh_key(officer.id.clone(), "first key".to_owned(), None, now, entropy);
+                add_key(tx, &caller, &key).await?;
+                first.push(FirstOfficer { officer, key });
+            }
+            Ok(first)
+        })
+        .await
+}
+
+impl Officers {
+    /// The register in `store`.
+    pub fn new(store: Store, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, entropy }
+    }
+
+    /// The officer of a key, where key and officer are good at `now`.
+    pub async fn sign_in(&self, clear: &ClearKey, now: Timestamp) -> Result<Officer, SignInError> {
+        let found = self.store.read(async |rx| store::sign_in(rx, clear.id()).await).await?;
+        match found {
+            Some(found)
+                if found.hash.is_of(clear)
+                    && found.key.is_good_at(now)
+                    && found.officer.state == OfficerState::Active =>
+            {
+                Ok(found.officer)
+            }
+            _ => Err(SignInError::Refused),
+        }
+    }
+
+    /// Registers an officer.
+    pub async fn register(
+        &self,
+        caller: &Caller,
+        command: RegisterOfficer,
+        once: Option<&IdempotencyKey>,
+    ) -> Result<Officer, OfficerError> {
+        caller.officer(Right::OfficerManage)?;
+        if let Some(earlier) = IdempotencyKey::earlier_of(once) {
+            return self.find(caller, &OfficerId::from_row(earlier.to_owned())).await;
+        }
+        let name = checked_name("name", &command.name)?;
+        let roles = Roles::new(command.roles).map_err(Refusal::from)?;
+        let officer = fresh_officer(name, roles, caller.now, self.entropy.as_ref());
+        self.store
+            .write(async |tx| {
+                idempotency::record(tx, once, &officer.id).await?;
+                add_officer(tx, caller, &officer).await?;
+                Ok(officer)
+            })
+            .await
+    }
+
+    /// Gives an officer other roles, instead of those held so far.
+    pub async fn change_roles(
+        &self,
+        caller: &Caller,
+        id: &OfficerId,
+        roles: Vec<Role>,
+    ) -> Result<Officer, OfficerError> {
+        let by = caller.officer(Right::OfficerManage)?;
+        let roles = Roles::new(roles).map_err(Refusal::from)?;
+        self.change(caller, id, "officer.roles_changed", |officer| officer.with_roles(by, roles)).await
+    }
+
+    /// Takes an officer off duty, or puts him back on.
+    pub async fn change_state(
+        &self,
+        caller: &Caller,
+        id: &OfficerId,
+        state: OfficerState,
+    ) -> Result<Officer, OfficerError> {
+        let by = caller.officer(Right::OfficerManage)?;
+        let action = match state {
+            OfficerState::Active => "officer.enabled",
+            OfficerState::Disabled => "officer.disabled",
+        };
+        self.change(caller, id, action, |officer| officer.with_state(by, state)).await
+    }
+
+    async fn change(
+        &self,
+        caller: &Caller,
+        id: &OfficerId,
+        action: &'static str,
+        rule: impl FnOnce(Officer) -> Result<Officer, Refusal>,
+    ) -> Result<Officer, OfficerError> {
+        self.store
+            .write(async |tx| {
+                let found = store::find_locked(tx, id).await?;
+                let before = found.ok_or_else(|| OfficerError::Unknown(id.clone()))?;
+                let was = json!({ "roles": before.roles, "state": before.state });
+                let after = rule(before)?;
+                store::update(tx, &after).await?;
+                let detail = json!({ "was": was, "roles": after.roles, "state": after.state });
+                audit::append(tx, &caller.entry(action, id, detail)).await?;
+                Ok(after)
+            })
+            .await
+    }
+
+    /// One officer.
+    pub async fn find(&self, caller: &Caller, id: &OfficerId) -> Result<Officer, OfficerError> {
+        caller.officer(Right::OfficerRead)?;
+        let found = self.store.read(async |rx| store::find(rx, id).await).await?;
+        found.ok_or_else(|| OfficerError::Unknown(id.clone()))
+    }
+
+    /// Up to 100 officers after this id, in order of registration.
+    pub async fn list(&self, caller: &Caller, after: Option<&OfficerId>) -> Result<Vec<Officer>, OfficerError> {
+        caller.officer(Right::OfficerRead)?;
+        Ok(self.store.read(async |rx| store::list(rx, after).await).await?)
+    }
+
+    /// Makes a key for an officer. A repeated request is told that the secret was shown before.
+    pub async fn make_key(
+        &self,
+        caller: &Caller,
+        command: MakeKey,
+        once: Option<&IdempotencyKey>,
+    ) -> Result<IssuedKey, OfficerError> {
+        caller.officer(Right::OfficerManage)?;
+        if let Some(earlier) = IdempotencyKey::earlier_of(once) {
+            return Err(OfficerError::ShownOnce(ApiKeyId::from_row(earlier.to_owned())));
+        }
+        let MakeKey { officer, label, expires_at } = command;
+        let label = checked_name("label", &label)?;
+        if expires_at.is_some_and(|expiry| expiry <= caller.now) {
+            let says = format!("the key would expire at once; now is {}", caller.now);
+            return Err(Refusal::new("officer/bad-expiry", says).into());
+        }
+        let issued = fresh_key(officer.clone(), label, expires_at, caller.now, self.entropy.as_ref());
+        self.store
+            .write(async |tx| {
+                let found = store::find_locked(tx, &officer).await?;
+                found.ok_or(OfficerError::Unknown(officer))?;
+                idempotency::record(tx, once, &issued.key.id).await?;
+                add_key(tx, caller, &issued).await?;
+                Ok(issued)
+            })
+            .await
+    }
+
+    /// The keys of an officer, the newest first, 100 at most. No secrets: nobody has them.
+    pub async fn keys_of(&self, caller: &Caller, id: &OfficerId) -> Result<Vec<ApiKey>, OfficerError> {
+        self.find(caller, id).await?;
+        Ok(self.store.read(async |rx| store::keys_of(rx, id).await).await?)
+    }
+
+    /// Revokes a key; one that is revoked already stays as it is.
+    pub async fn revoke_key(
+        &self,
+        caller: &Caller,
+        officer: &OfficerId,
+        id: &ApiKeyId,
+    ) -> Result<ApiKey, OfficerError> {
+        caller.officer(Right::OfficerManage)?;
+        self.store
+            .write(async |tx| {
+                let found = store::find_key(tx, officer, id).await?;
+                let key = found.ok_or_else(|| OfficerError::UnknownKey(id.clone()))?;
+                if !store::revoke_key(tx, id, caller.now).await? {
+                    return Ok(key);
+                }
+                let detail = json!({ "officer": officer });
+                audit::append(tx, &caller.entry("api_key.revoked", id, detail)).await?;
+                Ok(ApiKey { revoked_at: Some(caller.now), ..key })
+            })
+            .await
+    }
+}
+
+fn fresh_officer(name: String, roles: Roles, now: Timestamp, entropy: &dyn Entropy) -> Officer {
+    Officer { id: OfficerId::fresh(now, entropy), name, roles, state: OfficerState::Active, made_at: now }
+}
+
+fn fresh_key(
+    officer: OfficerId,
+    label: String,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> IssuedKey {
+    let clear = ClearKey::fresh(now, entropy);
+    let key = ApiKey { id: clear.id().clone(), officer, label, made_at: now, expires_at, revoked_at: None };
+    IssuedKey { key, clear }
+}
+
+async fn add_officer(tx: &mut Tx, caller: &Caller, officer: &Officer) -> Result<(), StoreError> {
+    store::add(tx, officer).await?;
+    let detail = json!({ "roles": officer.roles });
+    audit::append(tx, &caller.entry("officer.registered", &officer.id, detail)).await
+}
+
+async fn add_key(tx: &mut Tx, caller: &Caller, issued: &IssuedKey) -> Result<(), StoreError> {
+    let key = &issued.key;
+    store::add_key(tx, key, &issued.clear.hash()).await?;
+    let detail = json!({ "officer": key.officer, "label": key.label, "expires_at": key.expires_at });
+    audit::append(tx, &caller.entry("api_key.made", &key.id, detail)).await
+}
