@@ -1,6 +1,7 @@
 //! The one integration binary: a file per story.
 
 mod authority;
+mod audit;
 mod job;
 mod keys;
 mod statements;

@@ -37,7 +37,7 @@ pub(super) fn read(pdf: &Pdf<'_>, field: &Field) -> Result<Placed> {
         tricks.push(Trick::capped("field/several-widgets", "this signature is shown in several places"));
     }
     let token = kept(token(pdf, field, &dict), &mut tricks);
-    let value = token.as_ref().and_then(|token| kept(value(pdf, token), &mut tricks)).unwrap_or_default();
+    let value = token.as_ref().and_then(|token| kept(value(token), &mut tricks)).unwrap_or_default();
     let ranges = kept(ranges(&dict), &mut tricks);
     let signed = match (ranges, token) {
         (Some(ranges), Some(token)) => kept(around(pdf, ranges, token), &mut tricks),
@@ -110,7 +110,7 @@ fn token(pdf: &Pdf<'_>, field: &Field, dict: &Dict) -> Found<(PdfString, Range<u
 }
 
 /// The ASN.1 element in `/Contents`; everything after it must be zero.
-fn value(_pdf: &Pdf<'_>, (string, _): &(PdfString, Range<usize>)) -> Found<Vec<u8>> {
+fn value((string, _): &(PdfString, Range<usize>)) -> Found<Vec<u8>> {
     let Some(length) = encoded_length(&string.bytes) else {
         return Err(Trick::failed("usf/contents-not-asn1", "/Contents holds no whole ASN.1 element"));
     };
