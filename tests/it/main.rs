@@ -1,5 +1,6 @@
 //! The one integration binary: a file per story.
 
+mod authority;
 mod audit;
 mod job;
 mod keys;
