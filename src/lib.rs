@@ -15,6 +15,7 @@ pub mod base;
 pub mod config;
 pub mod document;
 pub mod http;
+pub mod job;
 pub mod officer;
 pub mod outside;
 pub mod store;

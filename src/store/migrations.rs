@@ -11,7 +11,7 @@ use yinxin_pki::sm3;
 pub struct Migration {
     /// From 1, without gaps in what is applied to one database in order; numbers are reserved by room.
     pub number: i64,
-    /// What it is about; also in the names of the files.
+    /// The name of both files: four digits, then what it is about.
     pub name: &'static str,
     /// Text for SQLite.
     pub sqlite: &'static str,
@@ -31,14 +31,20 @@ macro_rules! migration {
         Migration {
             number: $number,
             name: $name,
-            sqlite: include_str!(concat!("../../migrations/sqlite/000", $number, "_", $name, ".sql")),
-            postgres: include_str!(concat!("../../migrations/postgres/000", $number, "_", $name, ".sql")),
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $name, ".sql")),
+            postgres: include_str!(concat!("../../migrations/postgres/", $name, ".sql")),
         }
     };
 }
 
 /// All steps, in order.
-pub const MIGRATIONS: &[Migration] = &[migration!(1, "store"), migration!(5, "officer"), migration!(6, "idempotency")];
+pub const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_store"),
+    migration!(2, "0002_audit"),
+    migration!(3, "0003_job"),
+    migration!(5, "0005_officer"),
+    migration!(6, "0006_idempotency"),
+];
 
 /// The store's own statements.
 pub const STATEMENTS: &[&Statement] = &[&THERE, &APPLIED, &RECORD, &PATIENCE, &ALONE];
@@ -105,7 +111,7 @@ async fn apply_next(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Re
     let dialect = tx.dialect();
     let applied = tx.control(text(next, dialect)).await;
     applied.map_err(|error| OpenError::Migration {
-        says: format!("migration {:04}_{} failed and was rolled back: {error}", next.number, next.name),
+        says: format!("migration {} failed and was rolled back: {error}", next.name),
     })?;
     let digest = checksum(next, dialect);
     let values = [next.number.into(), next.name.into(), (&digest).into(), now.into()];
@@ -131,7 +137,7 @@ fn compare<'m>(
     let says = |says: String| Err(OpenError::Migration { says });
     let mut known = migrations.iter();
     for found in applied {
-        let name = format!("{:04}_{}", found.number, found.name);
+        let name = &found.name;
         match known.next() {
             None => {
                 return says(format!(
@@ -141,8 +147,8 @@ fn compare<'m>(
             }
             Some(step) if step.number != found.number || step.name != found.name => {
                 return says(format!(
-                    "the database has migration {name} where this release has {:04}_{}; it belongs to another release",
-                    step.number, step.name
+                    "the database has migration {name} where this release has {}; it belongs to another release",
+                    step.name
                 ));
             }
             Some(step) if checksum(step, dialect) != found.sm3 => {
@@ -218,7 +224,8 @@ mod tests {
     #[test]
     fn both_folders_hold_the_same_steps_in_order_and_none_defers_a_constraint() {
         for (migration, number) in MIGRATIONS.iter().zip(1..) {
-            assert!(migration.number >= number && migration.number < 1000, "{}", migration.name);
+            assert!(migration.number >= number, "{}", migration.name);
+            assert!(migration.name.starts_with(&format!("{:04}_", migration.number)), "{}", migration.name);
             for text in [migration.sqlite, migration.postgres] {
                 // A deferred constraint fails at COMMIT, where others' writes wait as well.
                 assert!(!text.to_uppercase().contains("DEFERR"), "{}", migration.name);

@@ -1,0 +1,89 @@
+//! The record of who did what: written in the same transaction as the act, chained by SM3 within a second after its
+//! commit, signed at the chain's head, each signed head kept outside the database too.
+//!
+//! Appending takes no lock on any chain's head: that would let one transaction through at a time. A [`Sequencer`] on
+//! each node chains what that node has committed, in a chain of its own.
+
+mod chain;
+mod heads;
+mod query;
+mod sequencer;
+mod store;
+mod verify;
+
+pub use chain::Head;
+pub use query::{Filter, export, query};
+pub use sequencer::{AuditError, Sequencer};
+pub use store::STATEMENTS;
+pub use verify::{AuditReport, Defect, verify};
+
+use crate::{
+    base::Timestamp,
+    store::{StoreError, Tx},
+};
+use serde::Serialize;
+
+/// One fact to record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Who: an officer's id, `anonymous`, `system`.
+    pub actor: String,
+    /// What, in the past tense, `seal.suspended`.
+    pub action: &'static str,
+    /// To what: an id.
+    pub subject: String,
+    /// More, without secrets and personal data.
+    pub detail: serde_json::Value,
+    /// The id of the request, or empty.
+    pub request: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Records `entry`; kept if and only if this transaction is.
+pub async fn append(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
+    store::append(tx, entry).await
+}
+
+/// A fact as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// Number within the database; later ones are usually larger.
+    pub id: i64,
+    /// The node that wrote it.
+    pub node: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// More: JSON text, exactly as it is chained.
+    #[serde(serialize_with = "as_json")]
+    pub detail: String,
+    /// The id of the request, or empty.
+    pub request: String,
+    /// Its place in the chain; `None` in the second before it is chained.
+    pub link: Option<Link>,
+}
+
+/// A record's place in its node's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// From 1, without gaps.
+    pub seq: i64,
+    /// Hash of the record before it, in hex; zeros before the first.
+    pub previous: String,
+    /// SM3 over the place, the hash before and the record, in hex.
+    pub hash: String,
+}
+
+/// JSON text as JSON; text that is none (someone changed it) as a text.
+fn as_json<S: serde::Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(value) => value.serialize(to),
+        Err(_) => to.serialize_str(text),
+    }
+}

@@ -1,0 +1,78 @@
+//! Work after a commit (outbox): written in the same transaction as what it follows from, done at least once.
+//!
+//! So each job is idempotent. Jobs of one kind and key are the same work: while one waits, a second one only makes
+//! sure that it waits no longer; while one runs, a second one waits, and runs after it.
+
+mod store;
+mod worker;
+
+pub use store::STATEMENTS;
+pub use worker::{JobError, Run, Settings, Worker};
+
+use crate::{
+    base::Timestamp,
+    store::{Rx, StoreError, Tx},
+};
+use serde::Serialize;
+
+/// A piece of work, as the payload that its handler needs.
+pub trait Job: Serialize + Sync {
+    /// Stable name, `seal.publish_status`; kept in rows, so a rename is a migration.
+    const KIND: &'static str;
+
+    /// What tells this work from other work of its kind, usually an id.
+    fn key(&self) -> String;
+}
+
+/// Asks for `job` once this transaction is committed.
+pub async fn enqueue<J: Job>(tx: &mut Tx, job: &J, now: Timestamp) -> Result<(), StoreError> {
+    enqueue_at(tx, job, now, now).await
+}
+
+/// Asks for `job` at `at`, or as soon after as there is room.
+pub async fn enqueue_at<J: Job>(
+    tx: &mut Tx,
+    job: &J,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let payload = serde_json::to_string(job)
+        .map_err(|error| StoreError::Corrupt { says: format!("a job {} has no JSON: {error}", J::KIND) })?;
+    store::add(tx, J::KIND, &job.key(), &payload, at, now).await?;
+    tx.ring();
+    Ok(())
+}
+
+/// A job that was given up, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Its number.
+    pub id: i64,
+    /// What kind of work.
+    pub kind: String,
+    /// Which work.
+    pub key: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// What the last attempt said.
+    pub reason: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// Jobs that were given up, newest first; at most `limit`.
+pub async fn failed(rx: &mut Rx, limit: u32) -> Result<Vec<Failed>, StoreError> {
+    store::failed(rx, limit).await
+}
+
+/// Puts a job that was given up back in line. Whether there was one.
+pub async fn try_again(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool, StoreError> {
+    let found = store::try_again(tx, id, now).await?;
+    tx.ring();
+    Ok(found)
+}
+
+/// How many jobs wait or run: for readiness pages, and for tests that must leave none.
+pub async fn left_over(rx: &mut Rx) -> Result<i64, StoreError> {
+    store::left_over(rx).await
+}
