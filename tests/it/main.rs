@@ -6,5 +6,7 @@ mod job;
 mod keys;
 mod statements;
 mod house;
+mod http;
+mod officer;
 mod store;
 mod support;
