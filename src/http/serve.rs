@@ -4,10 +4,10 @@ use super::{Limits, stall::Impatient};
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
 };
@@ -41,38 +41,51 @@ impl Stop {
     }
 }
 
-/// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
-pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
-    let accept = async || {
-        let (stream, peer) = listener.accept().await?;
+/// Where connections come from.
+trait Listener: Send + Sync {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection. Dropped before it is ready, it loses none.
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, PeerAddress)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> io::Result<(TcpStream, PeerAddress)> {
+        let (stream, peer) = self.accept().await?;
         // Answers are written whole; waiting for more to send only delays them.
         stream.set_nodelay(true)?;
         Ok((stream, PeerAddress(Some(peer.ip().to_canonical()))))
-    };
-    serve(accept, router, limits, stop).await;
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<(UnixStream, PeerAddress)> {
+        Ok((self.accept().await?.0, PeerAddress(None)))
+    }
+}
+
+/// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
+pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
+    serve(listener, router, limits, stop).await;
 }
 
 /// Serves connections of a UNIX socket until `stop`. Who may connect is the socket file's permissions.
 pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, stop: Stop) {
-    let accept = async || Ok((listener.accept().await?.0, PeerAddress(None)));
-    serve(accept, router, limits, stop).await;
+    serve(listener, router, limits, stop).await;
 }
 
-async fn serve<IO>(
-    accept: impl AsyncFn() -> io::Result<(IO, PeerAddress)>,
-    router: Router,
-    limits: Limits,
-    mut stop: Stop,
-) where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop: Stop) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
         // A connection is taken from the kernel only when there is a place for it.
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            accept().await.map(|(stream, peer)| (stream, peer, place))
+            listener.next().await.map(|(stream, peer)| (stream, peer, place))
         };
         tokio::select! {
             accepted = next => match accepted {
@@ -89,6 +102,8 @@ async fn serve<IO>(
             Some(_) = connections.join_next() => {}
         }
     }
+    // Nobody new is let in, not even into the kernel's queue.
+    drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
         tracing::warn!("requests were still in progress at the end of the time for an orderly stop");

@@ -98,7 +98,8 @@ impl Table {
         for Route { operation, handler } in self.0 {
             let path = operation.path;
             let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
-            router = router.route(path, handler.layer(from_fn_with_state(gate, gate::pass)));
+            // A route layer: another method on this path is refused as such, without asking who comes.
+            router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
         }
         router
             .fallback(async || Problem::new("request/unknown-path", "no route has this path"))

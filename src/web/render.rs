@@ -54,7 +54,8 @@ fn environment() -> Result<Environment<'static>, Error> {
         let said = Locale::of(locale == Locale::English.tag()).say(key);
         said.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("no sentence `{key}`")))
     });
-    environment.add_global("stylesheet", statics::stylesheet_path());
+    // Our own path, made of a digest: nothing in it needs escaping.
+    environment.add_global("stylesheet", Value::from_safe_string(statics::stylesheet_path()));
     for (name, source) in SOURCES {
         environment.add_template(name, source)?;
     }

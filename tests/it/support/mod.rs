@@ -1,3 +1,4 @@
 //! What several stories need.
 
 pub mod databases;
+pub mod front;

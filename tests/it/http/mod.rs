@@ -1,0 +1,7 @@
+//! The front door: who may pass, what a repeated request does, what the network can do to it, what people see.
+
+mod door;
+mod idempotency;
+mod network;
+mod pages;
+mod table;
