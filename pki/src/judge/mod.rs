@@ -5,8 +5,8 @@
 
 mod chain;
 mod clause;
-mod signed;
 mod seal;
+mod signed;
 mod stamp;
 mod stranger;
 mod token;

@@ -8,7 +8,7 @@ use super::{
     trial::Trial,
 };
 use crate::{
-    cms::{Attributes, SignedData, SignerId},
+    cms::{self, Attributes, SignedData, SignerId},
     der::{Reader, tag},
     oid,
     report::{CheckId, Finding, SignatureKind, SignatureReport, SigningTime, TimeSource},
@@ -47,7 +47,8 @@ pub(super) fn signer(signed: &SignedData<'_>, bag: &[Cert], question: &Question<
 
 /// Judges signed data over the parts of a document.
 pub(super) fn judge(bytes: &[u8], parts: &[&[u8]], question: &Question<'_>) -> SignatureReport {
-    let signed = match SignedData::parse(bytes) {
+    let definite = cms::definite(bytes);
+    let signed = match SignedData::parse(&definite) {
         Ok(signed) => signed,
         Err(error) => {
             let mut report = SignatureReport::new(SignatureKind::Cms);
@@ -63,7 +64,8 @@ pub(super) fn judge(bytes: &[u8], parts: &[&[u8]], question: &Question<'_>) -> S
     let bag = certificates(&signed);
     let signer = signer(&signed, &bag, question);
     report.signer = signer.as_ref().map(Cert::face);
-    let mut judging = Judging { signed: &signed, signer: signer.as_ref(), bag: &bag, sm2, question };
+    let rewritten = matches!(definite, Cow::Owned(_));
+    let judging = Judging { rewritten, signed: &signed, signer: signer.as_ref(), bag: &bag, sm2, question };
     judging.signature(parts, &mut report);
     judging.time(&mut report);
     let at = report.time.map(|time| time.instant);
@@ -78,6 +80,8 @@ struct Judging<'a> {
     signer: Option<&'a Cert>,
     bag: &'a [Cert],
     sm2: bool,
+    /// Whether lengths were indefinite.
+    rewritten: bool,
     question: &'a Question<'a>,
 }
 
@@ -90,8 +94,14 @@ impl Judging<'_> {
         Trial::new(self.question.profile)
     }
 
-    fn signature(&mut self, parts: &[&[u8]], report: &mut SignatureReport) {
+    fn signature(&self, parts: &[&[u8]], report: &mut SignatureReport) {
         let mut trial = self.trial();
+        if self.rewritten {
+            trial.lenient(&Finding::new(
+                "lenient/indefinite-length",
+                "The signed data are in BER, not in DER.",
+            ));
+        }
         let content = self.signed.content.map_or(Content::Parts(parts), Content::Whole);
         signature(self.signed, self.signer, content, &mut trial, "stamp-signature/");
         let passed = ("stamp-signature/holds", "The signature holds over what it covers.");
@@ -102,13 +112,15 @@ impl Judging<'_> {
     fn time(&self, report: &mut SignatureReport) {
         let attributes = self.signed.signer.signed.as_ref();
         let claimed = attributes.and_then(|a| a.signing_time).or(self.question.claimed_at);
-        report.time = claimed.map(|instant| SigningTime {
-            instant: instant.whole_seconds(),
-            source: TimeSource::Claimed,
-        });
+        report.time = claimed
+            .map(|instant| SigningTime { instant: instant.whole_seconds(), source: TimeSource::Claimed });
         let mut trial = self.trial();
         let Some(token) = self.signed.signer.time_stamp else {
-            super::stamp::without_time_stamp(report, clause::signed(self.sm2, CheckId::TimeStamp), self.question);
+            super::stamp::without_time_stamp(
+                report,
+                clause::signed(self.sm2, CheckId::TimeStamp),
+                self.question,
+            );
             return;
         };
         let value = self.signed.signer.signature;
@@ -155,8 +167,13 @@ impl Judging<'_> {
         }
         if let Some(attributes) = &self.signed.signer.signed {
             self.digested(attributes, parts, &mut trial);
-        } else if self.signed.content.is_none() && report.checks.outcome(CheckId::StampSignature) != crate::report::Outcome::Passed {
-            trial.fail("document-digest/unproven", "The signature covers the document itself, and does not hold.");
+        } else if self.signed.content.is_none()
+            && report.checks.outcome(CheckId::StampSignature) != crate::report::Outcome::Passed
+        {
+            trial.fail(
+                "document-digest/unproven",
+                "The signature covers the document itself, and does not hold.",
+            );
         }
         let passed = ("document-digest/equal", "What was signed is this document.");
         self.settle(trial, CheckId::DocumentDigest, passed, report);
@@ -180,7 +197,10 @@ impl Judging<'_> {
     fn digested(&self, attributes: &Attributes<'_>, parts: &[&[u8]], trial: &mut Trial) {
         let Some(digest) = self.signed.digest() else {
             let id = &self.signed.signer.digest_algorithm;
-            trial.fail("document-digest/algorithm", format!("The digest algorithm {id} is unknown or too weak."));
+            trial.fail(
+                "document-digest/algorithm",
+                format!("The digest algorithm {id} is unknown or too weak."),
+            );
             return;
         };
         let found = match self.signed.content {
@@ -207,13 +227,15 @@ pub(super) fn within(
     match cert {
         None => trial.undecided("signing-time/no-certificate", "The signer's certificate cannot be read."),
         Some(cert) if at < cert.not_before() || at > cert.not_after() => {
-            let says = format!("The time of signing, {at}, is outside the validity of the signer's certificate.");
+            let says =
+                format!("The time of signing, {at}, is outside the validity of the signer's certificate.");
             trial.fail("signing-time/outside-certificate", says);
         }
         Some(_) => {}
     }
     if let Some(revoked) = revoked.filter(|revoked| *revoked <= at) {
-        trial.fail("signing-time/revoked", format!("The signer's certificate had been revoked at {revoked}."));
+        trial
+            .fail("signing-time/revoked", format!("The signer's certificate had been revoked at {revoked}."));
     }
 }
 
@@ -233,14 +255,18 @@ pub(super) fn signature(
         }
         None => plain(content, trial, prefix),
     };
-    let algorithm = signed.algorithm().map_err(|error| trial.fail(format!("{prefix}algorithm"), format!("{error}.")));
+    let algorithm =
+        signed.algorithm().map_err(|error| trial.fail(format!("{prefix}algorithm"), format!("{error}.")));
     let Some(cert) = signer else {
         trial.undecided(format!("{prefix}no-certificate"), "The signer's certificate is not at hand.");
         return;
     };
     let meant = signed.signer.signed.as_ref().and_then(|attributes| attributes.certificate.as_ref());
     if meant.is_some_and(|meant| !meant.names(cert.der())) {
-        trial.fail(format!("{prefix}certificate"), "The signature names another certificate than the one it carries.");
+        trial.fail(
+            format!("{prefix}certificate"),
+            "The signature names another certificate than the one it carries.",
+        );
     }
     let Some(key) = cert.public_key() else {
         trial.fail(format!("{prefix}key"), "The kind of the signer's key is unknown.");
@@ -295,7 +321,10 @@ fn plain<'a>(content: Content<'a>, trial: &mut Trial, prefix: &str) -> Cow<'a, [
         Content::Parts(parts) => Cow::Owned(parts.concat()),
     };
     if Reader::whole(&message, tag::SET).is_ok_and(|set| !set.content.is_empty()) {
-        trial.fail(format!("{prefix}ambiguous"), "The content looks like the attributes of another signature.");
+        trial.fail(
+            format!("{prefix}ambiguous"),
+            "The content looks like the attributes of another signature.",
+        );
     }
     message
 }

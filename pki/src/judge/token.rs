@@ -93,11 +93,23 @@ pub(super) struct Stamped<'a> {
 impl<'a> Stamped<'a> {
     /// A token over the signature value of a seal or stamp, or of signed data.
     pub(super) fn signature(value: &'a [u8], claimed: Option<Timestamp>, sm3: bool) -> Self {
-        Self { value, claimed, tolerance_ms: CLOCK_TOLERANCE_MS, prefix: Prefix::TIME_STAMP, sm3, companions: &[] }
+        Self {
+            value,
+            claimed,
+            tolerance_ms: CLOCK_TOLERANCE_MS,
+            prefix: Prefix::TIME_STAMP,
+            sm3,
+            companions: &[],
+        }
     }
 
     /// Checks a token whole: signature, authority, imprint, order of times. Its time, where all of that holds.
-    pub(super) fn check(&self, bytes: &[u8], trial: &mut Trial, question: &Question<'_>) -> Option<Timestamp> {
+    pub(super) fn check(
+        &self,
+        bytes: &[u8],
+        trial: &mut Trial,
+        question: &Question<'_>,
+    ) -> Option<Timestamp> {
         let prefix = self.prefix.token;
         let mut own = Trial::new(question.profile);
         let token = match Token::parse(bytes) {
@@ -110,10 +122,16 @@ impl<'a> Stamped<'a> {
         let time = verified(&token, self.companions, &mut own, question, self.prefix);
         self.imprint(&token, &mut own);
         if self.claimed.is_some_and(|claimed| time < claimed.whole_seconds().plus_ms(-self.tolerance_ms)) {
-            own.fail(format!("{prefix}too-early"), format!("The time stamp of {time} is older than what it stamps."));
+            own.fail(
+                format!("{prefix}too-early"),
+                format!("The time stamp of {time} is older than what it stamps."),
+            );
         }
         if time > question.now() {
-            own.fail(format!("{prefix}future"), format!("The time stamp states {time}, which is yet to come."));
+            own.fail(
+                format!("{prefix}future"),
+                format!("The time stamp states {time}, which is yet to come."),
+            );
         }
         let holds = own.holds();
         trial.absorb(own);
@@ -190,5 +208,6 @@ fn authority(
         return None;
     }
     let whose = "The time-stamp authority's certificate";
-    Leaf { cert: signer, purpose: Purpose::TimeStamping, at, prefix, whose, companions }.check(trial, question)
+    Leaf { cert: signer, purpose: Purpose::TimeStamping, at, prefix, whose, companions }
+        .check(trial, question)
 }

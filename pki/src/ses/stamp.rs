@@ -165,7 +165,8 @@ fn ext_data<'a>(fields: &mut Reader<'a>, notes: &mut Notes) -> Result<Vec<ExtDat
 
 fn time_info<'a>(fields: &mut Reader<'a>, old: bool, notes: &mut Notes) -> Result<TimeInfo<'a>, SesError> {
     if !old || fields.peek() != Some(tag::BIT_STRING) {
-        let expected = if old { fields.peek().unwrap_or(tag::GENERALIZED_TIME) } else { tag::GENERALIZED_TIME };
+        let expected =
+            if old { fields.peek().unwrap_or(tag::GENERALIZED_TIME) } else { tag::GENERALIZED_TIME };
         return notes.time(fields, expected, "timeInfo").map(TimeInfo::Instant);
     }
     let octets = fields.bits().map_err(SesError::at("timeInfo"))?;
@@ -200,7 +201,9 @@ fn free_time(octets: &[u8]) -> TimeInfo<'_> {
 
 fn text_time(text: &str) -> Option<TimeInfo<'static>> {
     let text = text.trim_matches(['\0', ' ']);
-    if let Some(time) = Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_generalized(text.as_bytes())) {
+    if let Some(time) =
+        Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_generalized(text.as_bytes()))
+    {
         return Some(TimeInfo::Instant(time));
     }
     let compact = Timestamp::parse_generalized(format!("{text}Z").as_bytes());

@@ -56,7 +56,13 @@ impl Request {
             return Err(TspError::Extensions);
         }
         fields.finish().map_err(at("TimeStampReq"))?;
-        Ok(Self { digest, imprint: imprint.to_vec(), policy, nonce: nonce.map(<[u8]>::to_vec), certificate_wanted })
+        Ok(Self {
+            digest,
+            imprint: imprint.to_vec(),
+            policy,
+            nonce: nonce.map(<[u8]>::to_vec),
+            certificate_wanted,
+        })
     }
 
     /// The request in DER.
@@ -130,8 +136,11 @@ mod tests {
         assert_eq!(Request::parse(&weak).unwrap_err().failure(), Failure::BadAlgorithm);
         let short = der::sequence([der::small(1), write_imprint(Digest::Sm3, &[0; 31])]);
         assert_eq!(Request::parse(&short), Err(TspError::ImprintLength));
-        let extended =
-            der::sequence([der::small(1), write_imprint(Digest::Sm3, &[0; 32]), der::explicit(0, der::null())]);
+        let extended = der::sequence([
+            der::small(1),
+            write_imprint(Digest::Sm3, &[0; 32]),
+            der::explicit(0, der::null()),
+        ]);
         assert_eq!(Request::parse(&extended).unwrap_err().failure(), Failure::UnacceptedExtension);
         assert_eq!(Request::parse(&vec![0x30; REQUEST_LIMIT_BYTES + 1]), Err(TspError::TooLarge));
     }
