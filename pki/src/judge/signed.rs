@@ -28,6 +28,17 @@ pub(super) enum Content<'a> {
     Parts(&'a [&'a [u8]]),
 }
 
+/// What arithmetic says of a signature value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It holds.
+    Holds,
+    /// It does not.
+    Broken,
+    /// It was not computed.
+    Unknown,
+}
+
 /// The certificates that came along; what cannot be read is passed over.
 pub(super) fn certificates(signed: &SignedData<'_>) -> Vec<Cert> {
     signed.certificates.iter().filter_map(|der| Cert::parse(der).ok()).collect()
@@ -66,12 +77,12 @@ pub(super) fn judge(bytes: &[u8], parts: &[&[u8]], question: &Question<'_>) -> S
     report.signer = signer.as_ref().map(Cert::face);
     let rewritten = matches!(definite, Cow::Owned(_));
     let judging = Judging { rewritten, signed: &signed, signer: signer.as_ref(), bag: &bag, sm2, question };
-    judging.signature(parts, &mut report);
+    let proof = judging.signature(parts, &mut report);
     judging.time(&mut report);
     let at = report.time.map(|time| time.instant);
     let revoked = judging.certificate(at.unwrap_or(question.now()), &mut report);
     judging.signing_time(at, revoked, &mut report);
-    judging.document(parts, &mut report);
+    judging.document(parts, proof, &mut report);
     report
 }
 
@@ -94,7 +105,7 @@ impl Judging<'_> {
         Trial::new(self.question.profile)
     }
 
-    fn signature(&self, parts: &[&[u8]], report: &mut SignatureReport) {
+    fn signature(&self, parts: &[&[u8]], report: &mut SignatureReport) -> Proof {
         let mut trial = self.trial();
         if self.rewritten {
             trial.lenient(&Finding::new(
@@ -103,9 +114,10 @@ impl Judging<'_> {
             ));
         }
         let content = self.signed.content.map_or(Content::Parts(parts), Content::Whole);
-        signature(self.signed, self.signer, content, &mut trial, "stamp-signature/");
+        let proof = signature(self.signed, self.signer, content, &mut trial, "stamp-signature/");
         let passed = ("stamp-signature/holds", "The signature holds over what it covers.");
         self.settle(trial, CheckId::StampSignature, passed, report);
+        proof
     }
 
     /// Check 8, and the time of signing: the token's, else signingTime, else what the container claims.
@@ -160,20 +172,22 @@ impl Judging<'_> {
     }
 
     /// Check 7: what was signed is this document.
-    fn document(&self, parts: &[&[u8]], report: &mut SignatureReport) {
+    fn document(&self, parts: &[&[u8]], proof: Proof, report: &mut SignatureReport) {
         let mut trial = self.trial();
         if let Some(content) = self.signed.content {
             self.carried(content, parts, &mut trial);
         }
-        if let Some(attributes) = &self.signed.signer.signed {
-            self.digested(attributes, parts, &mut trial);
-        } else if self.signed.content.is_none()
-            && report.checks.outcome(CheckId::StampSignature) != crate::report::Outcome::Passed
-        {
-            trial.fail(
-                "document-digest/unproven",
-                "The signature covers the document itself, and does not hold.",
-            );
+        match (&self.signed.signer.signed, self.signed.content, proof) {
+            (Some(attributes), ..) => self.digested(attributes, parts, &mut trial),
+            (None, None, Proof::Broken) => {
+                let says = "The signature covers the document itself, and does not hold over it.";
+                trial.fail("document-digest/mismatch", says);
+            }
+            (None, None, Proof::Unknown) => {
+                let says = "The signature covers the document itself, and could not be checked.";
+                trial.undecided("document-digest/unproven", says);
+            }
+            (None, ..) => {}
         }
         let passed = ("document-digest/equal", "What was signed is this document.");
         self.settle(trial, CheckId::DocumentDigest, passed, report);
@@ -246,7 +260,7 @@ pub(super) fn signature(
     content: Content<'_>,
     trial: &mut Trial,
     prefix: &str,
-) {
+) -> Proof {
     trial.all_lenient(&signed.oddities);
     let message = match &signed.signer.signed {
         Some(attributes) => {
@@ -255,42 +269,38 @@ pub(super) fn signature(
         }
         None => plain(content, trial, prefix),
     };
-    let algorithm =
-        signed.algorithm().map_err(|error| trial.fail(format!("{prefix}algorithm"), format!("{error}.")));
     let Some(cert) = signer else {
         trial.undecided(format!("{prefix}no-certificate"), "The signer's certificate is not at hand.");
-        return;
+        return Proof::Unknown;
     };
     let meant = signed.signer.signed.as_ref().and_then(|attributes| attributes.certificate.as_ref());
     if meant.is_some_and(|meant| !meant.names(cert.der())) {
-        trial.fail(
-            format!("{prefix}certificate"),
-            "The signature names another certificate than the one it carries.",
-        );
+        let says = "The signature names another certificate than the one it carries.";
+        trial.fail(format!("{prefix}certificate"), says);
     }
-    let Some(key) = cert.public_key() else {
-        trial.fail(format!("{prefix}key"), "The kind of the signer's key is unknown.");
-        return;
-    };
-    let Ok(algorithm) = algorithm else { return };
-    if let Err(error) = value_holds(key, algorithm, &message, signed.signer.signature, trial) {
-        let code = match error {
-            VerifyError::Algorithm(_) => "algorithm",
-            VerifyError::KeyMismatch => "key",
-            VerifyError::Malformed => "malformed",
-            VerifyError::Mismatch => "mismatch",
-        };
-        trial.fail(format!("{prefix}{code}"), format!("The signature: {error}."));
+    match value_holds(signed, cert, &message, trial) {
+        Ok(()) => Proof::Holds,
+        Err(error) => {
+            let (code, proof) = match error {
+                VerifyError::Algorithm(_) => ("algorithm", Proof::Unknown),
+                VerifyError::KeyMismatch => ("key", Proof::Unknown),
+                VerifyError::Malformed => ("malformed", Proof::Broken),
+                VerifyError::Mismatch => ("mismatch", Proof::Broken),
+            };
+            trial.fail(format!("{prefix}{code}"), format!("The signature: {error}."));
+            proof
+        }
     }
 }
 
 fn value_holds(
-    key: &PublicKey,
-    algorithm: Algorithm,
+    signed: &SignedData<'_>,
+    cert: &Cert,
     message: &[u8],
-    value: &[u8],
     trial: &mut Trial,
 ) -> Result<(), VerifyError> {
+    let (algorithm, value) = (signed.algorithm()?, signed.signer.signature);
+    let key = cert.public_key().ok_or(VerifyError::KeyMismatch)?;
     let (PublicKey::Sm2(key), Algorithm::Sm2Sm3) = (key, algorithm) else {
         return sign::verify(key, algorithm, message, value);
     };

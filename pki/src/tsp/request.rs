@@ -26,7 +26,11 @@ pub struct Request {
 impl Request {
     /// A request for SM3 of `bytes`, with the certificate; `nonce` is up to 64 random octets read as a number.
     pub fn of(bytes: &[u8], nonce: Option<&[u8]>) -> Self {
-        let nonce = nonce.map(|octets| der::unsigned(octets)[2..].to_vec());
+        let nonce = nonce.map(|octets| {
+            let start = octets.iter().position(|&octet| octet != 0).unwrap_or(octets.len());
+            let sign = octets.get(start).is_none_or(|&octet| octet & 0x80 != 0);
+            sign.then_some(0).into_iter().chain(octets[start..].iter().copied()).collect()
+        });
         let imprint = Digest::Sm3.of(&[bytes]);
         Self { digest: Digest::Sm3, imprint, policy: None, nonce, certificate_wanted: true }
     }
