@@ -376,15 +376,53 @@ mod tests {
     }
 
     #[test]
+    fn other_oddities_are_findings_too() {
+        let explicit_default = |mut fields: Vec<Vec<u8>>| {
+            let inner = Reader::whole(&fields[7], tag::context(3)).unwrap().reader().sequence().unwrap();
+            let plain = der::sequence([
+                der::oid(&Oid::from_content(&[0x2a, 9])),
+                der::boolean(false),
+                der::octet_string(b""),
+            ]);
+            fields[7] = der::explicit(3, der::sequence([inner.rest(), &plain]));
+            fields
+        };
+        let serial = |mut fields: Vec<Vec<u8>>, content: &[u8]| {
+            fields[1] = der::element(tag::INTEGER, content);
+            fields
+        };
+        let late = |mut fields: Vec<Vec<u8>>| {
+            let times = [b"20260101000000Z", b"20270101000000Z"]
+                .map(|time| der::element(tag::GENERALIZED_TIME, time));
+            fields[4] = der::sequence(times);
+            fields
+        };
+        let table = [
+            (rebuilt("owner.cer", None, explicit_default), "lenient/explicit-default", "03eb"),
+            (rebuilt("owner.cer", None, |fields| serial(fields, &[0, 0, 5])), "lenient/serial-number", "05"),
+            (rebuilt("owner.cer", None, |fields| serial(fields, &[0xfb])), "lenient/serial-number", "fb"),
+            (rebuilt("owner.cer", None, |fields| serial(fields, &[0])), "lenient/serial-number", "00"),
+            (rebuilt("owner.cer", None, late), "lenient/time-form", "03eb"),
+        ];
+        for (bytes, id, serial) in table {
+            let Some(bytes) = bytes else { return };
+            let cert = Cert::parse(&bytes).unwrap();
+            assert_eq!((cert.leniencies()[0].id.as_str(), cert.serial_hex().as_str()), (id, serial));
+        }
+    }
+
+    #[test]
     fn algorithms_inside_and_outside_agree() {
         let other = der::sequence([der::oid(&oid::ECDSA_SHA256)]);
         let Some(bytes) = rebuilt("owner.cer", Some(other), |fields| fields) else { return };
         assert_eq!(Cert::parse(&bytes), Err(X509Error::AlgorithmsDiffer));
     }
 
+    type Change = fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>;
+
     #[test]
     fn bounds_and_shapes_are_kept() {
-        let table: [(&str, fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>, &str); 5] = [
+        let table: [(&str, Change, &str); 5] = [
             (
                 "a version beyond three",
                 |mut f| {

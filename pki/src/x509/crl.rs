@@ -317,6 +317,7 @@ fn read_extensions(
 mod tests {
     use super::super::{Cert, samples::sample};
     use super::*;
+    use crate::der;
     use proptest::prelude::*;
 
     #[test]
@@ -334,6 +335,22 @@ mod tests {
         assert_eq!((list.len(), list.number()), (1, Some(&[1][..])));
         assert_eq!(list.this_update().rfc3339(), "2026-11-20T17:04:57Z");
         assert_eq!(Crl::parse_pem_or_der(list.to_pem().as_bytes()).unwrap().der(), list.der());
+    }
+
+    #[test]
+    fn lists_are_bounded() {
+        let entry = der::sequence([der::small(1), der::element(tag::UTC_TIME, b"260101000000Z")]);
+        let algorithm = der::sequence([der::oid(&oid::SM2_WITH_SM3)]);
+        let issuer = der::sequence([[]; 0]);
+        let list = |entries: usize| {
+            let entries = der::element(tag::SEQUENCE, &entry.repeat(entries));
+            let time = der::element(tag::UTC_TIME, b"260101000000Z");
+            let body = der::sequence([&der::small(1), &algorithm, &issuer, &time, &entries]);
+            Crl::parse(&der::sequence([&body, &algorithm, &der::bit_string(b"")])).map(|list| list.len())
+        };
+        assert_eq!(list(Crl::ENTRIES_MAX), Ok(Crl::ENTRIES_MAX));
+        assert!(matches!(list(Crl::ENTRIES_MAX + 1), Err(X509Error::TooMany { .. })));
+        assert!(matches!(Crl::parse(&vec![0; Crl::BYTES_MAX + 1]), Err(X509Error::TooLarge { .. })));
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl std::error::Error for SubjectError {}
 pub struct Subject(Vec<(Field, String)>);
 
 impl Subject {
-    /// A subject with a common name alone; more is added by [`Subject::with`].
+    /// A subject without attributes yet; [`Subject::with`] adds them.
     pub fn new() -> Self {
         Self::default()
     }

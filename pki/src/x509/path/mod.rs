@@ -2,7 +2,8 @@
 //!
 //! A subset, and what is outside of it refuses: name constraints, policy constraints and every other unknown critical
 //! extension. Policies are not asked for (any policy will do). Extended uses are checked on the end entity alone.
-//! Revocation is looked up for the end entity, in lists that the issuer of the certificate signed itself.
+//! Revocation is looked up in lists that the issuer of the certificate signed itself: the caller judges that of the end
+//! entity by the time of signing; an authority that was revoked by then leads nowhere.
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,8 @@ use std::fmt;
 const LENGTH_MAX: usize = 8;
 /// Signatures checked in search of one path: more means that someone built a maze.
 const CHECKS_MAX: usize = 64;
-/// Revocation lists of the right issuer that are looked into.
-const LISTS_MAX: usize = 16;
+/// Revocation lists whose signature is checked in search of one path.
+const LISTS_MAX: usize = 32;
 
 /// What a path may be built from.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,10 +131,19 @@ pub enum PathError {
         /// Whose certificate.
         subject: String,
     },
+    /// An authority had been revoked.
+    AuthorityRevoked {
+        /// Which.
+        subject: String,
+        /// Since when.
+        since: Timestamp,
+    },
     /// More than eight certificates.
     TooLong,
     /// More than 64 signatures checked without an end.
     TooManyChecks,
+    /// More than 32 revocation lists of the right names. Not passed over: a flood of forged ones could hide the true one.
+    TooManyLists,
 }
 
 impl PathError {
@@ -150,8 +160,10 @@ impl PathError {
             Self::ExtendedUse { .. } => "path/extended-use",
             Self::UnknownCritical(_) => "path/unknown-critical-extension",
             Self::NameConstraints { .. } => "path/name-constraints",
+            Self::AuthorityRevoked { .. } => "path/authority-revoked",
             Self::TooLong => "path/too-long",
             Self::TooManyChecks => "path/too-many-checks",
+            Self::TooManyLists => "path/too-many-lists",
         }
     }
 }
@@ -183,8 +195,14 @@ impl fmt::Display for PathError {
             Self::NameConstraints { subject } => {
                 write!(out, "the certificate of {subject} constrains names, which is not supported")
             }
+            Self::AuthorityRevoked { subject, since } => {
+                write!(out, "the certificate of the authority {subject} was revoked on {since}")
+            }
             Self::TooLong => write!(out, "the path has more than {LENGTH_MAX} certificates"),
             Self::TooManyChecks => write!(out, "no path was found within {CHECKS_MAX} signature checks"),
+            Self::TooManyLists => {
+                write!(out, "there are more than {LISTS_MAX} revocation lists to look into")
+            }
         }
     }
 }
@@ -201,17 +219,19 @@ pub fn validate(
     at: Timestamp,
     purpose: Purpose,
 ) -> Result<Path, PathError> {
-    let mut findings = Vec::new();
     check_any(leaf, at)?;
     check_signing(leaf)?;
-    check_extended(leaf, purpose, &mut findings)?;
+    let findings = check_extended(leaf, purpose)?.into_iter().collect();
     let mut chain = vec![leaf.clone()];
-    let mut search = Search { material, at, checks: 0, best: None };
+    let mut search = Search { material, at, checks: 0, lists: 0, best: None, findings };
     if !search.climb(&mut chain) && !material.anchors.contains(leaf) {
         return Err(search.verdict(leaf));
     }
-    let revocation = revocation(&chain, material.crls, at, &mut findings);
-    Ok(Path { chain, revocation, findings })
+    let revocation = match chain.get(1) {
+        Some(issuer) => search.revocation(leaf, issuer)?,
+        None => Revocation::NoSource,
+    };
+    Ok(Path { chain, revocation, findings: search.findings })
 }
 
 /// What every certificate of a path obeys.
@@ -255,25 +275,22 @@ const SIGNING_USES: [&[u8]; 6] = [
 
 /// TimeStamping: the one use, critical (RFC 3161 2.3). Signing: no extension, or a use that goes with it; others refuse
 /// where critical and are said where not. SealMaking: makers' certificates carry all kinds (seal.md 1.5), which are said.
-fn check_extended(leaf: &Cert, purpose: Purpose, findings: &mut Vec<Finding>) -> Result<(), PathError> {
+fn check_extended(leaf: &Cert, purpose: Purpose) -> Result<Option<Finding>, PathError> {
     let refused = || PathError::ExtendedUse { subject: leaf.subject().to_string() };
     let extended = leaf.extended_key_usage();
     if purpose == Purpose::TimeStamping {
         let fits = extended.is_some_and(|found| found.critical && found.uses == [oid::EKU_TIME_STAMPING]);
-        return if fits { Ok(()) } else { Err(refused()) };
+        return if fits { Ok(None) } else { Err(refused()) };
     }
-    let Some(extended) = extended else { return Ok(()) };
+    let Some(extended) = extended else { return Ok(None) };
     if extended.uses.iter().any(|id| SIGNING_USES.contains(&id.content())) {
-        return Ok(());
+        return Ok(None);
     }
     if extended.critical && purpose == Purpose::Signing {
         return Err(refused());
     }
-    findings.push(Finding::new(
-        "path/extended-use",
-        "The certificate names extended uses, and signing is not among them.",
-    ));
-    Ok(())
+    let says = "The certificate names extended uses, and signing is not among them.";
+    Ok(Some(Finding::new("path/extended-use", says)))
 }
 
 /// A search for a path, depth first, anchors before intermediates.
@@ -281,8 +298,11 @@ struct Search<'a> {
     material: &'a Material<'a>,
     at: Timestamp,
     checks: usize,
+    lists: usize,
     /// The error of the attempt that came furthest, with how far that was.
     best: Option<(usize, u8, PathError)>,
+    /// What was seen on the way that is being tried.
+    findings: Vec<Finding>,
 }
 
 impl Search<'_> {
@@ -293,8 +313,10 @@ impl Search<'_> {
             if chain.iter().any(|known| is_same_entity(known, issuer)) {
                 continue;
             }
+            let seen = self.findings.len();
             if let Err(error) = self.step(chain, &current, issuer) {
                 self.note(chain.len(), error);
+                self.findings.truncate(seen);
                 continue;
             }
             chain.push(issuer.clone());
@@ -302,6 +324,7 @@ impl Search<'_> {
                 return true;
             }
             chain.pop();
+            self.findings.truncate(seen);
         }
         self.note(chain.len(), PathError::NoAnchor { issuer: current.issuer().to_string() });
         false
@@ -319,7 +342,58 @@ impl Search<'_> {
         signed_by(current, issuer)
             .map_err(|error| PathError::Signature { subject: current.subject().to_string(), error })?;
         check_any(issuer, self.at)?;
-        check_authority(issuer, &chain[1..])
+        check_authority(issuer, &chain[1..])?;
+        if chain.len() > 1 { self.check_not_revoked(current, issuer) } else { Ok(()) }
+    }
+
+    /// An authority that was revoked by the instant asked about leads nowhere; one that was revoked later is said.
+    fn check_not_revoked(&mut self, authority: &Cert, issuer: &Cert) -> Result<(), PathError> {
+        let Revocation::Revoked { at: since, .. } = self.revocation(authority, issuer)? else {
+            return Ok(());
+        };
+        let subject = authority.subject().to_string();
+        if since <= self.at {
+            return Err(PathError::AuthorityRevoked { subject, since });
+        }
+        let says = format!("The certificate of the authority {subject} was revoked later, on {since}.");
+        self.findings.push(Finding::new("path/authority-revoked-later", says));
+        Ok(())
+    }
+
+    /// Asks the issuer's lists, the newest first. A list made after the instant asked about is as good as one made
+    /// before: it names what was revoked since, with its date; but of a certificate that had expired by then it may be
+    /// silent (RFC 5280 5).
+    fn revocation(&mut self, cert: &Cert, issuer: &Cert) -> Result<Revocation, PathError> {
+        let mut lists: Vec<&Crl> =
+            self.material.crls.iter().filter(|list| list.issuer() == cert.issuer()).collect();
+        lists.sort_by_key(|list| std::cmp::Reverse(list.this_update()));
+        for list in lists {
+            if self.lists >= LISTS_MAX {
+                return Err(PathError::TooManyLists);
+            }
+            self.lists += 1;
+            if let Err((id, says)) = check_list(list, issuer) {
+                self.find(id, says);
+                continue;
+            }
+            let named = list.revoked(cert.serial()).filter(|found| found.reason != Reason::RemoveFromCrl);
+            if named.is_none() && list.this_update() > cert.not_after() {
+                self.find("crl/after-expiry", "A revocation list was made after the certificate expired.");
+                continue;
+            }
+            if list.next_update().is_some_and(|next| next < self.at) {
+                self.find("crl/stale", "The newest revocation list at hand is past its next update.");
+            }
+            return Ok(match named {
+                Some(found) => Revocation::Revoked { at: found.at, reason: found.reason },
+                None => Revocation::Good,
+            });
+        }
+        Ok(Revocation::NoSource)
+    }
+
+    fn find(&mut self, id: &str, says: &str) {
+        self.findings.push(Finding::new(id, says));
     }
 
     fn note(&mut self, depth: usize, error: PathError) {
@@ -380,47 +454,17 @@ fn check_authority(issuer: &Cert, below: &[Cert]) -> Result<(), PathError> {
     }
 }
 
-/// Asks the issuer's lists, the newest first. A list made after `at` is as good as one made before it: it names what was
-/// revoked since, with its date; but of a certificate that had expired by then it may be silent (RFC 5280 5).
-fn revocation(chain: &[Cert], crls: &[Crl], at: Timestamp, findings: &mut Vec<Finding>) -> Revocation {
-    let [leaf, issuer, ..] = chain else { return Revocation::NoSource };
-    let mut lists: Vec<&Crl> = crls.iter().filter(|list| list.issuer() == leaf.issuer()).collect();
-    lists.sort_by_key(|list| std::cmp::Reverse(list.this_update()));
-    for list in lists.into_iter().take(LISTS_MAX) {
-        if let Err(finding) = check_list(list, issuer) {
-            findings.push(finding);
-            continue;
-        }
-        let named = list.revoked(leaf.serial()).filter(|revoked| revoked.reason != Reason::RemoveFromCrl);
-        if named.is_none() && list.this_update() > leaf.not_after() {
-            findings.push(Finding::new(
-                "crl/after-expiry",
-                "A revocation list was made after the certificate expired.",
-            ));
-            continue;
-        }
-        if list.next_update().is_some_and(|next| next < at) {
-            findings.push(Finding::new(
-                "crl/stale",
-                "The newest revocation list at hand is past its next update.",
-            ));
-        }
-        return named
-            .map_or(Revocation::Good, |found| Revocation::Revoked { at: found.at, reason: found.reason });
-    }
-    Revocation::NoSource
-}
-
-fn check_list(list: &Crl, issuer: &Cert) -> Result<(), Finding> {
+/// Whether a list speaks of all that its issuer issued, and the issuer signed it; else the finding that says why not.
+fn check_list(list: &Crl, issuer: &Cert) -> Result<(), (&'static str, &'static str)> {
     if !list.unknown_critical_extensions().is_empty() {
         let says = "A revocation list is a part or a difference, which is not supported; it was passed over.";
-        return Err(Finding::new("crl/unusable", says));
+        return Err(("crl/unusable", says));
     }
     if issuer.key_usage().is_some_and(|usage| !usage.has_any(KeyUsage::CRL_SIGN)) {
         let says = "The issuer of the certificate may not sign revocation lists; its list was passed over.";
-        return Err(Finding::new("crl/key-usage", says));
+        return Err(("crl/key-usage", says));
     }
     let holds = issuer.public_key().is_some_and(|key| list.verify_signed_by(key).is_ok());
     let says = "The signature of a revocation list does not hold; it was passed over.";
-    if holds { Ok(()) } else { Err(Finding::new("crl/signature", says)) }
+    if holds { Ok(()) } else { Err(("crl/signature", says)) }
 }

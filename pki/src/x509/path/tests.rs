@@ -5,6 +5,7 @@ use super::super::{
 };
 use super::*;
 use crate::{der, sign::P256Key};
+use std::slice::from_ref;
 
 fn cert(name: &str) -> Option<Cert> {
     sample(name).map(|bytes| Cert::parse(&bytes).unwrap())
@@ -165,7 +166,7 @@ fn a_time_stamping_use_stands_alone_and_is_critical() {
     ];
     for (uses, critical, expected) in table {
         let leaf = Draft { extended: Some((uses, critical)), ..Draft::leaf("tsa") }.sign(3, "ca", 2);
-        let material = Material { anchors: &[root.clone()], intermediates: &[ca.clone()], crls: &[] };
+        let material = Material { anchors: from_ref(&root), intermediates: from_ref(&ca), crls: &[] };
         assert_eq!(code(validate(&leaf, &material, day("2026-06-01"), Purpose::TimeStamping)), expected);
         if expected == "good" {
             assert_eq!(
@@ -183,10 +184,10 @@ fn only_given_anchors_are_trusted() {
     let [root, ca, leaf] = good();
     let lonely = Draft::leaf("lonely").sign(9, "lonely", 9);
     assert_eq!(code(judge(&leaf, &[], &[root.clone(), ca.clone()])), "path/no-anchor");
-    assert_eq!(code(judge(&lonely, &[], std::slice::from_ref(&lonely))), "path/no-anchor");
-    assert_eq!(judge(&lonely, std::slice::from_ref(&lonely), &[]).unwrap().chain, [lonely]);
-    assert_eq!(judge(&leaf, std::slice::from_ref(&leaf), &[]).unwrap().chain.len(), 1);
-    assert_eq!(judge(&leaf, std::slice::from_ref(&ca), &[]).unwrap().chain, [leaf.clone(), ca]);
+    assert_eq!(code(judge(&lonely, &[], from_ref(&lonely))), "path/no-anchor");
+    assert_eq!(judge(&lonely, from_ref(&lonely), &[]).unwrap().chain, [lonely]);
+    assert_eq!(judge(&leaf, from_ref(&leaf), &[]).unwrap().chain.len(), 1);
+    assert_eq!(judge(&leaf, from_ref(&ca), &[]).unwrap().chain, [leaf.clone(), ca]);
     // The issuer's name with another key: a forgery, or another authority of that name.
     let impostor = Draft::authority("ca").sign(8, "root", 1);
     assert_eq!(code(judge(&leaf, &[root], &[impostor])), "path/signature");
@@ -199,7 +200,7 @@ fn among_authorities_of_one_name_the_right_one_is_found() {
     let expired = Draft { not_after: day("2026-02-01"), ..Draft::authority("ca") }.sign(2, "root", 1);
     let nowhere = Draft::authority("ca").sign(2, "nobody", 77);
     let pool = [other_key, expired, nowhere, ca.clone()];
-    assert_eq!(judge(&leaf, std::slice::from_ref(&root), &pool).unwrap().chain, [leaf, ca, root]);
+    assert_eq!(judge(&leaf, from_ref(&root), &pool).unwrap().chain, [leaf, ca, root]);
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn loops_and_mazes_come_to_an_end() {
     let [root, ..] = good();
     let ring = [Draft::authority("a").sign(4, "b", 5), Draft::authority("b").sign(5, "a", 4)];
     let leaf = Draft::leaf("leaf").sign(3, "a", 4);
-    assert_eq!(code(judge(&leaf, std::slice::from_ref(&root), &ring)), "path/no-anchor");
+    assert_eq!(code(judge(&leaf, from_ref(&root), &ring)), "path/no-anchor");
     let maze: Vec<Cert> = (10..90)
         .map(|seed| Draft::authority("a").sign(seed, "a", if seed == 89 { 10 } else { seed + 1 }))
         .collect();
@@ -254,7 +255,7 @@ fn revocation_lists_are_asked_newest_first() {
         ("not named", vec![list("ca", 2, "2026-05-20", &[], &[])], Revocation::Good, &[]),
         ("stale", vec![list("ca", 2, "2026-04-20", &named, &[])], revoked, &["crl/stale"]),
         ("made later", vec![list("ca", 2, "2026-08-01", &named, &[])], revoked, &[]),
-        ("of another issuer", vec![list("root", 1, "2026-05-20", &named, &[])], Revocation::NoSource, &[]),
+        ("of another issuer", vec![list("other", 1, "2026-05-20", &named, &[])], Revocation::NoSource, &[]),
         ("forged", vec![list("ca", 8, "2026-05-20", &[], &[])], Revocation::NoSource, &["crl/signature"]),
         ("a part", vec![list("ca", 2, "2026-05-20", &[], &[part])], Revocation::NoSource, &["crl/unusable"]),
         (
@@ -265,7 +266,7 @@ fn revocation_lists_are_asked_newest_first() {
         ),
     ];
     for (what, crls, expected, findings) in table {
-        let material = Material { anchors: &[root.clone()], intermediates: &[ca.clone()], crls: &crls };
+        let material = Material { anchors: from_ref(&root), intermediates: from_ref(&ca), crls: &crls };
         let path = validate(&leaf, &material, day("2026-06-01"), Purpose::Signing).unwrap();
         assert_eq!(path.revocation, expected, "{what}");
         assert_eq!(path.findings.iter().map(|finding| &finding.id).collect::<Vec<_>>(), findings, "{what}");
@@ -275,6 +276,45 @@ fn revocation_lists_are_asked_newest_first() {
     let material = Material { anchors: &[root], intermediates: &[mute], crls: &crls };
     let path = validate(&leaf, &material, day("2026-06-01"), Purpose::Signing).unwrap();
     assert_eq!((path.revocation, path.findings[0].id.as_str()), (Revocation::NoSource, "crl/key-usage"));
+}
+
+#[test]
+fn a_revoked_authority_leads_nowhere() {
+    let [root, ca, leaf] = good();
+    let since = |text| Revoked { at: day(text), reason: Reason::CaCompromise };
+    let table = [
+        ("before", since("2026-05-31"), "path/authority-revoked", 0),
+        ("at the instant", since("2026-06-01"), "path/authority-revoked", 0),
+        ("later", since("2026-06-02"), "good", 1),
+    ];
+    for (what, revoked, expected, findings) in table {
+        let crls = [list("root", 1, "2026-06-10", &[(vec![7], revoked)], &[])];
+        let material = Material { anchors: from_ref(&root), intermediates: from_ref(&ca), crls: &crls };
+        let result = validate(&leaf, &material, day("2026-06-01"), Purpose::Signing);
+        assert_eq!(result.as_ref().map_or(0, |path| path.findings.len()), findings, "{what}");
+        assert_eq!(code(result), expected, "{what}");
+    }
+    let again = Draft { serial: vec![8], ..Draft::authority("ca") }.sign(2, "root", 1);
+    let crls = [list("root", 1, "2026-05-10", &[(vec![7], since("2026-05-01"))], &[])];
+    let material = Material { anchors: from_ref(&root), intermediates: &[ca, again.clone()], crls: &crls };
+    let path = validate(&leaf, &material, day("2026-06-01"), Purpose::Signing).unwrap();
+    assert_eq!(path.chain, [leaf, again, root]);
+}
+
+#[test]
+fn a_flood_of_forged_lists_does_not_hide_the_true_one() {
+    let [root, ca, leaf] = good();
+    let gone = Revoked { at: day("2026-04-01"), reason: Reason::KeyCompromise };
+    for (forged, expected) in [(31, "good"), (32, "path/too-many-lists")] {
+        let mut crls = vec![list("ca", 8, "2026-05-25", &[], &[]); forged];
+        crls.push(list("ca", 2, "2026-05-20", &[(vec![7], gone)], &[]));
+        let material = Material { anchors: from_ref(&root), intermediates: from_ref(&ca), crls: &crls };
+        let result = validate(&leaf, &material, day("2026-06-01"), Purpose::Signing);
+        if let Ok(path) = &result {
+            assert_eq!(path.revocation, Revocation::Revoked { at: gone.at, reason: gone.reason });
+        }
+        assert_eq!(code(result), expected);
+    }
 }
 
 #[test]
@@ -297,13 +337,10 @@ fn no_flipped_bit_anywhere_leaves_a_path() {
     };
     for bit in 0..leaf.der().len() * 8 {
         let Some(flipped) = flip(&leaf, bit) else { continue };
-        assert!(
-            judge(&flipped, std::slice::from_ref(&root), std::slice::from_ref(&ca)).is_err(),
-            "leaf, bit {bit}"
-        );
+        assert!(judge(&flipped, from_ref(&root), from_ref(&ca)).is_err(), "leaf, bit {bit}");
     }
     for bit in 0..ca.der().len() * 8 {
         let Some(flipped) = flip(&ca, bit) else { continue };
-        assert!(judge(&leaf, std::slice::from_ref(&root), &[flipped]).is_err(), "authority, bit {bit}");
+        assert!(judge(&leaf, from_ref(&root), &[flipped]).is_err(), "authority, bit {bit}");
     }
 }
