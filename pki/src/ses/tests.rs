@@ -23,7 +23,16 @@ impl Shape {
     fn v4() -> Self {
         let list = vec![der::octet_string(b"cert")];
         let time_tag = tag::GENERALIZED_TIME;
-        Self { old: false, id: "ES", version: 4, list_type: 1, list, time_tag, extensions: None, tail: vec![] }
+        Self {
+            old: false,
+            id: "ES",
+            version: 4,
+            list_type: 1,
+            list,
+            time_tag,
+            extensions: None,
+            tail: vec![],
+        }
     }
 
     fn v1() -> Self {
@@ -44,16 +53,20 @@ impl Shape {
         }
         property.push(der::sequence(&self.list));
         property.extend([self.time(), self.time(), self.time()]);
-        let picture =
-            [der::ia5_string("PNG"), der::octet_string(b"p"), der::small(40), der::small(40)];
-        let mut parts =
-            vec![der::sequence(header), der::ia5_string("1"), der::sequence(property), der::sequence(picture)];
+        let picture = [der::ia5_string("PNG"), der::octet_string(b"p"), der::small(40), der::small(40)];
+        let mut parts = vec![
+            der::sequence(header),
+            der::ia5_string("1"),
+            der::sequence(property),
+            der::sequence(picture),
+        ];
         parts.extend(self.extensions.clone());
         der::sequence(parts)
     }
 
     fn make(&self) -> Vec<u8> {
-        let mut made = vec![der::octet_string(b"maker"), der::oid(&oid::SM2_WITH_SM3), der::bit_string(b"value")];
+        let mut made =
+            vec![der::octet_string(b"maker"), der::oid(&oid::SM2_WITH_SM3), der::bit_string(b"value")];
         made.extend(self.tail.clone());
         if self.old {
             made = vec![der::sequence(made)];
@@ -69,9 +82,11 @@ fn extension(parts: &[Vec<u8>]) -> Option<Vec<u8>> {
 #[test]
 fn versions_are_told_from_their_shape() {
     let v5 = Shape { version: 5, tail: vec![der::explicit(0, der::bit_string(b"token"))], ..Shape::v4() };
-    for (shape, version, token) in
-        [(Shape::v1(), Version::V1, None), (Shape::v4(), Version::V4, None), (v5, Version::V5, Some(&b"token"[..]))]
-    {
+    for (shape, version, token) in [
+        (Shape::v1(), Version::V1, None),
+        (Shape::v4(), Version::V4, None),
+        (v5, Version::V5, Some(&b"token"[..])),
+    ] {
         let bytes = shape.make();
         let seal = Seal::parse(&bytes).unwrap();
         assert_eq!((seal.version, seal.time_stamp, &seal.notes), (version, token, &Notes::default()));
@@ -83,8 +98,7 @@ fn versions_are_told_from_their_shape() {
 fn the_first_version_signs_a_sequence_that_stands_nowhere() {
     let shape = Shape::v1();
     let bytes = shape.make();
-    let expected =
-        der::sequence([shape.info(), der::octet_string(b"maker"), der::oid(&oid::SM2_WITH_SM3)]);
+    let expected = der::sequence([shape.info(), der::octet_string(b"maker"), der::oid(&oid::SM2_WITH_SM3)]);
     assert_eq!(Seal::parse(&bytes).unwrap().to_be_signed(), expected);
     let v4 = Shape::v4();
     let bytes = v4.make();
