@@ -5,6 +5,7 @@
 
 mod chain;
 mod clause;
+mod proof;
 mod seal;
 mod signed;
 mod stamp;

@@ -4,7 +4,7 @@ use super::{
     CLOCK_TOLERANCE_MS, Question,
     chain::{Leaf, RevokedAt},
     clause,
-    signed::{self, Content},
+    proof::{self, Content},
     trial::Trial,
 };
 use crate::{
@@ -31,8 +31,8 @@ pub(super) fn judge(bytes: &[u8], stamped: Option<&[u8]>, question: &Question<'_
     };
     let time = token.info.time.whole_seconds();
     report.time = Some(SigningTime { instant: time, source: TimeSource::Token });
-    let certs = signed::certificates(&token.signed);
-    let signer = signed::signer(&token.signed, &certs, question);
+    let certs = proof::certificates(&token.signed);
+    let signer = proof::signer(&token.signed, &certs, question);
     report.signer = signer.as_ref().map(Cert::face);
     signature_holds(&token, signer.as_ref(), &mut signature, "stamp-signature/");
     signature.settle(&mut report, CheckId::StampSignature, clause(CheckId::StampSignature), passed);
@@ -167,9 +167,9 @@ pub(super) fn verified(
     prefix: Prefix,
 ) -> Timestamp {
     let time = token.info.time.whole_seconds();
-    let mut certs = signed::certificates(&token.signed);
+    let mut certs = proof::certificates(&token.signed);
     certs.extend_from_slice(companions);
-    let signer = signed::signer(&token.signed, &certs, question);
+    let signer = proof::signer(&token.signed, &certs, question);
     signature_holds(token, signer.as_ref(), trial, prefix.token);
     authority(signer.as_ref(), &certs, time, trial, question, prefix.authority);
     time
@@ -192,7 +192,7 @@ fn signature_holds(token: &Token<'_>, signer: Option<&Cert>, trial: &mut Trial, 
             }
         }
     }
-    signed::signature(signed, signer, Content::Whole(content), trial, prefix);
+    proof::signature(signed, signer, Content::Whole(content), trial, prefix);
 }
 
 fn authority(
