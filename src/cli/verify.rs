@@ -1,6 +1,6 @@
 //! `yinxin verify FILE`: the verdict over a file, without a store.
 
-use super::{CliError, print};
+use super::CliError;
 use crate::{
     base::{Clock, Timestamp, clock::SystemClock},
     document::pdf::HARD_MAX_BYTES,
@@ -9,11 +9,13 @@ use crate::{
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use std::{
     fs::File,
-    io::Read as _,
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 use yinxin_pki::report::{Profile, Report};
 
+/// Exit code where the answer could not be written (`EX_IOERR`): none of 0 to 3, which are verdicts.
+const NOT_WRITTEN: u8 = 74;
 /// The longest file of certificates, or revocation list.
 const TRUST_MAX_BYTES: usize = 32 << 20;
 
@@ -99,13 +101,27 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, CliError> {
         Some(path) => report(path, &demand)?,
         None => return Err(CliError::usage("FILE is missing")),
     };
-    print(&if matches.get_flag("json") { json(&report)? } else { text::render(&report) })?;
-    Ok(report.exit_code())
+    let answer = if matches.get_flag("json") { json(&report) } else { Ok(text::render(&report)) };
+    match answer.and_then(|answer| print(&answer)) {
+        Ok(()) => Ok(report.exit_code()),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "yinxin: the answer could not be written: {error}");
+            Ok(NOT_WRITTEN)
+        }
+    }
 }
 
-fn json(report: &Report) -> Result<String, CliError> {
-    let json = serde_json::to_string_pretty(report);
-    json.map(|json| json + "\n").map_err(|_| CliError::failed("the report cannot be written as JSON"))
+fn json(report: &Report) -> io::Result<String> {
+    Ok(serde_json::to_string_pretty(report)? + "\n")
+}
+
+/// Writes to the standard output, to the last byte. A reader that has gone away wants no more: that is no error.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn instant(text: &str) -> Result<Timestamp, CliError> {

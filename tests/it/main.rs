@@ -1,12 +1,12 @@
 //! The one integration binary: a file per story.
 
-mod authority;
 mod audit;
-mod job;
-mod keys;
-mod statements;
+mod authority;
 mod house;
 mod http;
+mod job;
+mod keys;
 mod officer;
+mod statements;
 mod store;
 mod support;
