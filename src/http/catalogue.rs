@@ -169,6 +169,13 @@ pub const CATALOGUE: &[Kind] = &[
         ["同一请求正在处理", "The same request is being worked on"],
         ["请按 Retry-After 所示秒数后重试。", "Try again after the seconds that Retry-After says."],
     ),
+    // Verification.
+    kind(
+        "verification/unknown",
+        404,
+        ["没有此检验报告", "No report is kept under this id"],
+        ["请检查编号；只有检验员的报告会被保留。", "Check the id; only reports that verifiers asked for are kept."],
+    ),
     // Officers.
     kind(
         "officer/unknown",

@@ -6,11 +6,17 @@
 mod bare;
 mod date;
 mod digests;
+mod error;
+mod http;
 mod pdf;
 mod picture;
+pub mod service;
+pub mod store;
 pub mod text;
 mod trust;
 
+pub use error::VerificationError;
+pub use http::routes;
 pub use trust::{Trust, TrustError};
 
 use crate::document::{pdf as pdf_file, png};
