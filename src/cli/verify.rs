@@ -156,7 +156,8 @@ fn whole(path: &Path, max_bytes: usize) -> Result<Vec<u8>, CliError> {
     match read(path, max_bytes)? {
         Read::Whole(bytes) => Ok(bytes),
         Read::TooLarge(bytes) => {
-            let says = format!("{}: {bytes} bytes are too many; at most {max_bytes} are read", path.display());
+            let says =
+                format!("{}: {bytes} bytes are too many; at most {max_bytes} are read", path.display());
             Err(CliError::usage(says))
         }
     }

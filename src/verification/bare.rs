@@ -31,7 +31,9 @@ pub(super) fn judge(bytes: &[u8], kind: Kind, demand: &Demand<'_>) -> Report {
             )),
         },
         Kind::Unknown => {
-            report.problems.push(Finding::new("malformed", "The structure is of no kind that is known here."));
+            report
+                .problems
+                .push(Finding::new("malformed", "The structure is of no kind that is known here."));
         }
     }
     report.conclude()

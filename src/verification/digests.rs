@@ -71,7 +71,8 @@ mod tests {
     #[test]
     fn each_pair_of_ranges_is_digested_as_its_octets_are() {
         let bytes: Vec<u8> = (0..250).collect();
-        let pairs = [[0..100, 120..250], [0..50, 60..250], [0..100, 120..250], [0..100, 120..200], [0..0, 0..250]];
+        let pairs =
+            [[0..100, 120..250], [0..50, 60..250], [0..100, 120..250], [0..100, 120..200], [0..0, 0..250]];
         let digests = Digests::of(&bytes, &pairs, &mut Room(2000)).unwrap();
         assert_eq!(digests.whole, sm3::digest(&bytes));
         for pair in &pairs {

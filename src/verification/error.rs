@@ -26,7 +26,9 @@ pub enum VerificationError {
 impl fmt::Display for VerificationError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => out.write_str("as many documents are being judged as the service takes on at a time"),
+            Self::Busy => {
+                out.write_str("as many documents are being judged as the service takes on at a time")
+            }
             Self::Deadline => out.write_str("judging this document takes longer than a request may wait"),
             Self::Broken => out.write_str("judging broke down"),
             Self::Denied(denied) => denied.fmt(out),

@@ -208,7 +208,10 @@ mod tests {
         for (bytes, problem, kind) in table {
             let report = judged(bytes);
             assert_eq!(report.problems[0].id, problem, "{bytes:?}");
-            assert_eq!((report.document.kind, report.verdict, report.exit_code()), (kind, Verdict::Failed, 3));
+            assert_eq!(
+                (report.document.kind, report.verdict, report.exit_code()),
+                (kind, Verdict::Failed, 3)
+            );
         }
     }
 

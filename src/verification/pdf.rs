@@ -36,7 +36,8 @@ pub(super) fn judge(bytes: &[u8], demand: &Demand<'_>) -> Report {
         Some((digests.whole, signatures?))
     });
     let Some((whole, mut signatures)) = judged else {
-        let says = "The signatures of this file cover more octets, all together, than are digested for one file.";
+        let says =
+            "The signatures of this file cover more octets, all together, than are digested for one file.";
         return refused(bytes, DocumentKind::Pdf, ("too-large", says), demand);
     };
     signatures.iter_mut().for_each(|report| tricks(&analysis.tricks, report));
@@ -76,8 +77,15 @@ impl Judging<'_> {
     fn signature(&self, placed: &Placed, room: &mut Room) -> Option<SignatureReport> {
         let mut report = self.value(placed, room)?;
         if placed.signed.is_none() {
-            let says = "The signature does not say what it covers, so that there is nothing to check it against.";
-            report.checks.record(CheckId::DocumentDigest, Outcome::Failed, "document-digest/no-ranges", says, RANGES);
+            let says =
+                "The signature does not say what it covers, so that there is nothing to check it against.";
+            report.checks.record(
+                CheckId::DocumentDigest,
+                Outcome::Failed,
+                "document-digest/no-ranges",
+                says,
+                RANGES,
+            );
         }
         place(placed, &mut report);
         coverage(placed, &mut report);
@@ -132,7 +140,13 @@ const RANGES: &str = "ISO 32000-2 12.8.1";
 fn unreadable() -> SignatureReport {
     let mut report = SignatureReport::new(SignatureKind::Cms);
     let says = "The value is neither a stamp nor signed data nor a time-stamp token.";
-    report.checks.record(CheckId::StampSignature, Outcome::Failed, "stamp-signature/unknown-kind", says, RANGES);
+    report.checks.record(
+        CheckId::StampSignature,
+        Outcome::Failed,
+        "stamp-signature/unknown-kind",
+        says,
+        RANGES,
+    );
     report
 }
 

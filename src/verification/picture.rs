@@ -25,11 +25,13 @@ pub(super) fn of_stamp(placed: &Placed, limits: &Limits, report: &mut SignatureR
     match (&placed.appearance, own) {
         (Some(shown), Some(own)) if same_picture(shown, &own) => {}
         (_, None) => {
-            let says = "The picture in the seal is of a kind that cannot be compared with what the page shows.";
+            let says =
+                "The picture in the seal is of a kind that cannot be compared with what the page shows.";
             report.cap(Verdict::Undecided, "appearance/not-comparable", says);
         }
         _ => {
-            let says = "What the page shows in the place of the stamp is not the picture in its seal, at its size.";
+            let says =
+                "What the page shows in the place of the stamp is not the picture in its seal, at its size.";
             report.cap(Verdict::Undecided, "appearance/foreign", says);
         }
     }

@@ -53,7 +53,8 @@ impl Trust {
     /// # Errors
     /// [`TrustError`] where it cannot be read.
     pub fn add_crl(&mut self, file: &[u8]) -> Result<(), TrustError> {
-        let crl = Crl::parse_pem_or_der(file).map_err(|error| TrustError { what: "revocation list", error })?;
+        let crl =
+            Crl::parse_pem_or_der(file).map_err(|error| TrustError { what: "revocation list", error })?;
         self.crls.push(crl);
         Ok(())
     }

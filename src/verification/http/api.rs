@@ -108,7 +108,8 @@ impl Asked {
     fn of(self, document: Bytes) -> Result<Verify, Problem> {
         let invalid = |says: &str| Problem::new("request/invalid", says);
         let instant = |text: String| {
-            Timestamp::parse_rfc3339(&text).ok_or_else(|| invalid("`at` is not an instant like 2026-11-21T00:00:00Z"))
+            Timestamp::parse_rfc3339(&text)
+                .ok_or_else(|| invalid("`at` is not an instant like 2026-11-21T00:00:00Z"))
         };
         let profile = match self.profile.as_deref() {
             None | Some("gm") => Profile::Gm,

@@ -6,7 +6,7 @@ mod view;
 
 use super::{
     error::VerificationError,
-    service::{Verifications, VerificationId},
+    service::{VerificationId, Verifications},
 };
 use crate::http::{Problem, Route};
 
@@ -25,7 +25,9 @@ impl From<VerificationError> for Problem {
         let says = error.to_string();
         match error {
             VerificationError::Busy => Problem::new("service/busy", says).retry_after_s(RETRY_AFTER_S),
-            VerificationError::Deadline => Problem::new("service/deadline", says).retry_after_s(RETRY_AFTER_S),
+            VerificationError::Deadline => {
+                Problem::new("service/deadline", says).retry_after_s(RETRY_AFTER_S)
+            }
             VerificationError::Broken => Problem::internal(),
             VerificationError::Denied(denied) => denied.into(),
             VerificationError::Unknown(_) => Problem::new("verification/unknown", says),

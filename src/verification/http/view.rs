@@ -59,6 +59,7 @@ struct Signature {
     coverage: Option<(Said, &'static str)>,
     uncovered: Vec<String>,
     changes: Vec<String>,
+    changes_allowed: bool,
     findings: Vec<Line>,
 }
 
@@ -117,10 +118,12 @@ fn headline(report: &Report) -> Pair {
             "请勿信任此文件：至少有一项检查不成立。",
             "Do not rely on this file: at least one check does not hold.",
         ],
-        (Verdict::Undecided, true) => ["文件中没有可检验的签章。", "There is no signature in this file to verify."],
+        (Verdict::Undecided, true) => {
+            ["文件中没有可检验的签章。", "There is no signature in this file to verify."]
+        }
         (Verdict::Undecided, false) => [
-            "未发现伪造，但有事项无法确认，请查看下列说明后再作判断。",
-            "No forgery was found, but something could not be confirmed: read the notes below before relying on it.",
+            "尚不能确认此文件真实有效：请勿仅凭外观信任，原因见下列说明。",
+            "It could not be confirmed that this file is genuine: do not rely on its looks; the notes say what is missing.",
         ],
     }
 }
@@ -161,7 +164,10 @@ impl Sayer {
     }
 
     fn lines(self, findings: &[Finding]) -> Vec<Line> {
-        let line = |finding: &Finding| Line { says: self.code(&finding.id, &finding.says), code: finding.id.clone() };
+        let line = |finding: &Finding| Line {
+            says: self.code(&finding.id, &finding.says),
+            code: finding.id.clone(),
+        };
         findings.iter().take(LIST_MAX).map(line).collect()
     }
 
@@ -189,16 +195,22 @@ impl Sayer {
             issuer: signer.map(|signer| line(&signer.issuer)),
             seal: seal.map(|seal| line(&seal.name)),
             seal_code: seal.map(|seal| line(&seal.code)),
-            seal_valid: seal.map(|seal| format!("{} – {}", seal.valid_from.beijing(), seal.valid_to.beijing())),
+            seal_valid: seal
+                .map(|seal| format!("{} – {}", seal.valid_from.beijing(), seal.valid_to.beijing())),
             maker: seal.map(|seal| line(&seal.maker)),
             time: report.time.as_ref().map(|at| match self.0 {
                 Locale::Chinese => time(at),
-                Locale::English => format!("{}, {}", self.instant(at.instant), super::super::text::source(at.source)[1]),
+                Locale::English => {
+                    format!("{}, {}", self.instant(at.instant), super::super::text::source(at.source)[1])
+                }
             }),
             checks: CheckId::ALL.iter().map(|id| self.check(*id, report.checks.check(*id))).collect(),
-            coverage: report.covers.map(|covers| (self.pair(words::coverage(covers)), coverage_class(covers))),
+            coverage: report
+                .covers
+                .map(|covers| (self.pair(words::coverage(covers)), coverage_class(covers))),
             uncovered: texts(&report.uncovered),
             changes: texts(&report.changes_after),
+            changes_allowed: !report.findings.iter().any(|finding| finding.id == "change/not-allowed"),
             findings: self.lines(&report.findings),
         }
     }

@@ -80,7 +80,8 @@ impl OwnRegister {
         let (from, to) = (at.whole_seconds(), at.whole_seconds().plus_ms(999));
         let states = self.store.read(async |rx| {
             let Some(seal) = life::find_by_esl(rx, &sm3).await? else { return Ok(None) };
-            let (first, last) = (life::state_at(rx, &seal.id, from).await?, life::state_at(rx, &seal.id, to).await?);
+            let (first, last) =
+                (life::state_at(rx, &seal.id, from).await?, life::state_at(rx, &seal.id, to).await?);
             Ok::<_, StoreError>(Some((first, last)))
         });
         Ok(match states.await? {

@@ -14,7 +14,8 @@ pub fn meaning(code: &str) -> Option<Cow<'static, str>> {
     if let Some((_, says)) = WHOLE.iter().find(|(known, _)| *known == code) {
         return Some(Cow::Borrowed(says));
     }
-    let (whose, rest) = WHOSE.iter().find_map(|(prefix, whose)| Some((*whose, code.strip_prefix(prefix)?)))?;
+    let (whose, rest) =
+        WHOSE.iter().find_map(|(prefix, whose)| Some((*whose, code.strip_prefix(prefix)?)))?;
     let (_, what) = WHAT.iter().find(|(suffix, _)| *suffix == rest)?;
     Some(Cow::Owned(format!("{whose}{what}。")))
 }
@@ -125,7 +126,7 @@ pub(super) const WHOLE: &[(&str, &str)] = &[
     ("lenient/untagged-extensions", "签章扩展数据缺少标签 [0]。"),
     ("lenient/untagged-time-stamp", "时间戳缺少标签 [0]。"),
     ("lenient/version", "签名数据的版本号与其内容不符。"),
-    ("pdf/place", "位置："),
+    ("pdf/place", "页面位置："),
     ("seal-format/id", "印章头部标识不是 ES。"),
     ("seal-format/list-type", "签章者列表的类型未知。"),
     ("seal-format/malformed", "结构无法解析。"),
@@ -214,7 +215,7 @@ pub fn outcome(outcome: Outcome) -> Pair {
         Outcome::Passed => ["通过", "passed"],
         Outcome::Failed => ["不通过", "failed"],
         Outcome::Undecided => ["无法确定", "undecided"],
-        Outcome::Absent => ["不适用", "absent"],
+        Outcome::Absent => ["无此项", "absent"],
     }
 }
 
@@ -280,7 +281,10 @@ pub fn document(kind: DocumentKind) -> Pair {
 pub fn coverage(coverage: Coverage) -> Pair {
     match coverage {
         Coverage::Whole => ["覆盖整个文件", "Covers the whole file"],
-        Coverage::Revision => ["覆盖签章时的完整版本，其后有追加", "Covers the whole file as it was at signing; something was added"],
+        Coverage::Revision => [
+            "覆盖签章时的完整版本，其后有追加",
+            "Covers the whole file as it was at signing; something was added",
+        ],
         Coverage::Part => ["仅覆盖文件的一部分", "Covers a part of the file only"],
     }
 }
@@ -297,7 +301,9 @@ mod tests {
     fn whatever_a_report_can_say_is_said_in_chinese_too() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut codes = BTreeSet::new();
-        for room in ["pki/src/judge", "pki/src/ses", "pki/src/cms", "pki/src/tsp", "pki/src/x509", "pki/src/report"] {
+        for room in
+            ["pki/src/judge", "pki/src/ses", "pki/src/cms", "pki/src/tsp", "pki/src/x509", "pki/src/report"]
+        {
             collect(&root.join(room), &mut codes);
         }
         collect(&root.join("src/document/pdf/analysis"), &mut codes);
@@ -333,17 +339,24 @@ mod tests {
     }
 
     fn looks_like_a_code(text: &str) -> bool {
-        let plain = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"-/{}".contains(&octet);
+        let plain =
+            |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"-/{}".contains(&octet);
         let composed = text.starts_with("{prefix}") || text.starts_with("{}") && text.len() > 2;
         let parts = text.split('/').count() == 2 && !text.starts_with('/') && text.len() > 3;
         let letters = text.bytes().any(|octet| octet.is_ascii_lowercase());
-        (composed || parts) && letters && text.bytes().all(plain) && !ELSEWHERE.iter().any(|no| text.starts_with(no))
+        (composed || parts)
+            && letters
+            && text.bytes().all(plain)
+            && !ELSEWHERE.iter().any(|no| text.starts_with(no))
     }
 
     #[test]
     fn composed_codes_are_put_together_from_whose_and_what() {
         assert_eq!(meaning("signer-certificate/expired").unwrap(), "签章者证书在使用时已过有效期。");
-        assert_eq!(meaning("seal/time-stamp-authority-no-anchor").unwrap(), "印章时间戳的签发机构证书未能追溯到受信任的根证书。");
+        assert_eq!(
+            meaning("seal/time-stamp-authority-no-anchor").unwrap(),
+            "印章时间戳的签发机构证书未能追溯到受信任的根证书。"
+        );
         assert_eq!(meaning("seal/expired").unwrap(), "印章在签章时已过有效期。");
         assert_eq!(meaning("no/such-code"), None);
     }

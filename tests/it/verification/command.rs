@@ -98,12 +98,17 @@ fn a_stamped_file_is_told_in_words_and_as_json() {
     let arguments = [&file, "--trust", &root, "--cert", &bundle, "--crl", &crl, "--at", JUDGED_AT];
     let (code, out, err) = run(arguments);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    for words in ["✓ 通过 passed", "某市人民政府", "✓ 8 时间戳", "可信时间戳", "覆盖整个文件"] {
+    for words in ["✓ 通过 passed", "某市人民政府", "✓ 8 时间戳", "可信时间戳", "覆盖整个文件"]
+    {
         assert!(out.contains(words), "{words} is not in {out}");
     }
-    let strict = [&arguments[..], &["--profile", "strict", "--require-timestamp", "--require-revocation"]].concat();
+    let strict =
+        [&arguments[..], &["--profile", "strict", "--require-timestamp", "--require-revocation"]].concat();
     let (code, report) = json(&strict);
-    assert_eq!((code, letters(&report).as_str(), report["profile"].as_str()), (0, "pppppppp", Some("strict")));
+    assert_eq!(
+        (code, letters(&report).as_str(), report["profile"].as_str()),
+        (0, "pppppppp", Some("strict"))
+    );
     assert_eq!(json(&[&arguments[..], &["--require-status"]].concat()).0, 2);
     // Neither --cert nor what the file carries is trusted by itself.
     let (code, report) = json(&[&file, "--cert", &bundle, "--cert", &root, "--at", JUDGED_AT]);
@@ -144,7 +149,11 @@ fn bad_input_gets_its_code_and_clear_words() {
     ];
     for (file, code, problem) in table {
         let (found, report) = json(&[&file]);
-        assert_eq!((found, report["problems"][0]["id"].as_str()), (code, Some(problem)), "{file}: {report:#}");
+        assert_eq!(
+            (found, report["problems"][0]["id"].as_str()),
+            (code, Some(problem)),
+            "{file}: {report:#}"
+        );
         assert!(run([&file]).1.contains(problem), "{file}");
     }
 }

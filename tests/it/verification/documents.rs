@@ -3,7 +3,8 @@
 use super::{
     fixture, forge, schema,
     world::{
-        JUDGED_AT, Plan, RED, SIDE_MM, WORLD, picture, seal, seal_by, seal_draft, shown, stamp, stamped, time, token,
+        JUDGED_AT, Plan, RED, SIDE_MM, WORLD, picture, seal, seal_by, seal_draft, shown, stamp, stamped,
+        time, token,
     },
 };
 use proptest::prelude::*;
@@ -16,7 +17,9 @@ use yinxin::{
 use yinxin_pki::{
     cms::SignedData,
     judge::{SealState, SealStatus},
-    report::{CheckId, Coverage, Outcome, Profile, Report, SignatureKind, SignatureReport, TimeSource, Verdict},
+    report::{
+        CheckId, Coverage, Outcome, Profile, Report, SignatureKind, SignatureReport, TimeSource, Verdict,
+    },
     x509::Cert,
 };
 
@@ -61,7 +64,8 @@ fn an_honest_stamp_passes_all_that_is_asked_of_it() {
     assert_eq!(signature.seal.as_ref().unwrap().name, "某市人民政府");
     assert_eq!(signature.time.unwrap().source, TimeSource::Claimed);
     let trust = WORLD.trust(&[]);
-    let strict = Demand { profile: Profile::Strict, require_revocation: true, ..Demand::new(&trust, time(JUDGED_AT)) };
+    let strict =
+        Demand { profile: Profile::Strict, require_revocation: true, ..Demand::new(&trust, time(JUDGED_AT)) };
     assert_eq!(told(judge(&STAMPED, &strict)).exit_code(), 0);
 }
 
@@ -104,17 +108,46 @@ fn what_is_broken_fails_the_check_that_is_meant_and_no_other() {
     let table: [(&str, Vec<u8>, &str, &str); 8] = [
         ("an octet of the page", flipped(&STAMPED, word - 3), "ppppppF-", "document-digest/mismatch"),
         ("the signature value", with_another_value(&STAMPED), "pFppppp-", "stamp-signature/mismatch"),
-        ("a signer of another seal", with(Plan { signer: &WORLD.other, ..Plan::default() }), "ppFpppp-", "signer-in-seal/not-listed"),
-        ("a forged seal", with(Plan { seal: forged_seal, ..Plan::default() }), "pppFppp-", "seal/maker-signature-mismatch"),
-        ("an expired certificate", with(Plan { signer: &WORLD.former, ..Plan::default() }), "ppppFFp-", "signer-certificate/expired"),
-        ("a time to come", with(Plan { at: time("2026-12-01T00:00:00Z"), ..Plan::default() }), "pppppFp-", "signing-time/future"),
-        ("a time stamp for something else", with(Plan { token_over: Some(|_| b"else".to_vec()), ..Plan::default() }), "pppppppF", "time-stamp/imprint"),
+        (
+            "a signer of another seal",
+            with(Plan { signer: &WORLD.other, ..Plan::default() }),
+            "ppFpppp-",
+            "signer-in-seal/not-listed",
+        ),
+        (
+            "a forged seal",
+            with(Plan { seal: forged_seal, ..Plan::default() }),
+            "pppFppp-",
+            "seal/maker-signature-mismatch",
+        ),
+        (
+            "an expired certificate",
+            with(Plan { signer: &WORLD.former, ..Plan::default() }),
+            "ppppFFp-",
+            "signer-certificate/expired",
+        ),
+        (
+            "a time to come",
+            with(Plan { at: time("2026-12-01T00:00:00Z"), ..Plan::default() }),
+            "pppppFp-",
+            "signing-time/future",
+        ),
+        (
+            "a time stamp for something else",
+            with(Plan { token_over: Some(|_| b"else".to_vec()), ..Plan::default() }),
+            "pppppppF",
+            "time-stamp/imprint",
+        ),
         ("a stamp from another file", transplanted(), "ppppppF-", "document-digest/mismatch"),
     ];
     for (what, bytes, expected, reason) in table {
         let report = judged(&bytes);
         let [signature] = &report.signatures[..] else { panic!("{what}: {report:#?}") };
-        assert_eq!((letters(signature).as_str(), report.exit_code()), (expected, 1), "{what}: {signature:#?}");
+        assert_eq!(
+            (letters(signature).as_str(), report.exit_code()),
+            (expected, 1),
+            "{what}: {signature:#?}"
+        );
         assert!(signature.checks.iter().any(|check| check.reason == reason), "{what}: {signature:#?}");
     }
 }
@@ -152,8 +185,16 @@ fn a_picture_that_is_not_the_seals_own_does_not_pass() {
     let blue = picture([20, 16, 200]);
     let plans = [
         ("another picture", Plan { shown: shown(&blue, SIDE_MM), ..Plan::default() }, "appearance/foreign"),
-        ("another size", Plan { shown: shown(&picture(RED), SIDE_MM * 2), ..Plan::default() }, "appearance/foreign"),
-        ("no picture that can be compared", Plan { seal: vague_seal(), ..Plan::default() }, "appearance/not-comparable"),
+        (
+            "another size",
+            Plan { shown: shown(&picture(RED), SIDE_MM * 2), ..Plan::default() },
+            "appearance/foreign",
+        ),
+        (
+            "no picture that can be compared",
+            Plan { seal: vague_seal(), ..Plan::default() },
+            "appearance/not-comparable",
+        ),
     ];
     for (what, plan, finding) in plans {
         let report = judged(&stamped(&DOCUMENT, &plan));
@@ -220,7 +261,11 @@ struct Register(SealState);
 
 impl SealStatus for Register {
     fn state(&self, code: &str, _sm3: &[u8; 32], at: Timestamp) -> SealState {
-        assert_eq!((code, at), ("11010100000001", time("2026-11-20T12:00:00Z")), "asked as of the time of signing");
+        assert_eq!(
+            (code, at),
+            ("11010100000001", time("2026-11-20T12:00:00Z")),
+            "asked as of the time of signing"
+        );
         self.0.clone()
     }
 }
@@ -236,8 +281,11 @@ fn the_register_of_seals_has_its_say() {
         (SealState::Unavailable, false, 2),
     ] {
         let register = Register(state.clone());
-        let demand =
-            Demand { status: Some(&register), require_status: required, ..Demand::new(&trust, time(JUDGED_AT)) };
+        let demand = Demand {
+            status: Some(&register),
+            require_status: required,
+            ..Demand::new(&trust, time(JUDGED_AT))
+        };
         assert_eq!(told(judge(&STAMPED, &demand)).exit_code(), exit_code, "{state:?}");
     }
     let demand = Demand { require_time_stamp: true, ..Demand::new(&trust, time(JUDGED_AT)) };
@@ -250,7 +298,8 @@ fn seals_stamps_and_tokens_are_judged_without_a_document_too() {
     let at = time("2026-11-20T12:00:00Z");
     let stamp = stamp(&seal(), &WORLD.owner, at, yinxin_pki::sm3::digest(b"abc"), None);
     let token = token(b"abc", at);
-    let table: [(&[u8], Option<&[u8]>, &str, u8); 7] = [
+    type Case<'a> = (&'a [u8], Option<&'a [u8]>, &'a str, u8);
+    let table: [Case<'_>; 7] = [
         (&seal(), None, "p--p----", 0),
         (&stamp, None, "ppppppu-", 2),
         (&stamp, Some(b"abc"), "ppppppp-", 0),
@@ -262,7 +311,11 @@ fn seals_stamps_and_tokens_are_judged_without_a_document_too() {
     for (bytes, signed, expected, exit_code) in table {
         let report = told(judge(bytes, &Demand { signed, ..Demand::new(&trust, time(JUDGED_AT)) }));
         let signature = &report.signatures[0];
-        assert_eq!((letters(signature).as_str(), report.exit_code()), (expected, exit_code), "{signature:#?}");
+        assert_eq!(
+            (letters(signature).as_str(), report.exit_code()),
+            (expected, exit_code),
+            "{signature:#?}"
+        );
     }
 }
 
@@ -281,13 +334,29 @@ fn trust_of(bytes: &[u8]) -> Trust {
 fn honest_files_pass_and_no_attack_on_them_does() {
     let load = |name: &str| fixture(&format!("attacks/{name}.pdf"));
     let mut trust = Trust::default();
-    for name in ["one", "two", "invisible", "prepared", "streams-two", "linear-two", "certified-1", "certified-2-signed"] {
+    for name in [
+        "one",
+        "two",
+        "invisible",
+        "prepared",
+        "streams-two",
+        "linear-two",
+        "certified-1",
+        "certified-2-signed",
+    ] {
         let own = trust_of(&load(name));
         let report = judged_with(&load(name), &own);
         assert_eq!(report.exit_code(), 0, "{name}: {report:#?}");
         trust.anchors.extend(own.anchors);
     }
-    for name in ["shadow-double", "shadow-sleeper", "certified-2", "certified-3", "filled-after", "certified-2-filled"] {
+    for name in [
+        "shadow-double",
+        "shadow-sleeper",
+        "certified-2",
+        "certified-3",
+        "filled-after",
+        "certified-2-filled",
+    ] {
         trust.anchors.extend(trust_of(&load(name)).anchors);
     }
     for name in ["filled-after", "certified-2-filled"] {
@@ -307,7 +376,11 @@ fn a_file_whose_signature_was_removed_says_so() {
     let attack = emptied.into_iter().find(|attack| attack.name == "isa-signature-removed").unwrap();
     let report = judged(&attack.bytes);
     assert_eq!((report.exit_code(), report.problems[0].id.as_str()), (2, "not-signed"));
-    assert!(report.problems[0].says.contains("held a signature in field Sig1 that is gone now."), "{:?}", report.problems);
+    assert!(
+        report.problems[0].says.contains("held a signature in field Sig1 that is gone now."),
+        "{:?}",
+        report.problems
+    );
 }
 
 #[test]

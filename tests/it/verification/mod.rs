@@ -7,6 +7,7 @@ mod schema;
 mod service;
 pub mod world;
 
+#[allow(dead_code, reason = "shared with the tests of the reader, which use more of it")]
 #[path = "../../../fixtures/pdf/attacks/forge.rs"]
 mod forge;
 

@@ -38,7 +38,9 @@ fn holds(bytes: &[u8], root: &[u8]) -> bool {
     trust.add_anchors(root).unwrap();
     let report = judge(bytes, &Demand::new(&trust, time(JUDGED_AT)));
     let signature = &report.signatures[0];
-    [CheckId::StampSignature, CheckId::DocumentDigest].iter().all(|id| signature.checks.outcome(*id) == Outcome::Passed)
+    [CheckId::StampSignature, CheckId::DocumentDigest]
+        .iter()
+        .all(|id| signature.checks.outcome(*id) == Outcome::Passed)
 }
 
 #[test]

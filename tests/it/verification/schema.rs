@@ -62,7 +62,9 @@ fn is(value: &Value, kind: &str) -> bool {
 }
 
 fn members(schema: &Value, value: &Value, at: &str) -> Vec<String> {
-    let (Some(known), Some(object)) = (schema["properties"].as_object(), value.as_object()) else { return vec![] };
+    let (Some(known), Some(object)) = (schema["properties"].as_object(), value.as_object()) else {
+        return vec![];
+    };
     let mut found = Vec::new();
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if !object.contains_key(name) {
@@ -91,7 +93,13 @@ fn items(schema: &Value, value: &Value, at: &str) -> Vec<String> {
 fn the_validator_sees_what_is_wrong() {
     let wrong: Value = serde_json::json!({ "schema": 2, "verdict": "good", "signatures": [{}], "more": 1 });
     let found = mismatches(&SCHEMA, &wrong, "report").join("\n");
-    for part in ["schema: const", "verdict: enum", "judged_at is missing", "more is unknown", "[0]: checks is missing"] {
+    for part in [
+        "schema: const",
+        "verdict: enum",
+        "judged_at is missing",
+        "more is unknown",
+        "[0]: checks is missing",
+    ] {
         assert!(found.contains(part), "{part} is not in\n{found}");
     }
 }

@@ -61,7 +61,8 @@ impl House {
     }
 
     async fn upload(&self, path: &str, name: &str, document: &[u8]) -> Answer {
-        let head = format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let head =
+            format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
         let body = [head.as_bytes(), document, b"\r\n--b--\r\n"].concat();
         let request = request("POST", path, None).header("content-type", "multipart/form-data; boundary=b");
         front::send(&self.router, request.header("accept", "text/html").body(Body::from(body)).unwrap()).await
@@ -83,7 +84,10 @@ async fn anyone_may_ask_and_nothing_is_kept() {
     let answer = house.verify(&at, None, document()).await;
     let report = answer.json();
     schema::check(&report);
-    assert_eq!((answer.status, report["verdict"].as_str(), report["profile"].as_str()), (200, Some("passed"), Some("strict")));
+    assert_eq!(
+        (answer.status, report["verdict"].as_str(), report["profile"].as_str()),
+        (200, Some("passed"), Some("strict"))
+    );
     assert!(answer.headers.get("location").is_none());
     let form = house.upload("/api/v1/verifications", "a.pdf", &document()).await;
     assert_eq!((form.status, form.json()["verdict"].as_str()), (200, Some("passed")));
@@ -102,7 +106,10 @@ async fn a_verifier_keeps_reports_and_reads_them_again() {
     assert_eq!(answer.status, 201, "{answer:?}");
     let place = answer.headers["location"].to_str().unwrap().to_owned();
     let kept = house.get(&place, key).await.json();
-    assert_eq!((&kept["report"], &kept["officer"]), (&answer.json(), &serde_json::json!(house.front.person(Role::Verifier).officer.id)));
+    assert_eq!(
+        (&kept["report"], &kept["officer"]),
+        (&answer.json(), &serde_json::json!(house.front.person(Role::Verifier).officer.id))
+    );
     assert_eq!(house.get(&place, None).await.problem(), "401 auth/required");
     assert_eq!(house.get(&place, Some(house.key(Role::Viewer))).await.problem(), "403 auth/right-missing");
     for unknown in ["verification_00000000000000000000000000", "nonsense"] {
@@ -225,11 +232,22 @@ async fn whoever_waits_too_long_is_told_so_and_the_place_is_held_until_the_work_
 async fn a_person_drops_a_file_and_reads_the_verdict() {
     let house = House::usual().await;
     let form = house.get("/verify", None).await.text();
-    assert!(form.contains("type=\"file\"") && form.contains("multipart/form-data") && form.contains("检验"), "{form}");
+    assert!(
+        form.contains("type=\"file\"") && form.contains("multipart/form-data") && form.contains("检验"),
+        "{form}"
+    );
     let page = house.upload("/verify", "通知<b>.pdf", &document()).await;
     let html = page.text();
     assert_eq!(page.status, 200);
-    for part in ["通过", "passed", "✓", "某市人民政府", "文件完整性", "Integrity of the document", "通知&lt;b&gt;.pdf"] {
+    for part in [
+        "通过",
+        "passed",
+        "✓",
+        "某市人民政府",
+        "文件完整性",
+        "Integrity of the document",
+        "通知&lt;b&gt;.pdf",
+    ] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
     for forbidden in ["<script", "style=", "<b>", "onclick"] {
@@ -239,7 +257,13 @@ async fn a_person_drops_a_file_and_reads_the_verdict() {
     let at = broken.windows(2).position(|window| window == b"Tj").unwrap() - 3;
     broken[at] ^= 1;
     let html = house.upload("/verify?lang=en", "x.pdf", &broken).await.text();
-    for part in ["failed", "✗", "Do not rely on this file", "The document is not the one that was stamped.", "文件内容与签章时不一致"] {
+    for part in [
+        "failed",
+        "✗",
+        "Do not rely on this file",
+        "The document is not the one that was stamped.",
+        "文件内容与签章时不一致",
+    ] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
     let plain = house.upload("/verify", "x.txt", b"words").await.text();

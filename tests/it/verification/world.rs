@@ -107,7 +107,8 @@ fn crl(ca: &Party, revoked: &[(&Cert, &str)]) -> Crl {
 
 fn party(profile: &'static Profile, name: &str, seed: u8, issuer: Option<&Party>, not_after: &str) -> Party {
     let key = PrivateKey::from_bytes(&[seed; 32]).unwrap();
-    let subject = Subject::new().with(Field::Country, "CN").and_then(|s| s.with(Field::CommonName, name)).unwrap();
+    let subject =
+        Subject::new().with(Field::Country, "CN").and_then(|s| s.with(Field::CommonName, name)).unwrap();
     let order = Order {
         profile,
         subject: &subject,
@@ -168,6 +169,9 @@ pub fn seal() -> Vec<u8> {
     seal_by(&seal_draft(picture(RED)), &WORLD.maker)
 }
 
+/// What a token is made over, from the signature value.
+pub type Imprinted = fn(&[u8]) -> Vec<u8>;
+
 /// How a PDF is stamped.
 pub struct Plan<'a> {
     pub seal: Vec<u8>,
@@ -177,7 +181,7 @@ pub struct Plan<'a> {
     pub shown: Appearance,
     pub x_mm: f64,
     /// Over what a token is made, if there is one: the signature value goes in.
-    pub token_over: Option<fn(&[u8]) -> Vec<u8>>,
+    pub token_over: Option<Imprinted>,
 }
 
 impl Default for Plan<'_> {
@@ -219,7 +223,7 @@ pub fn stamp(
     signer: &Party,
     at: Timestamp,
     digest: [u8; 32],
-    token_over: Option<fn(&[u8]) -> Vec<u8>>,
+    token_over: Option<Imprinted>,
 ) -> Vec<u8> {
     let draft = StampDraft { seal, time: at, digest, property: "SM3 of /ByteRange", ext_data: &[] };
     let prepared = draft.prepare().unwrap();
