@@ -31,7 +31,10 @@ pub const CATALOGUE: &[Kind] = &[
         "internal",
         500,
         ["服务内部错误", "The service failed"],
-        ["请稍后重试；若仍失败，请将请求编号告知管理员。", "Try again later; if it fails again, give the request id to the administrator."],
+        [
+            "请稍后重试；若仍失败，请将请求编号告知管理员。",
+            "Try again later; if it fails again, give the request id to the administrator.",
+        ],
     ),
     kind(
         "service/busy",
@@ -105,7 +108,10 @@ pub const CATALOGUE: &[Kind] = &[
         "auth/required",
         401,
         ["需要身份凭据", "An API key is needed"],
-        ["请在 Authorization 头中以 Bearer 方式提供密钥。", "Send an officer's API key as `Authorization: Bearer yx_…`."],
+        [
+            "请在 Authorization 头中以 Bearer 方式提供密钥。",
+            "Send an officer's API key as `Authorization: Bearer yx_…`.",
+        ],
     ),
     kind(
         "auth/api-key-invalid",
@@ -120,7 +126,10 @@ pub const CATALOGUE: &[Kind] = &[
         "auth/right-missing",
         403,
         ["权限不足", "Your roles do not allow this"],
-        ["请由具有相应角色的人员操作，或向安全管理员申请角色。", "Have it done by an officer with such a role, or ask a security administrator for it."],
+        [
+            "请由具有相应角色的人员操作，或向安全管理员申请角色。",
+            "Have it done by an officer with such a role, or ask a security administrator for it.",
+        ],
     ),
     // Other parties.
     kind(
@@ -155,7 +164,10 @@ pub const CATALOGUE: &[Kind] = &[
         "idempotency/malformed",
         400,
         ["幂等键格式有误", "The idempotency key is malformed"],
-        ["请使用 8 至 128 个可见 ASCII 字符，例如 UUID。", "Use 8 to 128 visible ASCII characters, a UUID for example."],
+        [
+            "请使用 8 至 128 个可见 ASCII 字符，例如 UUID。",
+            "Use 8 to 128 visible ASCII characters, a UUID for example.",
+        ],
     ),
     kind(
         "idempotency/reused",
@@ -225,7 +237,10 @@ pub const CATALOGUE: &[Kind] = &[
         "officer/exists",
         409,
         ["已完成初始化", "There are officers already"],
-        ["首批人员只能建立一次；请由安全管理员添加。", "The first officers are made once; a security administrator adds others."],
+        [
+            "首批人员只能建立一次；请由安全管理员添加。",
+            "The first officers are made once; a security administrator adds others.",
+        ],
     ),
 ];
 
@@ -242,7 +257,11 @@ mod tests {
     #[test]
     fn every_entry_is_complete_and_stands_once() {
         for (at, kind) in CATALOGUE.iter().enumerate() {
-            assert!(CATALOGUE[at + 1..].iter().all(|other| other.code != kind.code), "{} stands twice", kind.code);
+            assert!(
+                CATALOGUE[at + 1..].iter().all(|other| other.code != kind.code),
+                "{} stands twice",
+                kind.code
+            );
             assert!((400..600).contains(&kind.status), "{}", kind.code);
             let plain = |octet: u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'/');
             assert!(kind.code.bytes().all(plain), "{}", kind.code);

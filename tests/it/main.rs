@@ -1,13 +1,13 @@
 //! The one integration binary: a file per story.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails shall stop where it fails")]
 
-mod authority;
 mod audit;
+mod authority;
 mod house;
+mod http;
 mod job;
 mod keys;
-mod statements;
-mod http;
 mod officer;
+mod statements;
 mod store;
 mod support;
