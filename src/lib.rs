@@ -5,18 +5,21 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 5 | `cli`, `app` |
-//! | 4 | `verification` → `seal` |
+//! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod audit;
+pub mod authority;
 pub mod base;
 pub mod config;
 pub mod document;
 pub mod http;
 pub mod job;
+pub mod keys;
 pub mod officer;
 pub mod outside;
+pub mod seal;
 pub mod store;
 pub mod web;

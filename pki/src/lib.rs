@@ -3,13 +3,18 @@
 //!
 //! No I/O, no async, no clock, no database: bytes, instants and randomness are arguments.
 
+pub mod cms;
 pub mod der;
+pub mod judge;
 pub mod oid;
 pub mod report;
+pub mod ses;
 pub mod sign;
 pub mod sm2;
 pub mod sm3;
 pub mod time;
+pub mod tsp;
+pub mod x509;
 
 #[cfg(test)]
 mod testing;

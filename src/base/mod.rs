@@ -1,12 +1,14 @@
 //! Words that everyone uses: time, chance, typed ids, secrets, refusals.
 
 pub mod clock;
+pub mod credit_code;
 pub mod entropy;
 pub mod id;
 pub mod refusal;
 pub mod secret;
 
 pub use clock::Clock;
+pub use credit_code::CreditCode;
 pub use entropy::Entropy;
 pub use refusal::Refusal;
 pub use secret::Secret;

@@ -176,7 +176,7 @@ pub(super) async fn update(tx: &mut Tx, officer: &Officer) -> Result<(), StoreEr
     add_roles(tx, officer).await
 }
 
-pub(super) async fn find(rx: &mut Rx, id: &OfficerId) -> Result<Option<Officer>, StoreError> {
+pub(crate) async fn find(rx: &mut Rx, id: &OfficerId) -> Result<Option<Officer>, StoreError> {
     rx.optional(&FIND, &[id.as_str().into()]).await
 }
 

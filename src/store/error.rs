@@ -59,6 +59,11 @@ pub enum Conflict {
 }
 
 impl StoreError {
+    /// A column whose value is none that its room knows.
+    pub fn corrupt(column: &str) -> Self {
+        Self::Corrupt { says: format!("{column} holds a value that this program does not know") }
+    }
+
     /// Whether a unique index, foreign key or check refused the row.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })

@@ -42,8 +42,11 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_store"),
     migration!(2, "0002_audit"),
     migration!(3, "0003_job"),
+    migration!(4, "0004_keys"),
     migration!(5, "0005_officer"),
     migration!(6, "0006_idempotency"),
+    migration!(7, "0007_authority"),
+    migration!(8, "0008_seal"),
 ];
 
 /// The store's own statements.

@@ -13,14 +13,14 @@ use super::{
 };
 use crate::base::Timestamp;
 use sqlx::{
-    ConnectOptions, Row as _, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
     fs::{DirBuilder, OpenOptions, Permissions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -37,13 +37,13 @@ pub(super) struct SqliteEngine {
     readers: SqlitePool,
     flusher: JoinHandle<()>,
     wait: Duration,
+    lock: std::sync::Mutex<Option<FileLock>>,
 }
 
 struct Shared {
     seat: Arc<Mutex<Seat>>,
     wake: Notify,
     commit: Duration,
-    _lock: FileLock,
 }
 
 impl SqliteEngine {
@@ -79,14 +79,15 @@ impl SqliteEngine {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
+        let seat = Seat { tx: Some(tx), step: Step::Closed, waiting: Vec::new(), halted: false };
         let shared = Arc::new(Shared {
-            seat: Arc::new(Mutex::new(Seat { tx, step: Step::Closed, waiting: Vec::new(), halted: false })),
+            seat: Arc::new(Mutex::new(seat)),
             wake: Notify::new(),
             commit: Duration::from_millis(deadlines.commit_ms),
-            _lock: lock,
         });
         let flusher = tokio::spawn(flush_whenever_woken(shared.clone()));
-        Ok(Self { shared, readers, flusher, wait: Duration::from_millis(deadlines.wait_ms) })
+        let wait = Duration::from_millis(deadlines.wait_ms);
+        Ok(Self { shared, readers, flusher, wait, lock: std::sync::Mutex::new(Some(lock)) })
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
@@ -105,6 +106,12 @@ impl SqliteEngine {
         let mut seat = self.shared.seat.lock().await;
         seat.flush().await;
         seat.halted = true;
+        if let Some(Conn::Sqlite(writer)) = seat.tx.take().map(Tx::into_conn)
+            && let Err(error) = writer.close().await
+        {
+            tracing::warn!(%error, "the database did not close cleanly; it recovers at the next start");
+        }
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -129,8 +136,12 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    #[allow(
+        clippy::expect_used,
+        reason = "a closed seat lets nobody enter, and closing waits for whoever sits on it"
+    )]
     pub(super) fn tx(&mut self) -> &mut Tx {
-        &mut self.seat.tx
+        self.seat.tx.as_mut().expect("a seat that was entered is open")
     }
 
     pub(super) async fn finish(mut self, keep: bool) -> Result<(), StoreError> {
@@ -163,7 +174,8 @@ enum Step {
 }
 
 struct Seat {
-    tx: Tx,
+    /// `None` once closed.
+    tx: Option<Tx>,
     step: Step,
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
     halted: bool,
@@ -176,15 +188,17 @@ impl Seat {
             return Err(StoreError::Halted);
         }
         self.recover().await;
-        self.tx.reset();
+        if let Some(tx) = &mut self.tx {
+            tx.reset();
+        }
         if self.step == Step::Closed {
             self.step = Step::Doubtful;
-            let begun = self.tx.control("BEGIN IMMEDIATE; SAVEPOINT g").await;
+            let begun = self.control("BEGIN IMMEDIATE; SAVEPOINT g").await;
             begun.map_err(|error| StoreError::of("begin", error))?;
             self.step = Step::Between;
         }
         self.step = Step::Threshold;
-        let opened = self.tx.control("SAVEPOINT s").await;
+        let opened = self.control("SAVEPOINT s").await;
         opened.map_err(|error| StoreError::of("begin", error))?;
         self.step = Step::Inside;
         Ok(())
@@ -199,8 +213,8 @@ impl Seat {
             Step::Threshold => {
                 // The savepoint may not be there, so this may fail. Whether the group is still there must be known,
                 // else an outermost savepoint would be a transaction of its own.
-                let _ = self.tx.control("ROLLBACK TO s; RELEASE s").await;
-                match self.tx.control("RELEASE g; SAVEPOINT g").await {
+                let _ = self.control("ROLLBACK TO s; RELEASE s").await;
+                match self.control("RELEASE g; SAVEPOINT g").await {
                     Ok(()) => self.step = Step::Between,
                     Err(_) => self.fail_group(&StoreError::Lost).await,
                 }
@@ -212,7 +226,7 @@ impl Seat {
     async fn leave(&mut self, keep: bool) -> Result<Option<Answer>, StoreError> {
         if keep {
             self.step = Step::Threshold;
-            if let Err(error) = self.tx.control("RELEASE s").await {
+            if let Err(error) = self.control("RELEASE s").await {
                 self.fail_group(&StoreError::Lost).await;
                 return Err(StoreError::of("release", error));
             }
@@ -233,7 +247,7 @@ impl Seat {
     /// then the work of the others in the group is gone as well, and they are told.
     async fn undo(&mut self) {
         self.step = Step::Threshold;
-        match self.tx.control("ROLLBACK TO s; RELEASE s").await {
+        match self.control("ROLLBACK TO s; RELEASE s").await {
             Ok(()) => self.step = Step::Between,
             Err(_) => self.fail_group(&StoreError::Lost).await,
         }
@@ -246,10 +260,10 @@ impl Seat {
             return;
         }
         self.step = Step::Doubtful;
-        if self.tx.control("RELEASE g").await.is_err() {
+        if self.control("RELEASE g").await.is_err() {
             return self.fail_group(&StoreError::Lost).await;
         }
-        match self.tx.control("COMMIT").await {
+        match self.control("COMMIT").await {
             Ok(()) => {
                 self.step = Step::Closed;
                 for sender in self.waiting.drain(..) {
@@ -266,6 +280,13 @@ impl Seat {
         }
     }
 
+    async fn control(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        match &mut self.tx {
+            Some(tx) => tx.control(text).await,
+            None => Err(sqlx::Error::PoolClosed),
+        }
+    }
+
     async fn fail_group(&mut self, error: &StoreError) {
         for sender in self.waiting.drain(..) {
             sender.send(Err(error.clone())).ok();
@@ -276,7 +297,7 @@ impl Seat {
     /// Rolls back whatever is open; that nothing is open is fine as well.
     async fn close_group(&mut self) {
         self.step = Step::Doubtful;
-        let _ = self.tx.control("ROLLBACK").await;
+        let _ = self.control("ROLLBACK").await;
         self.step = Step::Closed;
     }
 }

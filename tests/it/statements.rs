@@ -1,13 +1,15 @@
 //! Every statement of every room is understood by both engines.
 
 use crate::support::databases::for_each_engine;
-use yinxin::{audit, http, job, officer, store};
+use yinxin::{audit, authority, http, job, keys, officer, store};
 
 /// Each room with SQL, and its statements.
 const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("store", store::migrations::STATEMENTS),
     ("audit", audit::STATEMENTS),
     ("job", job::STATEMENTS),
+    ("keys", keys::STATEMENTS),
+    ("authority", authority::STATEMENTS),
     ("officer", officer::store::STATEMENTS),
     ("http", http::health::STATEMENTS),
     ("idempotency", http::idempotency::store::STATEMENTS),

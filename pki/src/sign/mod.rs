@@ -11,6 +11,7 @@ use std::fmt;
 
 /// A public key of a kind that is understood here.
 #[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "SM2 is the usual case; a box would cost an allocation for each certificate")]
 pub enum PublicKey {
     /// SM2 (GB/T 32918).
     Sm2(sm2::PublicKey),
@@ -90,11 +91,22 @@ pub trait Signer: Send + Sync {
 
     /// Signs `input`. `rng` hedges the nonce where the signer makes it itself.
     fn sign(&self, input: SignInput<'_>, rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SignError>;
+
+    /// Whether `sign` verifies its product with the public key before it answers. Who runs the signer checks the
+    /// product itself where this says no, and doesn't pay for a second check (more than the signature) where it says
+    /// yes. Only code of this package may say yes: a device vouches for nothing.
+    fn checks_own_products(&self) -> bool {
+        false
+    }
 }
 
 impl Signer for sm2::PrivateKey {
     fn public_key(&self) -> PublicKey {
         PublicKey::Sm2(self.public_key())
+    }
+
+    fn checks_own_products(&self) -> bool {
+        true
     }
 
     fn sign(&self, input: SignInput<'_>, rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SignError> {

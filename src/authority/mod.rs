@@ -1,0 +1,22 @@
+//! The service's own certification and time-stamping authority (R-SEAL-11): a root, an issuing authority, certificates
+//! for seal makers, seal owners and time stamps, their revocation list, and RFC 3161 tokens.
+//!
+//! Floor 4, below `seal`. Private keys are the keystore's; formats are `yinxin-pki`'s; this room decides, records and audits.
+
+mod error;
+pub mod http;
+mod listing;
+mod paper;
+mod role;
+mod service;
+mod settings;
+mod store;
+mod subject;
+mod time_stamp;
+
+pub use error::AuthorityError;
+pub use role::{CertId, CertState, Role};
+pub use service::{Act, Ask, Authority, Issued, SubjectKey};
+pub use settings::{AuthoritySettings, ValidDays, oid_of};
+pub use store::STATEMENTS;
+pub use subject::SubjectFields;

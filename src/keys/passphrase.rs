@@ -1,0 +1,204 @@
+//! Where the keystore's passphrase comes from: a file that nobody else can read, or a systemd credential.
+//! Never the environment, never an argument: both are seen by others.
+
+use crate::base::Secret;
+use rustix::{
+    fs::{FileType, Mode, OFlags},
+    process::geteuid,
+};
+use std::{fmt, io::Read, path::PathBuf};
+use zeroize::Zeroizing;
+
+/// Longest passphrase in octets, before its trailing newline is taken off.
+const LONGEST: u64 = 1024;
+
+/// Where to read a passphrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PassphraseSource {
+    /// A file of our own user with mode 0600 or stricter.
+    File(PathBuf),
+    /// A credential that systemd placed (`LoadCredential=`; the path lies in `$CREDENTIALS_DIRECTORY`). It belongs to
+    /// root or to our user; systemd may grant our user the right to read by an access list, which shows as a
+    /// readable group, so that one bit is allowed here.
+    Credential(PathBuf),
+}
+
+/// Why a passphrase was not taken. The file's content is never shown.
+#[derive(Debug)]
+pub struct PassphraseError {
+    path: PathBuf,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Unreadable(std::io::Error),
+    NoFile,
+    Open { mode: u32, allowed: &'static str },
+    Owner(u32),
+    Empty,
+    Long,
+    NotText,
+}
+
+impl fmt::Display for PassphraseError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "the passphrase file {}: ", self.path.display())?;
+        match &self.why {
+            Why::Unreadable(error) => write!(out, "cannot be read: {error}"),
+            Why::NoFile => out.write_str("is not a plain file"),
+            Why::Open { mode, allowed } => {
+                write!(out, "has mode {mode:04o}, which lets others in; it may have {allowed} at most")
+            }
+            Why::Owner(uid) => {
+                write!(out, "belongs to user {uid}; it must belong to the user of this process")
+            }
+            Why::Empty => out.write_str("is empty"),
+            Why::Long => write!(out, "is longer than {LONGEST} octets"),
+            Why::NotText => out.write_str("is not UTF-8 text"),
+        }
+    }
+}
+
+impl std::error::Error for PassphraseError {}
+
+impl PassphraseSource {
+    /// Reads the passphrase: UTF-8, 1 to 1024 octets; one trailing newline (`\n` or `\r\n`) is taken off.
+    /// Blocking: a few system calls. The file is checked by the handle that is read, so it can't be swapped in between.
+    pub fn read(&self) -> Result<Secret<String>, PassphraseError> {
+        let (Self::File(path) | Self::Credential(path)) = self;
+        self.read_checked().map(Secret::new).map_err(|why| PassphraseError { path: path.clone(), why })
+    }
+
+    fn read_checked(&self) -> Result<String, Why> {
+        let (Self::File(path) | Self::Credential(path)) = self;
+        // NONBLOCK: a named pipe in the file's place must not hold the start up.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Why::Unreadable(e.into()))?;
+        self.check(&rustix::fs::fstat(&handle).map_err(|e| Why::Unreadable(e.into()))?)?;
+        // Room for all that may come: a growing buffer would leave copies behind that nobody wipes.
+        let mut octets = Zeroizing::new(Vec::with_capacity(2 * LONGEST as usize));
+        let mut file = std::fs::File::from(handle).take(LONGEST + 1);
+        file.read_to_end(&mut octets).map_err(Why::Unreadable)?;
+        passphrase_of(&octets)
+    }
+
+    fn check(&self, found: &rustix::fs::Stat) -> Result<(), Why> {
+        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+            return Err(Why::NoFile);
+        }
+        let (own, mode) = (geteuid().as_raw(), found.st_mode & 0o7777);
+        let (forbidden, allowed, root_may_own) = match self {
+            Self::File(_) => (0o177, "0600", false),
+            Self::Credential(_) => (0o137, "0640", true),
+        };
+        if mode & forbidden != 0 {
+            return Err(Why::Open { mode, allowed });
+        }
+        if found.st_uid != own && !(root_may_own && found.st_uid == 0) {
+            return Err(Why::Owner(found.st_uid));
+        }
+        Ok(())
+    }
+}
+
+fn passphrase_of(octets: &[u8]) -> Result<String, Why> {
+    if octets.len() as u64 > LONGEST {
+        return Err(Why::Long);
+    }
+    let line = octets.strip_suffix(b"\n").unwrap_or(octets);
+    let line = if line.len() < octets.len() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+    if line.is_empty() {
+        return Err(Why::Empty);
+    }
+    std::str::from_utf8(line).map(str::to_owned).map_err(|_| Why::NotText)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{os::unix::fs::PermissionsExt, path::Path};
+
+    fn written(dir: &Path, content: &[u8], mode: u32) -> PathBuf {
+        let path = dir.join("passphrase");
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn answer(source: &PassphraseSource) -> String {
+        match source.read() {
+            Ok(secret) => format!("taken: {:?}", secret.expose()),
+            Err(error) => error.to_string().split(": ").skip(1).collect::<Vec<_>>().join(": "),
+        }
+    }
+
+    #[test]
+    fn contents_are_taken_or_refused_as_the_table_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = "x".repeat(1025);
+        for (content, expected) in [
+            (&b"secret"[..], "taken: \"secret\""),
+            (b"secret\n", "taken: \"secret\""),
+            (b"secret\r\n", "taken: \"secret\""),
+            (b"secret\n\n", "taken: \"secret\\n\""),
+            (b" two words ", "taken: \" two words \""),
+            ("\u{5370}\u{4fe1}\n".as_bytes(), "taken: \"\u{5370}\u{4fe1}\""),
+            (b"", "is empty"),
+            (b"\n", "is empty"),
+            (b"\r\n", "is empty"),
+            (b"\xff\xfe", "is not UTF-8 text"),
+            (long.as_bytes(), "is longer than 1024 octets"),
+        ] {
+            let path = written(dir.path(), content, 0o600);
+            assert_eq!(answer(&PassphraseSource::File(path)), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_may_open_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, as_file, as_credential) in [
+            (0o600, true, true),
+            (0o400, true, true),
+            (0o440, false, true),
+            (0o640, false, true),
+            (0o660, false, false),
+            (0o604, false, false),
+            (0o644, false, false),
+            (0o700, false, false),
+        ] {
+            let path = written(dir.path(), b"secret", mode);
+            assert_eq!(PassphraseSource::File(path.clone()).read().is_ok(), as_file, "{mode:o}");
+            assert_eq!(PassphraseSource::Credential(path).read().is_ok(), as_credential, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_directory_a_pipe_and_nothing_are_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(answer(&PassphraseSource::File(dir.path().into())), "is not a plain file");
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&pipe).status();
+        if made.is_ok_and(|status| status.success()) {
+            assert_eq!(answer(&PassphraseSource::File(pipe)), "is not a plain file");
+        } else {
+            eprintln!("SKIPPED: no mkfifo here");
+        }
+        let missing = PassphraseSource::File(dir.path().join("none"));
+        assert!(answer(&missing).starts_with("cannot be read"));
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused() {
+        if !geteuid().is_root() {
+            eprintln!("SKIPPED: only root can give a file away");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(dir.path(), b"secret", 0o600);
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(answer(&PassphraseSource::File(path)).starts_with("belongs to user 12345"));
+    }
+}

@@ -1,0 +1,16 @@
+//! Electronic seals: their owners and makers, their life, their picture, their stamps.
+
+mod error;
+mod http;
+pub mod look;
+pub mod nouns;
+pub mod picture;
+pub mod register;
+pub mod service;
+pub mod stamp;
+pub mod state;
+pub mod store;
+
+pub use error::SealError;
+pub use http::routes;
+pub use service::{Chain, Parts, ProductCheck, SealService};

@@ -1,0 +1,254 @@
+//! Applying, deciding, and the changes of a seal's life that need no signature.
+
+use super::{SealService, known_owner, known_seal, must_act_for};
+use crate::{
+    audit,
+    base::Refusal,
+    http::idempotency::{self, IdempotencyKey},
+    officer::{Caller, Right},
+    seal::{
+        error::SealError,
+        look::LookRequest,
+        nouns::{Event, Seal, SealId, Version, Wish},
+        register::{MakerId, OwnerId},
+        state::{Act, State},
+        store::{life as rows, register as registers},
+    },
+    store::Tx,
+};
+use serde_json::json;
+
+/// Applies for a seal.
+#[derive(Debug, Clone)]
+pub struct Apply {
+    /// Whose seal it will be.
+    pub owner: OwnerId,
+    /// Who shall make it.
+    pub maker: MakerId,
+    /// Its name.
+    pub name: String,
+    /// SES type number.
+    pub kind: u8,
+    /// How it shall look.
+    pub look: LookRequest,
+    /// How long it is valid.
+    pub period_days: u32,
+    /// Which seal data.
+    pub version: Version,
+}
+
+impl SealService {
+    /// Applies for a seal. The picture is drawn at once, so that what cannot be drawn is said to the applicant.
+    pub async fn apply(
+        &self,
+        caller: &Caller,
+        command: Apply,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Seal, SealError> {
+        let officer = caller.officer(Right::SealApply)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.made_before(id).await;
+        }
+        let id = SealId::fresh(caller.now, &*self.0.entropy);
+        self.0
+            .store
+            .write(async |tx| {
+                let owner = known_owner(tx, &command.owner).await?;
+                must_act_for(tx, &owner.id, &officer.id).await?;
+                registers::find_maker(tx, &command.maker)
+                    .await?
+                    .ok_or_else(|| SealError::Unknown { what: "maker", id: command.maker.to_string() })?;
+                let code = next_code(tx, owner.region()).await?;
+                let wish = Wish {
+                    look: command.look.realise(&owner.name, &code)?,
+                    owner: command.owner,
+                    maker: command.maker,
+                    name: command.name,
+                    kind: command.kind,
+                    period_days: command.period_days,
+                    version: command.version,
+                };
+                let seal = Seal::apply(id, code, wish.checked()?, None, &officer.id, caller.now);
+                record_application(tx, caller, &seal, key).await?;
+                Ok(seal)
+            })
+            .await
+    }
+
+    /// Applies for the SESeal that takes the place of one in use or expired: same code, owner and picture.
+    pub async fn renew(
+        &self,
+        caller: &Caller,
+        old: &SealId,
+        period_days: u32,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Seal, SealError> {
+        let officer = caller.officer(Right::SealRenew)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.made_before(id).await;
+        }
+        let id = SealId::fresh(caller.now, &*self.0.entropy);
+        self.0
+            .store
+            .write(async |tx| {
+                let seal = locked(tx, old).await?;
+                must_act_for(tx, &seal.wish.owner, &officer.id).await?;
+                let (seal, event) = seal.act(Act::Renew, &officer.id, None, caller.now)?;
+                rows::add_event(tx, &seal.id, &event).await?;
+                let wish = Wish { period_days, ..seal.wish.clone() }.checked()?;
+                let renewal = Seal::apply(id, seal.code.clone(), wish, Some(seal.id.clone()), &officer.id, caller.now);
+                record_application(tx, caller, &renewal, key).await.map_err(one_renewal_at_a_time)?;
+                audit::append(tx, &caller.entry(Act::Renew.recorded(), &seal.id, json!({ "by": renewal.id }))).await?;
+                Ok(renewal)
+            })
+            .await
+    }
+
+    /// Approves an application; never by who applied.
+    pub async fn approve(&self, caller: &Caller, seal: &SealId) -> Result<Seal, SealError> {
+        self.change(caller, seal, Act::Approve, Right::SealApprove, None).await
+    }
+
+    /// Rejects an application, with the reason.
+    pub async fn reject(&self, caller: &Caller, seal: &SealId, reason: String) -> Result<Seal, SealError> {
+        self.change(caller, seal, Act::Reject, Right::SealApprove, Some(reason)).await
+    }
+
+    /// Suspends an active seal (停用). Stamps made before stay valid.
+    pub async fn suspend(&self, caller: &Caller, seal: &SealId, reason: String) -> Result<Seal, SealError> {
+        self.change(caller, seal, Act::Suspend, Right::SealSuspend, Some(reason)).await
+    }
+
+    /// Takes a suspended seal into use again (启用).
+    pub async fn resume(&self, caller: &Caller, seal: &SealId) -> Result<Seal, SealError> {
+        self.change(caller, seal, Act::Resume, Right::SealResume, None).await
+    }
+
+    /// Reports a seal lost (挂失).
+    pub async fn report_loss(&self, caller: &Caller, seal: &SealId, reason: String) -> Result<Seal, SealError> {
+        self.change(caller, seal, Act::ReportLoss, Right::SealReportLoss, Some(reason)).await
+    }
+
+    /// Takes a lost seal into use again (解挂).
+    pub async fn recover(&self, caller: &Caller, seal: &SealId) -> Result<Seal, SealError> {
+        self.change(caller, seal, Act::Recover, Right::SealResume, None).await
+    }
+
+    /// Ends a seal for good (注销).
+    pub async fn cancel(&self, caller: &Caller, seal: &SealId, reason: String) -> Result<Seal, SealError> {
+        self.change(caller, seal, Act::Cancel, Right::SealCancel, Some(reason)).await
+    }
+
+    /// The seal with this id.
+    pub async fn seal(&self, caller: &Caller, id: &SealId) -> Result<Seal, SealError> {
+        caller.officer(Right::SealRead)?;
+        self.0.store.read(async |rx| known_seal(rx, id).await).await
+    }
+
+    /// A seal's history.
+    pub async fn history(&self, caller: &Caller, id: &SealId) -> Result<Vec<rows::EventRow>, SealError> {
+        caller.officer(Right::SealRead)?;
+        self.0
+            .store
+            .read(async |rx| {
+                known_seal(rx, id).await?;
+                Ok(rows::events(rx, id).await?)
+            })
+            .await
+    }
+
+    /// The SESeal, once made.
+    pub async fn seal_data(&self, caller: &Caller, id: &SealId) -> Result<Vec<u8>, SealError> {
+        caller.officer(Right::SealRead)?;
+        self.0
+            .store
+            .read(async |rx| {
+                known_seal(rx, id).await?;
+                let tools = rows::tools(rx, id).await?;
+                let says = "this seal is not made yet; there is no seal data";
+                tools.map(|tools| tools.esl).ok_or_else(|| Refusal::new("seal/wrong-state", says).into())
+            })
+            .await
+    }
+
+    /// Seals after an id, of an owner and in a stored state where these are given.
+    pub async fn seals(
+        &self,
+        caller: &Caller,
+        after: &str,
+        owner: &str,
+        state: Option<State>,
+        limit: i64,
+    ) -> Result<Vec<Seal>, SealError> {
+        caller.officer(Right::SealRead)?;
+        let state = state.map_or("", State::name);
+        self.0.store.read(async |rx| Ok(rows::page(rx, after, owner, state, limit).await?)).await
+    }
+
+    /// The seal that an earlier attempt of the same request applied for.
+    async fn made_before(&self, id: &str) -> Result<Seal, SealError> {
+        let id = SealId::from_row(id.to_owned());
+        self.0.store.read(async |rx| known_seal(rx, &id).await).await
+    }
+
+    async fn change(
+        &self,
+        caller: &Caller,
+        id: &SealId,
+        act: Act,
+        right: Right,
+        reason: Option<String>,
+    ) -> Result<Seal, SealError> {
+        let officer = caller.officer(right)?;
+        self.0
+            .store
+            .write(async |tx| {
+                let seal = locked(tx, id).await?;
+                let (seal, event) = seal.act(act, &officer.id, reason, caller.now)?;
+                record(tx, caller, &seal, &event).await?;
+                Ok(seal)
+            })
+            .await
+    }
+}
+
+/// The seal, held until the transaction ends.
+pub(super) async fn locked(tx: &mut Tx, id: &SealId) -> Result<Seal, SealError> {
+    rows::lock(tx, id).await?.ok_or_else(|| SealError::Unknown { what: "seal", id: id.to_string() })
+}
+
+/// Writes the seal, its event and its audit entry.
+pub(super) async fn record(tx: &mut Tx, caller: &Caller, seal: &Seal, event: &Event) -> Result<(), SealError> {
+    rows::record(tx, seal, event).await?;
+    let detail = json!({ "state": event.state.name(), "reason": event.reason });
+    audit::append(tx, &caller.entry(event.act.recorded(), &seal.id, detail)).await?;
+    Ok(())
+}
+
+async fn record_application(
+    tx: &mut Tx,
+    caller: &Caller,
+    seal: &Seal,
+    key: Option<&IdempotencyKey>,
+) -> Result<(), SealError> {
+    rows::insert(tx, seal).await?;
+    idempotency::record(tx, key, &seal.id).await?;
+    let detail = json!({ "code": seal.code, "name": seal.wish.name, "owner": seal.wish.owner, "renews": seal.renews });
+    audit::append(tx, &caller.entry("seal.applied", &seal.id, detail)).await?;
+    Ok(())
+}
+
+fn one_renewal_at_a_time(error: SealError) -> SealError {
+    match error {
+        SealError::Store(error) if error.is_conflict() => {
+            Refusal::new("seal/renewal-open", "a renewal of this seal is under way already; decide that one first").into()
+        }
+        other => other,
+    }
+}
+
+/// esID: the region's six digits and its next serial of eight (seal.md §6.4).
+async fn next_code(tx: &mut Tx, region: &str) -> Result<String, SealError> {
+    let serial = registers::next_serial(tx, region).await?;
+    Ok(format!("{region}{serial:08}"))
+}

@@ -1,0 +1,188 @@
+//! Owners, their members, makers.
+
+use super::{SealService, known_owner};
+use crate::{
+    audit,
+    authority::{Ask, SubjectFields, SubjectKey},
+    base::CreditCode,
+    http::idempotency::{self, IdempotencyKey},
+    officer::{Caller, OfficerId, Right},
+    seal::{
+        error::SealError,
+        register::{Maker, MakerId, Owner, OwnerId, OwnerKind, checked_name, checked_vendor},
+        store::register as rows,
+    },
+};
+use serde_json::json;
+use yinxin_pki::sign::SignError;
+
+/// Registers an owner.
+#[derive(Debug, Clone)]
+pub struct RegisterOwner {
+    /// Its full name.
+    pub name: String,
+    /// Its credit code, checked by rule here.
+    pub credit_code: String,
+    /// What it is.
+    pub kind: OwnerKind,
+}
+
+/// Registers a maker; the authority issues its certificate.
+#[derive(Debug, Clone)]
+pub struct RegisterMaker {
+    /// Its full name.
+    pub name: String,
+    /// Its mark (Vid).
+    pub vendor: String,
+}
+
+impl SealService {
+    /// Registers an owner of seals. A code that is registered already is refused.
+    pub async fn register_owner(
+        &self,
+        caller: &Caller,
+        command: RegisterOwner,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Owner, SealError> {
+        let officer = caller.officer(Right::OwnerRegister)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            let id = OwnerId::from_row(id.to_owned());
+            return self.0.store.read(async |rx| known_owner(rx, &id).await).await;
+        }
+        let owner = Owner {
+            id: OwnerId::fresh(caller.now, &*self.0.entropy),
+            name: checked_name("owner", &command.name)?,
+            credit_code: CreditCode::parse(&command.credit_code)?,
+            kind: command.kind,
+            registered_by: officer.id.clone(),
+            registered_at: caller.now,
+        };
+        self.0
+            .store
+            .write(async |tx| {
+                if rows::find_owner_by_code(tx, &owner.credit_code).await?.is_some() {
+                    let says = "an owner with this credit code is registered already";
+                    return Err(crate::base::Refusal::new("owner/exists", says).into());
+                }
+                rows::insert_owner(tx, &owner).await?;
+                idempotency::record(tx, key, &owner.id).await?;
+                rows::add_member(tx, &owner.id, &officer.id, &officer.id, caller.now).await?;
+                let detail = json!({ "name": owner.name, "credit_code": owner.credit_code.as_str() });
+                audit::append(tx, &caller.entry("owner.registered", &owner.id, detail)).await?;
+                Ok::<_, SealError>(())
+            })
+            .await?;
+        Ok(owner)
+    }
+
+    /// Lets an officer act for an owner: stamp with its seals, apply for new ones.
+    pub async fn add_member(&self, caller: &Caller, owner: &OwnerId, member: &OfficerId) -> Result<(), SealError> {
+        let officer = caller.officer(Right::OwnerRegister)?;
+        self.0
+            .store
+            .write(async |tx| {
+                known_owner(tx, owner).await?;
+                super::must_act_for(tx, owner, &officer.id).await?;
+                crate::officer::store::find(tx, member)
+                    .await?
+                    .ok_or_else(|| SealError::Unknown { what: "officer", id: member.to_string() })?;
+                rows::add_member(tx, owner, member, &officer.id, caller.now).await?;
+                audit::append(tx, &caller.entry("owner.member_added", owner, json!({ "officer": member }))).await?;
+                Ok::<_, SealError>(())
+            })
+            .await
+    }
+
+    /// Ends it.
+    pub async fn remove_member(&self, caller: &Caller, owner: &OwnerId, member: &OfficerId) -> Result<(), SealError> {
+        let officer = caller.officer(Right::OwnerRegister)?;
+        self.0
+            .store
+            .write(async |tx| {
+                known_owner(tx, owner).await?;
+                super::must_act_for(tx, owner, &officer.id).await?;
+                if rows::remove_member(tx, owner, member).await? {
+                    let entry = caller.entry("owner.member_removed", owner, json!({ "officer": member }));
+                    audit::append(tx, &entry).await?;
+                }
+                Ok::<_, SealError>(())
+            })
+            .await
+    }
+
+    /// The owner with this id, and who acts for it.
+    pub async fn owner(&self, caller: &Caller, id: &OwnerId) -> Result<(Owner, Vec<String>), SealError> {
+        caller.officer(Right::SealRead)?;
+        self.0
+            .store
+            .read(async |rx| {
+                let owner = known_owner(rx, id).await?;
+                let members = rows::members(rx, id).await?;
+                Ok((owner, members))
+            })
+            .await
+    }
+
+    /// Owners after an id, in order.
+    pub async fn owners(&self, caller: &Caller, after: &str, limit: i64) -> Result<Vec<Owner>, SealError> {
+        caller.officer(Right::SealRead)?;
+        self.0.store.read(async |rx| Ok(rows::owners(rx, after, limit).await?)).await
+    }
+
+    /// Registers a maker of seals: a key is made, the authority issues the certificate that signs seals.
+    pub async fn register_maker(
+        &self,
+        caller: &Caller,
+        command: RegisterMaker,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Maker, SealError> {
+        let officer = caller.officer(Right::MakerRegister)?;
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.known_maker(&MakerId::from_row(id.to_owned())).await;
+        }
+        let maker = Maker {
+            id: MakerId::fresh(caller.now, &*self.0.entropy),
+            name: checked_name("maker", &command.name)?,
+            vendor: checked_vendor(&command.vendor)?,
+            registered_by: officer.id.clone(),
+            registered_at: caller.now,
+        };
+        let ask = Ask {
+            reference: format!("maker/{}", maker.id),
+            subject: SubjectFields::new(&maker.name)?,
+            key: SubjectKey::Fresh,
+        };
+        let issued = self.0.authority.issue_maker(&super::act(caller), &ask).await?;
+        let key_id = issued.key.ok_or(SealError::Sign(SignError::Fault))?;
+        let row = rows::MakerRow {
+            maker,
+            key_id: key_id.as_str().to_owned(),
+            cert: issued.cert.der().to_vec(),
+        };
+        self.0
+            .store
+            .write(async |tx| {
+                rows::insert_maker(tx, &row).await?;
+                idempotency::record(tx, key, &row.maker.id).await?;
+                let detail = json!({ "name": row.maker.name, "vendor": row.maker.vendor, "certificate": issued.cert.serial_hex() });
+                audit::append(tx, &caller.entry("maker.registered", &row.maker.id, detail)).await?;
+                Ok::<_, SealError>(())
+            })
+            .await?;
+        Ok(row.maker)
+    }
+
+    async fn known_maker(&self, id: &MakerId) -> Result<Maker, SealError> {
+        let found = self.0.store.read(async |rx| Ok::<_, SealError>(rows::find_maker(rx, id).await?)).await?;
+        found.map(|row| row.maker).ok_or_else(|| SealError::Unknown { what: "maker", id: id.to_string() })
+    }
+
+    /// Makers after an id, in order.
+    pub async fn makers(&self, caller: &Caller, after: &str, limit: i64) -> Result<Vec<Maker>, SealError> {
+        if !caller.may(Right::MakerRegister) {
+            caller.officer(Right::SealRead)?;
+        }
+        let found = self.0.store.read(async |rx| Ok::<_, SealError>(rows::makers(rx, after, limit).await?)).await?;
+        Ok(found.into_iter().map(|row| row.maker).collect())
+    }
+}

@@ -1,0 +1,370 @@
+//! Stamping a PDF: prepare, intend and commit, sign, check our own product, record, hand out.
+
+use super::{Chain, SealService, making::signer_reference, must_act_for};
+use crate::{
+    audit,
+    authority::CertState,
+    base::{Refusal, Timestamp},
+    document::{
+        appearance::Appearance,
+        pdf::{self, Digests, Prepared, SignatureKind, StampNames},
+        png,
+    },
+    http::idempotency::{self, IdempotencyKey},
+    keys::ToSign,
+    officer::{Caller, OfficerId, Right},
+    seal::{
+        error::SealError,
+        nouns::Seal,
+        stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp},
+        store::{
+            life::{self as rows, Tools},
+            stamps::{self, Search},
+        },
+    },
+};
+use axum::body::Bytes;
+use serde_json::json;
+use yinxin_pki::{
+    sign::PublicKey,
+    ses::{PreparedStamp, StampDraft},
+    x509::Cert,
+};
+
+/// Octets that a stamp needs beside the seal, the certificate and a token: signature, times, names.
+const FRAME_BYTES: usize = 1024;
+/// Octets kept for a time-stamp token with its certificate.
+const TOKEN_BYTES: usize = 4096;
+
+/// A stamped document.
+#[derive(Debug)]
+pub struct Stamped {
+    /// Its line in the register of use.
+    pub record: StampRecord,
+    /// The stamped file: the document as it came, and the increment behind it.
+    pub file: Vec<u8>,
+}
+
+/// Seal, tools and picture, loaded together.
+struct Loaded {
+    seal: Seal,
+    tools: Tools,
+}
+
+/// A document ready to be signed, and what is known of it.
+struct Ready {
+    prepared: Prepared,
+    digests: Digests,
+    document_bytes: usize,
+}
+
+impl SealService {
+    /// Stamps a PDF. Nothing leaves that our own check, profile `strict`, does not pass.
+    pub async fn stamp_pdf(
+        &self,
+        caller: &Caller,
+        request: StampRequest,
+        document: Bytes,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Stamped, SealError> {
+        let officer = caller.officer(Right::Stamp)?.id.clone();
+        if let Some(id) = IdempotencyKey::earlier_of(key) {
+            return self.stamped_before(&StampId::from_row(id.to_owned()), &document).await;
+        }
+        let request = request.checked()?;
+        let loaded = match self.load(caller, &officer, &request).await {
+            Ok(loaded) => self.certified(caller, &loaded).await.map(|()| loaded),
+            Err(error) => Err(error),
+        };
+        let loaded = match loaded {
+            Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
+            other => other?,
+        };
+        let ready = prepare(&loaded, &request, document, caller.now).await?;
+        let record = self.intend(caller, &officer, &loaded.seal, &request, &ready).await?;
+        match self.finish(caller, &loaded, &request, ready).await {
+            Ok((file, increment_at, product_sm3)) => {
+                let record = self.settle(caller, record, &file[increment_at..], product_sm3, key).await?;
+                Ok(Stamped { record, file })
+            }
+            Err(error) => {
+                self.give_up(caller, &record, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The file of a stamp that was made before, from the document that is sent again: for a repeated request.
+    async fn stamped_before(&self, id: &StampId, document: &[u8]) -> Result<Stamped, SealError> {
+        let (record, increment) = self
+            .0
+            .store
+            .read(async |rx| {
+                let record = stamps::find(rx, id).await?;
+                let record = record.ok_or_else(|| SealError::Unknown { what: "stamp", id: id.to_string() })?;
+                Ok::<_, SealError>((record, stamps::increment(rx, id).await?))
+            })
+            .await?;
+        let Some(increment) = increment else {
+            let says = "this request was answered before and its file is no longer kept; send it with a new key";
+            return Err(Refusal::new("idempotency/answer-gone", says).into());
+        };
+        Ok(Stamped { record, file: [document, &increment].concat() })
+    }
+
+    /// A line of the register of use.
+    pub async fn stamp(&self, caller: &Caller, id: &StampId) -> Result<StampRecord, SealError> {
+        caller.officer(Right::StampRead)?;
+        let found = self.0.store.read(async |rx| Ok::<_, SealError>(stamps::find(rx, id).await?)).await?;
+        found.ok_or_else(|| SealError::Unknown { what: "stamp", id: id.to_string() })
+    }
+
+    /// Lines of the register of use that fit a search.
+    pub async fn stamps(&self, caller: &Caller, search: &Search) -> Result<Vec<StampRecord>, SealError> {
+        caller.officer(Right::StampRead)?;
+        self.0.store.read(async |rx| Ok(stamps::page(rx, search).await?)).await
+    }
+
+    /// Lines of the register of use to be taken away; the export itself is recorded.
+    pub async fn export_stamps(&self, caller: &Caller, search: &Search) -> Result<Vec<StampRecord>, SealError> {
+        caller.officer(Right::StampExport)?;
+        self.0
+            .store
+            .write(async |tx| {
+                let records = stamps::page(tx, search).await?;
+                let detail = json!({ "lines": records.len() });
+                audit::append(tx, &caller.entry("seal.stamps_exported", "stamps", detail)).await?;
+                Ok(records)
+            })
+            .await
+    }
+
+    async fn load(&self, caller: &Caller, officer: &OfficerId, request: &StampRequest) -> Result<Loaded, SealError> {
+        self.0
+            .store
+            .read(async |rx| {
+                let seal = super::known_seal(rx, &request.seal).await?;
+                let acts = must_act_for(rx, &seal.wish.owner, officer).await;
+                if let Err(SealError::Store(error)) = acts {
+                    return Err(error.into());
+                }
+                may_stamp(&seal, acts.is_ok(), caller.now)?;
+                let tools = rows::tools(rx, &seal.id).await?;
+                let tools = tools.ok_or_else(|| Refusal::new("seal/wrong-state", "this seal is not made yet"))?;
+                Ok(Loaded { seal, tools })
+            })
+            .await
+    }
+
+    /// A certificate that is over or revoked stamps no more from that second on (R-SEAL-03).
+    async fn certified(&self, caller: &Caller, loaded: &Loaded) -> Result<(), SealError> {
+        let issued = self.0.authority.find(&signer_reference(&loaded.seal.id)).await?;
+        let issued = issued.ok_or_else(|| Refusal::new("seal/certificate-revoked", "this seal has no certificate"))?;
+        if matches!(issued.state, CertState::Revoked { .. }) {
+            let says = "the certificate that this seal stamps with is revoked; apply for a new seal";
+            return Err(Refusal::new("seal/certificate-revoked", says).into());
+        }
+        if caller.now > issued.cert.not_after() {
+            let says = "the certificate that this seal stamps with has expired; renew the seal";
+            return Err(Refusal::new("seal/certificate-expired", says).into());
+        }
+        Ok(())
+    }
+
+    /// A refusal of a rule is recorded: who tried to stamp with what.
+    async fn refused<T>(&self, caller: &Caller, request: &StampRequest, refusal: Refusal) -> Result<T, SealError> {
+        self.0
+            .store
+            .write(async |tx| {
+                let detail = json!({ "code": refusal.code });
+                audit::append(tx, &caller.entry("seal.stamp_refused", &request.seal, detail)).await?;
+                Ok::<_, SealError>(())
+            })
+            .await?;
+        Err(refusal.into())
+    }
+
+    /// Writes the intent down. The state of the seal is looked at again, under the transaction that commits it.
+    async fn intend(
+        &self,
+        caller: &Caller,
+        officer: &OfficerId,
+        seal: &Seal,
+        request: &StampRequest,
+        ready: &Ready,
+    ) -> Result<StampRecord, SealError> {
+        let um = |mm: f64| (mm * 1000.0).round() as i64;
+        let record = StampRecord {
+            id: StampId::fresh(caller.now, &*self.0.entropy),
+            seal: seal.id.clone(),
+            owner: seal.wish.owner.clone(),
+            officer: officer.clone(),
+            state: StampState::Intended,
+            document_sm3: hex::encode(ready.digests.document),
+            document_bytes: i64::try_from(ready.document_bytes).unwrap_or(i64::MAX),
+            signed_sm3: hex::encode(ready.digests.signed),
+            page: request.placement.page,
+            x_um: um(request.placement.x_mm),
+            y_um: um(request.placement.y_mm),
+            purpose: request.purpose.clone(),
+            time_stamped: request.time_stamp,
+            intended_at: caller.now,
+            settled_at: None,
+            product_sm3: None,
+            failure: None,
+        };
+        self.0
+            .store
+            .write(async |tx| {
+                let now = rows::lock(tx, &seal.id).await?;
+                let now = now.ok_or_else(|| SealError::Unknown { what: "seal", id: seal.id.to_string() })?;
+                may_stamp(&now, true, caller.now)?;
+                stamps::insert(tx, &record).await?;
+                let detail = json!({ "seal": record.seal, "document_sm3": record.document_sm3, "page": record.page });
+                audit::append(tx, &caller.entry("seal.stamp_intended", &record.id, detail)).await?;
+                Ok::<_, SealError>(())
+            })
+            .await?;
+        Ok(record)
+    }
+
+    /// Signs, assembles, embeds and checks. Answers the file, where its increment starts, and its SM3.
+    async fn finish(
+        &self,
+        caller: &Caller,
+        loaded: &Loaded,
+        request: &StampRequest,
+        ready: Ready,
+    ) -> Result<(Vec<u8>, usize, String), SealError> {
+        let draft = StampDraft {
+            seal: &loaded.tools.esl,
+            time: caller.now.whole_seconds(),
+            digest: ready.digests.signed,
+            property: &format!("PDF ByteRange; field {}", ready.prepared.field()),
+            ext_data: &[],
+        };
+        let stamp = draft.prepare()?;
+        let value = self.sign(&loaded.tools.key_id, to_sign(&loaded.tools.cert, &stamp)).await?;
+        let token = match request.time_stamp {
+            true => Some(self.token_over(&value, caller).await?),
+            false => None,
+        };
+        let data = stamp.assemble(&loaded.tools.cert, &value, token.as_deref())?;
+        let (check, chain) = (self.0.check.clone(), self.chain().await?);
+        let at = caller.now;
+        let work = tokio::task::spawn_blocking(move || embed(ready, &data, &*check, &chain, at));
+        work.await.map_err(|_| SealError::Withheld { says: "the check ended early".into() })?
+    }
+
+    async fn settle(
+        &self,
+        caller: &Caller,
+        record: StampRecord,
+        increment: &[u8],
+        product_sm3: String,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<StampRecord, SealError> {
+        self.0
+            .store
+            .write(async |tx| {
+                if !stamps::settle(tx, &record.id, Ok(&product_sm3), caller.now).await? {
+                    let says = "the stamp took too long and was closed; nothing was handed out; try again";
+                    return Err(Refusal::new("stamp/closed", says).into());
+                }
+                idempotency::record(tx, key, &record.id).await?;
+                if key.is_some() {
+                    stamps::keep_increment(tx, &record.id, increment, caller.now).await?;
+                }
+                let detail = json!({ "seal": record.seal, "product_sm3": product_sm3 });
+                audit::append(tx, &caller.entry("seal.stamped", &record.id, detail)).await?;
+                Ok::<_, SealError>(())
+            })
+            .await?;
+        Ok(StampRecord {
+            state: StampState::Done,
+            settled_at: Some(caller.now),
+            product_sm3: Some(product_sm3),
+            ..record
+        })
+    }
+
+    /// Settles an intent as failed. Should that fail too, the sweeper closes it.
+    async fn give_up(&self, caller: &Caller, record: &StampRecord, error: &SealError) {
+        let outcome = self
+            .0
+            .store
+            .write(async |tx| {
+                stamps::settle(tx, &record.id, Err(error.code()), caller.now).await?;
+                let detail = json!({ "seal": record.seal, "code": error.code() });
+                audit::append(tx, &caller.entry("seal.stamp_failed", &record.id, detail)).await?;
+                Ok::<_, SealError>(())
+            })
+            .await;
+        if let Err(second) = outcome {
+            tracing::warn!(stamp = %record.id, code = second.code(), "a failed stamp could not be settled; the sweeper will");
+        }
+    }
+}
+
+/// e of the stamp: the signer may be a device, which takes no more than that.
+fn to_sign(cert: &[u8], stamp: &PreparedStamp) -> ToSign {
+    match Cert::parse(cert).ok().and_then(|cert| cert.public_key().cloned()) {
+        Some(PublicKey::Sm2(key)) => ToSign::Sm2Digest(key.digest(stamp.to_be_signed())),
+        _ => ToSign::Message(stamp.to_be_signed().to_vec()),
+    }
+}
+
+/// Opens the document, finds the place, and digests: work for a thread that may be busy.
+async fn prepare(
+    loaded: &Loaded,
+    request: &StampRequest,
+    document: Bytes,
+    now: Timestamp,
+) -> Result<Ready, SealError> {
+    let look = &loaded.seal.wish.look;
+    let appearance = png::appearance(&look.png, look.width_mm * 1000, look.height_mm * 1000, &png::Limits::default())
+        .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+    let names = StampNames {
+        kind: SignatureKind::SesSeal,
+        reason: request.purpose.clone(),
+        location: None,
+        signed_at: pdf_date(now),
+    };
+    let tools = &loaded.tools;
+    let room = tools.esl.len() + tools.cert.len() + FRAME_BYTES + if request.time_stamp { TOKEN_BYTES } else { 0 };
+    let placement = request.placement;
+    let work = tokio::task::spawn_blocking(move || ready(&document, &placement, &appearance, &names, room));
+    Ok(work.await.map_err(|_| SealError::Withheld { says: "preparing ended early".into() })??)
+}
+
+fn ready(
+    document: &[u8],
+    placement: &pdf::Placement,
+    appearance: &Appearance,
+    names: &StampNames,
+    room: usize,
+) -> Result<Ready, pdf::PdfError> {
+    let prepared = pdf::open(document, &pdf::Limits::default())?.prepare(placement, appearance, names, room)?;
+    let digests = prepared.digests();
+    Ok(Ready { prepared, digests, document_bytes: document.len() })
+}
+
+fn embed(
+    ready: Ready,
+    data: &[u8],
+    check: &dyn super::ProductCheck,
+    chain: &Chain,
+    at: Timestamp,
+) -> Result<(Vec<u8>, usize, String), SealError> {
+    let (digests, increment_at) = (ready.digests.clone(), ready.document_bytes);
+    let product = ready.prepared.embed(data)?;
+    check.stamped_pdf(&product, &digests.signed, chain, at).map_err(|says| SealError::Withheld { says })?;
+    let sm3 = hex::encode(digests.product(&product));
+    Ok((product, increment_at, sm3))
+}
+
+/// `D:20261120183000+08'00'` (ISO 32000-2, 7.9.4), Beijing time.
+fn pdf_date(at: Timestamp) -> String {
+    let digits: String = at.beijing().chars().filter(char::is_ascii_digit).collect();
+    format!("D:{digits}+08'00'")
+}

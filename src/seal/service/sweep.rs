@@ -1,0 +1,41 @@
+//! What a crash left behind is closed: stamps that were intended and never ended, seals whose making never ended.
+
+use super::SealService;
+use crate::{
+    audit,
+    officer::Caller,
+    seal::{
+        error::SealError,
+        store::{life, stamps},
+    },
+};
+use serde_json::json;
+
+/// An intent older than this is nobody's any more: longer than any request may take.
+const OPEN_FOR_MS: i64 = 120_000;
+/// How long what a stamp appended is kept for a repeated request.
+const INCREMENT_KEPT_MS: i64 = 86_400_000;
+
+impl SealService {
+    /// Closes what never ended. Safe to run at any time, on any node; called at start and every minute.
+    pub async fn sweep(&self, caller: &Caller) -> Result<(), SealError> {
+        let before = caller.now.plus_ms(-OPEN_FOR_MS);
+        self.0
+            .store
+            .write(async |tx| {
+                let closed = stamps::close_open(tx, before, caller.now).await?;
+                if closed > 0 {
+                    let entry = caller.entry("seal.stamps_abandoned", "stamps", json!({ "count": closed }));
+                    audit::append(tx, &entry).await?;
+                }
+                stamps::drop_increments(tx, caller.now.plus_ms(-INCREMENT_KEPT_MS)).await?;
+                Ok::<_, SealError>(())
+            })
+            .await?;
+        let making = self.0.store.read(async |rx| Ok::<_, SealError>(life::making_since(rx, before).await?)).await?;
+        for seal in making {
+            self.abandon_making(caller, &seal.id, "the service stopped while it was made").await?;
+        }
+        Ok(())
+    }
+}
