@@ -10,6 +10,7 @@
 //! | 2 | `store`, `keys`, `document`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
+pub mod app;
 pub mod audit;
 pub mod authority;
 pub mod base;

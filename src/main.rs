@@ -1,3 +1,7 @@
 //! The `yinxin` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    yinxin::cli::run(std::env::args_os())
+}

@@ -1,37 +1,135 @@
-//! What the public addresses of the authority answer, without a word of HTTP but the media types. Routes are wired above.
+//! What the authority answers the world: time stamps, certificates, the revocation list; and revocation, for those who may.
 
-use super::{Authority, AuthorityError};
-use crate::base::Timestamp;
-
-pub use yinxin_pki::tsp::REQUEST_LIMIT_BYTES as TIME_STAMP_REQUEST_LIMIT_BYTES;
+use super::{Act, Authority, AuthorityError};
+use crate::{
+    http::{
+        Access, Gives, JsonBody, Operation, Problem, Route, Shape, Takes, extract,
+        shape::{object, one_of},
+    },
+    officer::{Caller, Right},
+};
+use axum::{
+    extract::{Path, Request, State},
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Deserialize;
+use yinxin_pki::{tsp::REQUEST_LIMIT_BYTES, x509::Reason};
 
 /// Media type of a request for a time stamp (RFC 3161 3.4).
-pub const TIME_STAMP_QUERY: &str = "application/timestamp-query";
+const TIME_STAMP_QUERY: &str = "application/timestamp-query";
 /// Media type of its answer.
-pub const TIME_STAMP_REPLY: &str = "application/timestamp-reply";
+const TIME_STAMP_REPLY: &str = "application/timestamp-reply";
 /// Media type of a revocation list (RFC 2585 4).
-pub const CRL: &str = "application/pkix-crl";
+const CRL: &str = "application/pkix-crl";
 /// Media type of one certificate (RFC 2585 4).
-pub const CERT: &str = "application/pkix-cert";
+const CERT: &str = "application/pkix-cert";
 /// Media type of several, as PEM text (RFC 8555 9.1).
-pub const CERT_CHAIN: &str = "application/pem-certificate-chain";
+const CERT_CHAIN: &str = "application/pem-certificate-chain";
+/// Time stamps a minute for one address; an officer's key lifts nothing here, agencies have their own authorities.
+const STAMPS_PER_MINUTE: u32 = 600;
 
-/// `POST` of a TimeStampReq: always a TimeStampResp, always 200.
-pub async fn time_stamp(authority: &Authority, body: &[u8], now: Timestamp) -> Vec<u8> {
-    authority.time_stamp(body, now).await
+/// Reasons that a revocation may have (RFC 5280 5.3.1).
+const REASONS: [Reason; 6] = [
+    Reason::Unspecified,
+    Reason::KeyCompromise,
+    Reason::AffiliationChanged,
+    Reason::Superseded,
+    Reason::CessationOfOperation,
+    Reason::PrivilegeWithdrawn,
+];
+
+static REVOCATION: Shape = Shape {
+    name: "Revocation",
+    json: || object(&[("reason", one_of(REASONS.map(Reason::name)))], &[]),
+    parts: &[],
+};
+
+/// All routes of this room.
+pub fn routes(authority: &Authority) -> Vec<Route> {
+    vec![
+        Operation::post(Access::Public { per_minute: Some(STAMPS_PER_MINUTE) }, "/tsa", "timeStamp", "Answers a TimeStampReq (RFC 3161, SM3) with a TimeStampResp.")
+            .body(Takes::Bytes(TIME_STAMP_QUERY), REQUEST_LIMIT_BYTES)
+            .gives(200, Gives::Bytes(TIME_STAMP_REPLY))
+            .handled_by(authority.clone(), time_stamp),
+        Operation::get(Access::PUBLIC, "/pki/root.cer", "readRoot", "The root certificate: the anchor that verifiers trust.")
+            .gives(200, Gives::Bytes(CERT))
+            .problems(&["authority/not-ready"])
+            .handled_by(authority.clone(), root),
+        Operation::get(Access::PUBLIC, "/pki/issuing.cer", "readIssuing", "The certificate of the issuing authority.")
+            .gives(200, Gives::Bytes(CERT))
+            .problems(&["authority/not-ready"])
+            .handled_by(authority.clone(), issuing),
+        Operation::get(Access::PUBLIC, "/pki/chain.pem", "readChain", "The issuing authority and the root, as PEM.")
+            .gives(200, Gives::Bytes(CERT_CHAIN))
+            .problems(&["authority/not-ready"])
+            .handled_by(authority.clone(), chain),
+        Operation::get(Access::PUBLIC, "/pki/ca.crl", "readRevocationList", "The issuing authority's revocation list.")
+            .gives(200, Gives::Bytes(CRL))
+            .problems(&["authority/not-ready", "keys/busy"])
+            .handled_by(authority.clone(), crl),
+        Operation::post(Access::Right(Right::KeyManage), "/api/v1/certificates/{serial}/revocation", "revokeCertificate", "Revokes a certificate by its serial number (hex); final.")
+            .json(&REVOCATION)
+            .gives(204, Gives::Nothing)
+            .problems(&["authority/unknown", "authority/wrong-state", "authority/not-revocable", "authority/reason"])
+            .handled_by(authority.clone(), revoke),
+    ]
 }
 
-/// `GET` of the revocation list: DER.
-pub async fn crl(authority: &Authority, now: Timestamp) -> Result<Vec<u8>, AuthorityError> {
-    authority.crl(now).await.map(|crl| crl.der().to_vec())
+async fn time_stamp(
+    State(authority): State<Authority>,
+    caller: Caller,
+    request: Request,
+) -> Result<impl IntoResponse, Problem> {
+    let body = extract::read(request).await?;
+    Ok(([(header::CONTENT_TYPE, TIME_STAMP_REPLY)], authority.time_stamp(&body, caller.now).await))
 }
 
-/// `GET` of the root: DER.
-pub async fn root(authority: &Authority) -> Result<Vec<u8>, AuthorityError> {
-    authority.root().await.map(|cert| cert.der().to_vec())
+async fn root(State(authority): State<Authority>) -> Result<impl IntoResponse, Problem> {
+    Ok(([(header::CONTENT_TYPE, CERT)], authority.root().await?.der().to_vec()))
 }
 
-/// `GET` of the certificates above every issued one: PEM, the issuing authority first, the root last.
-pub async fn chain(authority: &Authority) -> Result<String, AuthorityError> {
-    Ok(authority.chain().await?.iter().map(|cert| cert.to_pem()).collect())
+async fn issuing(State(authority): State<Authority>) -> Result<impl IntoResponse, Problem> {
+    let chain = authority.chain().await?;
+    let first = chain.first().ok_or_else(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, CERT)], first.der().to_vec()))
+}
+
+async fn chain(State(authority): State<Authority>) -> Result<impl IntoResponse, Problem> {
+    let text: String = authority.chain().await?.iter().map(|cert| cert.to_pem()).collect();
+    Ok(([(header::CONTENT_TYPE, CERT_CHAIN)], text))
+}
+
+async fn crl(State(authority): State<Authority>, caller: Caller) -> Result<impl IntoResponse, Problem> {
+    Ok(([(header::CONTENT_TYPE, CRL)], authority.crl(caller.now).await?.der().to_vec()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revocation {
+    reason: String,
+}
+
+async fn revoke(
+    State(authority): State<Authority>,
+    caller: Caller,
+    Path(serial): Path<String>,
+    JsonBody(body): JsonBody<Revocation>,
+) -> Result<StatusCode, Problem> {
+    caller.officer(Right::KeyManage)?;
+    let reason = REASONS.into_iter().find(|reason| reason.name() == body.reason);
+    let reason = reason.ok_or_else(|| Problem::new("request/invalid", "there is no such reason for a revocation"))?;
+    let act = Act { actor: caller.actor_name(), request: &caller.request, now: caller.now };
+    authority.revoke(&act, &serial.to_ascii_lowercase(), reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<AuthorityError> for Problem {
+    fn from(error: AuthorityError) -> Self {
+        let problem = Self::new(error.code(), error.to_string());
+        if problem.status().is_server_error() {
+            tracing::warn!(code = error.code(), %error, "the authority could not answer");
+        }
+        problem
+    }
 }

@@ -5,14 +5,12 @@
 
 mod error;
 pub mod http;
-mod listing;
 mod paper;
 mod role;
 mod service;
 mod settings;
 mod store;
 mod subject;
-mod time_stamp;
 
 pub use error::AuthorityError;
 pub use role::{CertId, CertState, Role};

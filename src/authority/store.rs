@@ -26,11 +26,12 @@ const FIND_BY_ID: Statement = Statement::portable(
      cert, revoked_at_ms, reason FROM authority_cert WHERE id = $1",
 );
 
-/// Those that a crash left behind, oldest first.
+/// Those that a crash left behind, newest first: old ones that can't be completed hold up nothing.
 const INTENDED: Statement = Statement::portable(
     "authority.intended",
     "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
-     cert, revoked_at_ms, reason FROM authority_cert WHERE state = 'intended' ORDER BY intended_at_ms, id LIMIT 100",
+     cert, revoked_at_ms, reason FROM authority_cert WHERE state = 'intended' \
+     ORDER BY intended_at_ms DESC, id LIMIT 100",
 );
 
 const INSERT: Statement = Statement::portable(

@@ -70,6 +70,7 @@ impl SqliteEngine {
             .await;
         let mut writer = writer.map_err(|error| StoreError::of("open", error))?;
         demand_durability(&mut writer).await?;
+        write_log_home(&mut writer).await?;
         let mut tx = Tx::new(Conn::Sqlite(writer), node.clone());
         migrations::apply(&mut tx, now).await?;
         let readers = SqlitePoolOptions::new()
@@ -102,7 +103,7 @@ impl SqliteEngine {
     }
 
     pub(super) async fn close(&self) {
-        self.readers.close().await;
+        let _ = timeout(self.wait, self.readers.close()).await;
         let mut seat = self.shared.seat.lock().await;
         seat.flush().await;
         seat.halted = true;
@@ -270,12 +271,12 @@ impl Seat {
                     sender.send(Ok(())).ok();
                 }
             }
+            Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost).await,
             Err(error) => {
-                if !commit_may_go_on(&error) {
-                    self.halted = true;
-                    tracing::error!(%error, "a commit failed; no more writes until this process is started again");
-                }
-                self.fail_group(&StoreError::Lost).await;
+                tracing::error!(%error, "a commit failed; no more writes until this process is started again");
+                self.halted = true;
+                // Its pages may lie whole in the log, and be found there at the next start.
+                self.fail_group(&StoreError::Unknown).await;
             }
         }
     }
@@ -321,6 +322,18 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
         .map_err(|error| file(path, error))
 }
 
+/// Writes what the log holds into the file and empties the log. If an earlier process stopped at a failed sync, the
+/// kernel may show pages of the log that the disk doesn't have, and won't write them again: new commits behind them
+/// would be lost in a power cut. Now they are written anew, or this fails.
+async fn write_log_home(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(conn).await;
+    let busy = row.and_then(|row| row.try_get::<i64, _>(0)).map_err(|error| StoreError::of("open", error))?;
+    match busy {
+        0 => Ok(()),
+        _ => Err(OpenError::Store(StoreError::Busy)),
+    }
+}
+
 /// Reads back what was asked for: a file system without shared memory falls back to another journal in silence.
 async fn demand_durability(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     for (pragma, wanted) in
@@ -338,4 +351,30 @@ async fn demand_durability(conn: &mut SqliteConnection) -> Result<(), OpenError>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_would_lose_commits_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = SqliteConnectOptions::new()
+            .filename(folder.path().join("x.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true);
+        let says = async |options: SqliteConnectOptions| {
+            let mut conn = options.connect().await.unwrap();
+            demand_durability(&mut conn).await.map_err(|error| error.to_string())
+        };
+        assert_eq!(says(good.clone()).await, Ok(()));
+        let normal = says(good.clone().synchronous(SqliteSynchronous::Normal)).await.unwrap_err();
+        assert!(normal.ends_with("PRAGMA synchronous is 1, and must be 2"), "{normal}");
+        assert!(says(good.clone().synchronous(SqliteSynchronous::Off)).await.is_err());
+        assert!(says(good.clone().foreign_keys(false)).await.is_err());
+        assert!(says(good.journal_mode(SqliteJournalMode::Delete)).await.is_err());
+    }
 }

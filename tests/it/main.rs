@@ -1,6 +1,8 @@
 //! The one integration binary: a file per story.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails shall stop where it fails")]
 
 mod audit;
+mod authority;
 mod house;
 mod http;
 mod job;

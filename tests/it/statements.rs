@@ -1,7 +1,7 @@
 //! Every statement of every room is understood by both engines.
 
 use crate::support::databases::for_each_engine;
-use yinxin::{audit, authority, http, job, keys, officer, store};
+use yinxin::{audit, authority, http, job, keys, officer, seal, store};
 
 /// Each room with SQL, and its statements.
 const ROOMS: &[(&str, &[&store::Statement])] = &[
@@ -10,6 +10,9 @@ const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("job", job::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("authority", authority::STATEMENTS),
+    ("seal", seal::store::register::STATEMENTS),
+    ("seal", seal::store::life::STATEMENTS),
+    ("seal", seal::store::stamps::STATEMENTS),
     ("officer", officer::store::STATEMENTS),
     ("http", http::health::STATEMENTS),
     ("idempotency", http::idempotency::store::STATEMENTS),

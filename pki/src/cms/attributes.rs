@@ -83,7 +83,8 @@ impl<'a> Attributes<'a> {
 
 /// signatureTimeStampToken among unsigned attributes, `None` where there is none. Of several, the first counts.
 pub(super) fn time_stamp<'a>(element: &Tlv<'a>) -> Result<Option<&'a [u8]>, CmsError> {
-    let found = list(element, "unsignedAttrs")?.into_iter().find(|entry| entry.id == oid::SIGNATURE_TIME_STAMP);
+    let found =
+        list(element, "unsignedAttrs")?.into_iter().find(|entry| entry.id == oid::SIGNATURE_TIME_STAMP);
     let Some(mut entry) = found else { return Ok(None) };
     let token = entry.values.read(tag::SEQUENCE).map_err(CmsError::at("signatureTimeStampToken"))?;
     Ok(Some(token.raw))

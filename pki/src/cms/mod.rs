@@ -3,6 +3,7 @@
 //! Exactly one signer is read. Attributes are checked as they were encoded, with the tag of a SET in place of `[0]`.
 
 mod attributes;
+mod ber;
 pub mod make;
 mod read;
 
@@ -12,12 +13,18 @@ pub(crate) use read::algorithm_id;
 pub use read::{SignedData, SignerId, SignerInfo};
 
 use crate::der::DerError;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// The longest signed data that is read, in bytes.
 pub const LIMIT_BYTES: usize = 16 << 20;
 /// The most certificates, revocation lists or attributes that are read in one.
 pub const LIMIT_ENTRIES: usize = 256;
+
+/// The same in definite lengths, for [`SignedData::parse`], where a signer wrote indefinite ones. Zeros behind such data (the
+/// padding of a PDF's `/Contents`, whose end nothing else tells) are dropped. Anything else comes back as it is.
+pub fn definite(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.len() > LIMIT_BYTES { Cow::Borrowed(bytes) } else { ber::definite(bytes) }
+}
 
 /// Why bytes are not signed data that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -112,14 +112,18 @@ fn read_signed_data<'a>(raw: &'a [u8], gm: bool, mut fields: Reader<'a>) -> Resu
     let mut oddities = Vec::new();
     let signer = one_signer(&signer_infos, &mut oddities)?;
     if !lists(&digests, &signer.digest_algorithm)? {
-        oddities.push(Finding::new("lenient/digest-list", "The signer's digest algorithm is not listed in front."));
+        oddities.push(Finding::new(
+            "lenient/digest-list",
+            "The signer's digest algorithm is not listed in front.",
+        ));
     }
     let expected = expected_version(&content_type, &signer);
     if !matches!(version, 1 | 3 | 4 | 5) {
         return Err(at("version")(DerError::Content { what: "CMSVersion" }));
     }
     if version != expected {
-        let says = format!("The signed data carry version {version} though their content asks for {expected}.");
+        let says =
+            format!("The signed data carry version {version} though their content asks for {expected}.");
         oddities.push(Finding::new("lenient/version", says));
     }
     Ok(SignedData { raw, gm, version, content_type, content, certificates, crls, signer, oddities })
@@ -147,7 +151,9 @@ fn content<'a>(fields: &mut Reader<'a>) -> Result<Option<&'a [u8]>, CmsError> {
 /// `[number] IMPLICIT SET OF`: only plain certificates and lists (SEQUENCE) are taken out; other choices are passed over.
 fn bag<'a>(fields: &mut Reader<'a>, number: u8, list: &'static str) -> Result<Vec<&'a [u8]>, CmsError> {
     let mut found = Vec::new();
-    let Some(set) = fields.optional(tag::context(number)).map_err(CmsError::at(list))? else { return Ok(found) };
+    let Some(set) = fields.optional(tag::context(number)).map_err(CmsError::at(list))? else {
+        return Ok(found);
+    };
     let mut entries = set.reader();
     while !entries.is_empty() {
         if found.len() == LIMIT_ENTRIES {
@@ -224,7 +230,8 @@ fn signer_info<'a>(mut fields: Reader<'a>, oddities: &mut Vec<Finding>) -> Resul
     if signature_algorithm.reader().oid().is_ok_and(|id| gm_algorithm(&id))
         && signature_algorithm.content.ends_with(&[tag::NULL, 0])
     {
-        oddities.push(Finding::new("lenient/null-parameters", "NULL parameters stand beside an SM2 algorithm."));
+        oddities
+            .push(Finding::new("lenient/null-parameters", "NULL parameters stand beside an SM2 algorithm."));
     }
     let signature = fields.octets().map_err(at("signature"))?;
     let unsigned = fields.optional(tag::context(1)).map_err(at("unsignedAttrs"))?;

@@ -118,7 +118,8 @@ pub(super) fn ses_signature(
         trial.fail(format!("{prefix}algorithm"), format!("The algorithm {algorithm} is not SM2 with SM3."));
     }
     let Some(cert) = cert else {
-        trial.fail(format!("{prefix}certificate-unreadable"), "The certificate to check with cannot be read.");
+        trial
+            .fail(format!("{prefix}certificate-unreadable"), "The certificate to check with cannot be read.");
         return;
     };
     let Some(PublicKey::Sm2(key)) = cert.public_key() else {

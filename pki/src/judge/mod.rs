@@ -5,8 +5,9 @@
 
 mod chain;
 mod clause;
-mod signed;
+mod proof;
 mod seal;
+mod signed;
 mod stamp;
 mod stranger;
 mod token;

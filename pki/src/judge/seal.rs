@@ -44,7 +44,12 @@ pub(super) fn judge(bytes: &[u8], question: &Question<'_>) -> SignatureReport {
 }
 
 /// Check 8 of a bare seal: only version 5 has a token of its own.
-fn own_time_stamp(seal: &Seal<'_>, rule: &'static str, report: &mut SignatureReport, question: &Question<'_>) {
+fn own_time_stamp(
+    seal: &Seal<'_>,
+    rule: &'static str,
+    report: &mut SignatureReport,
+    question: &Question<'_>,
+) {
     let mut trial = Trial::new(question.profile);
     match (seal.time_stamp, seal.version) {
         (Some(token), _) => {
@@ -67,11 +72,8 @@ fn time_stamp(
     trial: &mut Trial,
     question: &Question<'_>,
 ) -> Option<Timestamp> {
-    let stamped = Stamped {
-        tolerance_ms: 0,
-        prefix,
-        ..Stamped::signature(seal.signature, Some(seal.created), true)
-    };
+    let stamped =
+        Stamped { tolerance_ms: 0, prefix, ..Stamped::signature(seal.signature, Some(seal.created), true) };
     stamped.check(token, trial, question)
 }
 
@@ -90,13 +92,7 @@ pub(super) fn check_embedded(
 }
 
 /// The seal as of `at`: the maker's signature and certificate, the period, the status.
-fn check(
-    seal: &Seal<'_>,
-    maker: Option<&Cert>,
-    at: Timestamp,
-    trial: &mut Trial,
-    question: &Question<'_>,
-) {
+fn check(seal: &Seal<'_>, maker: Option<&Cert>, at: Timestamp, trial: &mut Trial, question: &Question<'_>) {
     let signed = (seal.to_be_signed(), seal.signature);
     chain::ses_signature(trial, "seal/maker-signature-", maker, &seal.algorithm, signed);
     maker_certificate(seal, maker, at, trial, question);
@@ -136,7 +132,10 @@ fn maker_certificate(
     };
     leaf.check(trial, question);
     if let Some(maker) = maker.filter(|maker| seal.version == Version::V5 && at > maker.not_after()) {
-        let says = format!("The seal maker's certificate expired at {}, after the seal was made.", maker.not_after());
+        let says = format!(
+            "The seal maker's certificate expired at {}, after the seal was made.",
+            maker.not_after()
+        );
         trial.find("seal/maker-expired-later", says);
     }
 }

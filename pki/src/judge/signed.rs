@@ -1,53 +1,27 @@
-//! Signed data: the signature of one signer over content or attributes, and the document it is meant for.
+//! Signed data over a document, by one signer.
 
 use super::{
     Question,
-    chain::{self, Leaf, RevokedAt},
+    chain::{Leaf, RevokedAt},
     clause,
+    proof::{Content, Proof, certificates, signature, signer},
     token::Stamped,
     trial::Trial,
 };
 use crate::{
-    cms::{Attributes, SignedData, SignerId},
-    der::{Reader, tag},
-    oid,
+    cms::{self, Attributes, SignedData},
     report::{CheckId, Finding, SignatureKind, SignatureReport, SigningTime, TimeSource},
-    sign::{self, Algorithm, PublicKey, VerifyError},
+    sign::Algorithm,
     sm3,
     time::Timestamp,
     x509::{Cert, path::Purpose},
 };
 use std::borrow::Cow;
 
-/// What a signature without attributes covers.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Content<'a> {
-    /// In one piece.
-    Whole(&'a [u8]),
-    /// One after the other.
-    Parts(&'a [&'a [u8]]),
-}
-
-/// The certificates that came along; what cannot be read is passed over.
-pub(super) fn certificates(signed: &SignedData<'_>) -> Vec<Cert> {
-    signed.certificates.iter().filter_map(|der| Cert::parse(der).ok()).collect()
-}
-
-/// The signer's certificate: from those that came along, else from those at hand.
-pub(super) fn signer(signed: &SignedData<'_>, bag: &[Cert], question: &Question<'_>) -> Option<Cert> {
-    let named = |cert: &&Cert| match signed.signer.id {
-        SignerId::IssuerAndSerial { issuer, serial } => {
-            cert.issuer().der() == issuer && cert.serial() == serial
-        }
-        SignerId::KeyId(id) => cert.subject_key_id() == Some(id),
-    };
-    let at_hand = question.material.intermediates.iter().chain(question.material.anchors);
-    bag.iter().chain(at_hand).find(named).cloned()
-}
-
 /// Judges signed data over the parts of a document.
 pub(super) fn judge(bytes: &[u8], parts: &[&[u8]], question: &Question<'_>) -> SignatureReport {
-    let signed = match SignedData::parse(bytes) {
+    let definite = cms::definite(bytes);
+    let signed = match SignedData::parse(&definite) {
         Ok(signed) => signed,
         Err(error) => {
             let mut report = SignatureReport::new(SignatureKind::Cms);
@@ -63,13 +37,14 @@ pub(super) fn judge(bytes: &[u8], parts: &[&[u8]], question: &Question<'_>) -> S
     let bag = certificates(&signed);
     let signer = signer(&signed, &bag, question);
     report.signer = signer.as_ref().map(Cert::face);
-    let mut judging = Judging { signed: &signed, signer: signer.as_ref(), bag: &bag, sm2, question };
-    judging.signature(parts, &mut report);
+    let rewritten = matches!(definite, Cow::Owned(_));
+    let judging = Judging { rewritten, signed: &signed, signer: signer.as_ref(), bag: &bag, sm2, question };
+    let proof = judging.signature(parts, &mut report);
     judging.time(&mut report);
     let at = report.time.map(|time| time.instant);
     let revoked = judging.certificate(at.unwrap_or(question.now()), &mut report);
     judging.signing_time(at, revoked, &mut report);
-    judging.document(parts, &mut report);
+    judging.document(parts, proof, &mut report);
     report
 }
 
@@ -78,6 +53,8 @@ struct Judging<'a> {
     signer: Option<&'a Cert>,
     bag: &'a [Cert],
     sm2: bool,
+    /// Whether lengths were indefinite.
+    rewritten: bool,
     question: &'a Question<'a>,
 }
 
@@ -90,25 +67,34 @@ impl Judging<'_> {
         Trial::new(self.question.profile)
     }
 
-    fn signature(&mut self, parts: &[&[u8]], report: &mut SignatureReport) {
+    fn signature(&self, parts: &[&[u8]], report: &mut SignatureReport) -> Proof {
         let mut trial = self.trial();
+        if self.rewritten {
+            trial.lenient(&Finding::new(
+                "lenient/indefinite-length",
+                "The signed data are in BER, not in DER.",
+            ));
+        }
         let content = self.signed.content.map_or(Content::Parts(parts), Content::Whole);
-        signature(self.signed, self.signer, content, &mut trial, "stamp-signature/");
+        let proof = signature(self.signed, self.signer, content, &mut trial, "stamp-signature/");
         let passed = ("stamp-signature/holds", "The signature holds over what it covers.");
         self.settle(trial, CheckId::StampSignature, passed, report);
+        proof
     }
 
     /// Check 8, and the time of signing: the token's, else signingTime, else what the container claims.
     fn time(&self, report: &mut SignatureReport) {
         let attributes = self.signed.signer.signed.as_ref();
         let claimed = attributes.and_then(|a| a.signing_time).or(self.question.claimed_at);
-        report.time = claimed.map(|instant| SigningTime {
-            instant: instant.whole_seconds(),
-            source: TimeSource::Claimed,
-        });
+        report.time = claimed
+            .map(|instant| SigningTime { instant: instant.whole_seconds(), source: TimeSource::Claimed });
         let mut trial = self.trial();
         let Some(token) = self.signed.signer.time_stamp else {
-            super::stamp::without_time_stamp(report, clause::signed(self.sm2, CheckId::TimeStamp), self.question);
+            super::stamp::without_time_stamp(
+                report,
+                clause::signed(self.sm2, CheckId::TimeStamp),
+                self.question,
+            );
             return;
         };
         let value = self.signed.signer.signature;
@@ -148,15 +134,22 @@ impl Judging<'_> {
     }
 
     /// Check 7: what was signed is this document.
-    fn document(&self, parts: &[&[u8]], report: &mut SignatureReport) {
+    fn document(&self, parts: &[&[u8]], proof: Proof, report: &mut SignatureReport) {
         let mut trial = self.trial();
         if let Some(content) = self.signed.content {
             self.carried(content, parts, &mut trial);
         }
-        if let Some(attributes) = &self.signed.signer.signed {
-            self.digested(attributes, parts, &mut trial);
-        } else if self.signed.content.is_none() && report.checks.outcome(CheckId::StampSignature) != crate::report::Outcome::Passed {
-            trial.fail("document-digest/unproven", "The signature covers the document itself, and does not hold.");
+        match (&self.signed.signer.signed, self.signed.content, proof) {
+            (Some(attributes), ..) => self.digested(attributes, parts, &mut trial),
+            (None, None, Proof::Broken) => {
+                let says = "The signature covers the document itself, and does not hold over it.";
+                trial.fail("document-digest/mismatch", says);
+            }
+            (None, None, Proof::Unknown) => {
+                let says = "The signature covers the document itself, and could not be checked.";
+                trial.undecided("document-digest/unproven", says);
+            }
+            (None, ..) => {}
         }
         let passed = ("document-digest/equal", "What was signed is this document.");
         self.settle(trial, CheckId::DocumentDigest, passed, report);
@@ -180,7 +173,10 @@ impl Judging<'_> {
     fn digested(&self, attributes: &Attributes<'_>, parts: &[&[u8]], trial: &mut Trial) {
         let Some(digest) = self.signed.digest() else {
             let id = &self.signed.signer.digest_algorithm;
-            trial.fail("document-digest/algorithm", format!("The digest algorithm {id} is unknown or too weak."));
+            trial.fail(
+                "document-digest/algorithm",
+                format!("The digest algorithm {id} is unknown or too weak."),
+            );
             return;
         };
         let found = match self.signed.content {
@@ -207,97 +203,16 @@ pub(super) fn within(
     match cert {
         None => trial.undecided("signing-time/no-certificate", "The signer's certificate cannot be read."),
         Some(cert) if at < cert.not_before() || at > cert.not_after() => {
-            let says = format!("The time of signing, {at}, is outside the validity of the signer's certificate.");
+            let says =
+                format!("The time of signing, {at}, is outside the validity of the signer's certificate.");
             trial.fail("signing-time/outside-certificate", says);
         }
         Some(_) => {}
     }
     if let Some(revoked) = revoked.filter(|revoked| *revoked <= at) {
-        trial.fail("signing-time/revoked", format!("The signer's certificate had been revoked at {revoked}."));
+        trial
+            .fail("signing-time/revoked", format!("The signer's certificate had been revoked at {revoked}."));
     }
-}
-
-/// Checks the signature of signed data: oddities, the certificate that was meant, content type, algorithm, value.
-pub(super) fn signature(
-    signed: &SignedData<'_>,
-    signer: Option<&Cert>,
-    content: Content<'_>,
-    trial: &mut Trial,
-    prefix: &str,
-) {
-    trial.all_lenient(&signed.oddities);
-    let message = match &signed.signer.signed {
-        Some(attributes) => {
-            content_type(signed, attributes, trial, prefix);
-            Cow::Owned(attributes.to_be_signed())
-        }
-        None => plain(content, trial, prefix),
-    };
-    let algorithm = signed.algorithm().map_err(|error| trial.fail(format!("{prefix}algorithm"), format!("{error}.")));
-    let Some(cert) = signer else {
-        trial.undecided(format!("{prefix}no-certificate"), "The signer's certificate is not at hand.");
-        return;
-    };
-    let meant = signed.signer.signed.as_ref().and_then(|attributes| attributes.certificate.as_ref());
-    if meant.is_some_and(|meant| !meant.names(cert.der())) {
-        trial.fail(format!("{prefix}certificate"), "The signature names another certificate than the one it carries.");
-    }
-    let Some(key) = cert.public_key() else {
-        trial.fail(format!("{prefix}key"), "The kind of the signer's key is unknown.");
-        return;
-    };
-    let Ok(algorithm) = algorithm else { return };
-    if let Err(error) = value_holds(key, algorithm, &message, signed.signer.signature, trial) {
-        let code = match error {
-            VerifyError::Algorithm(_) => "algorithm",
-            VerifyError::KeyMismatch => "key",
-            VerifyError::Malformed => "malformed",
-            VerifyError::Mismatch => "mismatch",
-        };
-        trial.fail(format!("{prefix}{code}"), format!("The signature: {error}."));
-    }
-}
-
-fn value_holds(
-    key: &PublicKey,
-    algorithm: Algorithm,
-    message: &[u8],
-    value: &[u8],
-    trial: &mut Trial,
-) -> Result<(), VerifyError> {
-    let (PublicKey::Sm2(key), Algorithm::Sm2Sm3) = (key, algorithm) else {
-        return sign::verify(key, algorithm, message, value);
-    };
-    let value = chain::sm2_value(trial, value).ok_or(VerifyError::Malformed)?;
-    key.verify(&key.digest(message), &value).map_err(|_| VerifyError::Mismatch)
-}
-
-/// The attribute contentType must name the content's type (RFC 5652 11.1). One vendor names GM/T 0010's plain data in
-/// one place and RFC 5652's in the other, which mean the same (seal.md §1.6).
-fn content_type(signed: &SignedData<'_>, attributes: &Attributes<'_>, trial: &mut Trial, prefix: &str) {
-    let plain = |id: &oid::Oid| *id == oid::GM_DATA || *id == oid::PKCS7_DATA;
-    if attributes.content_type == signed.content_type {
-        return;
-    }
-    if plain(&attributes.content_type) && plain(&signed.content_type) {
-        let says = "Content and attribute name plain data by different identifiers.";
-        trial.lenient(&Finding::new("lenient/content-type", says));
-    } else {
-        trial.fail(format!("{prefix}content-type"), "The signed content type is not that of the content.");
-    }
-}
-
-/// The message of a signature without attributes. What looks like attributes is refused: it could be those of another
-/// signature, shown as a document.
-fn plain<'a>(content: Content<'a>, trial: &mut Trial, prefix: &str) -> Cow<'a, [u8]> {
-    let message = match content {
-        Content::Whole(bytes) | Content::Parts(&[bytes]) => Cow::Borrowed(bytes),
-        Content::Parts(parts) => Cow::Owned(parts.concat()),
-    };
-    if Reader::whole(&message, tag::SET).is_ok_and(|set| !set.content.is_empty()) {
-        trial.fail(format!("{prefix}ambiguous"), "The content looks like the attributes of another signature.");
-    }
-    message
 }
 
 fn equal(whole: &[u8], parts: &[&[u8]]) -> bool {

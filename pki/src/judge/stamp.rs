@@ -104,9 +104,11 @@ impl Judging<'_> {
         let rule = clause::stamp(self.stamp.version, CheckId::TimeStamp);
         let mut trial = self.trial();
         let time = match (self.stamp.time_stamp, self.stamp.time) {
-            (Some(token), _) => {
-                Stamped::signature(self.stamp.signature, claimed, true).check(token, &mut trial, self.question)
-            }
+            (Some(token), _) => Stamped::signature(self.stamp.signature, claimed, true).check(
+                token,
+                &mut trial,
+                self.question,
+            ),
             (None, TimeInfo::Token(token)) => self.inner_token(token, &mut trial),
             (None, _) => return without_time_stamp(report, rule, self.question),
         };

@@ -1,7 +1,7 @@
 //! What an unnamed file is, by its first elements (seal.md §0).
 
 use crate::{
-    cms::SignedData,
+    cms::{self, SignedData},
     der::{Reader, Tlv, tag},
     oid,
 };
@@ -24,7 +24,8 @@ pub enum Kind {
 /// What `bytes` look like: an identifier first is signed data; a header first in the first element is a seal; a version
 /// first in it, with certificate or signature behind, a stamp. Bytes behind the outer element are not looked at.
 pub fn kind_of(bytes: &[u8]) -> Kind {
-    let outer = Reader::new(bytes).any().ok().filter(|element| element.tag == tag::SEQUENCE);
+    let bytes = cms::definite(bytes);
+    let outer = Reader::new(&bytes).any().ok().filter(|element| element.tag == tag::SEQUENCE);
     outer.and_then(|outer| inside(&outer)).unwrap_or(Kind::Unknown)
 }
 
@@ -34,7 +35,9 @@ fn inside(outer: &Tlv<'_>) -> Option<Kind> {
     match first.tag {
         tag::OID => Some(signed_kind(outer)),
         tag::SEQUENCE => match (first.reader().peek()?, fields.peek()?) {
-            (tag::SEQUENCE, tag::SEQUENCE | tag::OCTET_STRING) => Some(Kind::Seal).filter(|_| is_info(&first)),
+            (tag::SEQUENCE, tag::SEQUENCE | tag::OCTET_STRING) => {
+                Some(Kind::Seal).filter(|_| is_info(&first))
+            }
             (tag::INTEGER, tag::BIT_STRING | tag::OCTET_STRING) => Some(Kind::Stamp),
             _ => None,
         },

@@ -4,7 +4,7 @@ use super::{
     CLOCK_TOLERANCE_MS, Question,
     chain::{Leaf, RevokedAt},
     clause,
-    signed::{self, Content},
+    proof::{self, Content},
     trial::Trial,
 };
 use crate::{
@@ -31,8 +31,8 @@ pub(super) fn judge(bytes: &[u8], stamped: Option<&[u8]>, question: &Question<'_
     };
     let time = token.info.time.whole_seconds();
     report.time = Some(SigningTime { instant: time, source: TimeSource::Token });
-    let certs = signed::certificates(&token.signed);
-    let signer = signed::signer(&token.signed, &certs, question);
+    let certs = proof::certificates(&token.signed);
+    let signer = proof::signer(&token.signed, &certs, question);
     report.signer = signer.as_ref().map(Cert::face);
     signature_holds(&token, signer.as_ref(), &mut signature, "stamp-signature/");
     signature.settle(&mut report, CheckId::StampSignature, clause(CheckId::StampSignature), passed);
@@ -93,11 +93,23 @@ pub(super) struct Stamped<'a> {
 impl<'a> Stamped<'a> {
     /// A token over the signature value of a seal or stamp, or of signed data.
     pub(super) fn signature(value: &'a [u8], claimed: Option<Timestamp>, sm3: bool) -> Self {
-        Self { value, claimed, tolerance_ms: CLOCK_TOLERANCE_MS, prefix: Prefix::TIME_STAMP, sm3, companions: &[] }
+        Self {
+            value,
+            claimed,
+            tolerance_ms: CLOCK_TOLERANCE_MS,
+            prefix: Prefix::TIME_STAMP,
+            sm3,
+            companions: &[],
+        }
     }
 
     /// Checks a token whole: signature, authority, imprint, order of times. Its time, where all of that holds.
-    pub(super) fn check(&self, bytes: &[u8], trial: &mut Trial, question: &Question<'_>) -> Option<Timestamp> {
+    pub(super) fn check(
+        &self,
+        bytes: &[u8],
+        trial: &mut Trial,
+        question: &Question<'_>,
+    ) -> Option<Timestamp> {
         let prefix = self.prefix.token;
         let mut own = Trial::new(question.profile);
         let token = match Token::parse(bytes) {
@@ -110,10 +122,16 @@ impl<'a> Stamped<'a> {
         let time = verified(&token, self.companions, &mut own, question, self.prefix);
         self.imprint(&token, &mut own);
         if self.claimed.is_some_and(|claimed| time < claimed.whole_seconds().plus_ms(-self.tolerance_ms)) {
-            own.fail(format!("{prefix}too-early"), format!("The time stamp of {time} is older than what it stamps."));
+            own.fail(
+                format!("{prefix}too-early"),
+                format!("The time stamp of {time} is older than what it stamps."),
+            );
         }
         if time > question.now() {
-            own.fail(format!("{prefix}future"), format!("The time stamp states {time}, which is yet to come."));
+            own.fail(
+                format!("{prefix}future"),
+                format!("The time stamp states {time}, which is yet to come."),
+            );
         }
         let holds = own.holds();
         trial.absorb(own);
@@ -149,9 +167,9 @@ pub(super) fn verified(
     prefix: Prefix,
 ) -> Timestamp {
     let time = token.info.time.whole_seconds();
-    let mut certs = signed::certificates(&token.signed);
+    let mut certs = proof::certificates(&token.signed);
     certs.extend_from_slice(companions);
-    let signer = signed::signer(&token.signed, &certs, question);
+    let signer = proof::signer(&token.signed, &certs, question);
     signature_holds(token, signer.as_ref(), trial, prefix.token);
     authority(signer.as_ref(), &certs, time, trial, question, prefix.authority);
     time
@@ -174,7 +192,7 @@ fn signature_holds(token: &Token<'_>, signer: Option<&Cert>, trial: &mut Trial, 
             }
         }
     }
-    signed::signature(signed, signer, Content::Whole(content), trial, prefix);
+    proof::signature(signed, signer, Content::Whole(content), trial, prefix);
 }
 
 fn authority(
@@ -190,5 +208,6 @@ fn authority(
         return None;
     }
     let whose = "The time-stamp authority's certificate";
-    Leaf { cert: signer, purpose: Purpose::TimeStamping, at, prefix, whose, companions }.check(trial, question)
+    Leaf { cert: signer, purpose: Purpose::TimeStamping, at, prefix, whose, companions }
+        .check(trial, question)
 }

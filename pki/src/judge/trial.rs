@@ -64,7 +64,8 @@ impl Trial {
         passed: (&str, &str),
     ) {
         let worst = self.lines.iter().map(|(outcome, _)| *outcome).max();
-        let Some(at) = worst.and_then(|worst| self.lines.iter().position(|(outcome, _)| *outcome == worst)) else {
+        let Some(at) = worst.and_then(|worst| self.lines.iter().position(|(outcome, _)| *outcome == worst))
+        else {
             report.checks.record(id, Outcome::Passed, passed.0, passed.1, clause);
             self.tell(report);
             return;

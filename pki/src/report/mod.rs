@@ -4,6 +4,7 @@
 //! else: failed if any check failed, else undecided if any is, then capped by what was seen around the signature.
 
 mod checks;
+pub mod codes;
 
 pub use checks::{Check, CheckId, Checks, Outcome};
 

@@ -145,7 +145,9 @@ impl SealDraft {
 
     fn property(&self) -> Vec<u8> {
         let (list_type, list) = match &self.signers {
-            SignersDraft::Certs(certs) => (1, der::sequence(certs.iter().map(|cert| der::octet_string(cert)))),
+            SignersDraft::Certs(certs) => {
+                (1, der::sequence(certs.iter().map(|cert| der::octet_string(cert))))
+            }
             SignersDraft::Digests(digests) => (2, der::sequence(digests.iter().map(listed_digest))),
         };
         der::sequence([
@@ -176,7 +178,10 @@ impl SealDraft {
             SignersDraft::Digests(digests) => digests.len(),
         };
         if !(1..=LIMIT_ENTRIES).contains(&listed) || self.ext_data.len() > LIMIT_ENTRIES {
-            return Err(MakeError::field("certList and extDatas", "of at most 1024 entries, with one signer or more"));
+            return Err(MakeError::field(
+                "certList and extDatas",
+                "of at most 1024 entries, with one signer or more",
+            ));
         }
         self.check_times()?;
         self.picture.check()
@@ -346,7 +351,9 @@ fn assemble(
 }
 
 fn extension_list(list: &[ExtDataDraft]) -> Vec<u8> {
-    der::sequence(list.iter().map(|entry| der::sequence([der::oid(&entry.id), der::octet_string(&entry.value)])))
+    der::sequence(
+        list.iter().map(|entry| der::sequence([der::oid(&entry.id), der::octet_string(&entry.value)])),
+    )
 }
 
 fn listed_digest(digest: &[u8; 32]) -> Vec<u8> {

@@ -9,6 +9,8 @@ pub mod make;
 mod notes;
 mod seal;
 mod stamp;
+#[cfg(test)]
+mod tests;
 
 pub use ext_data::ExtData;
 pub use make::{ExtDataDraft, MakeError, PictureDraft, PreparedSeal, PreparedStamp, SealDraft, SignersDraft, StampDraft};

@@ -276,12 +276,18 @@ fn version_of(old: bool, header: u64, stamped: bool, notes: &mut Notes) -> Versi
         (false, _) => Version::V4,
     };
     if version == Version::V1 && header != 1 {
-        notes.odd("lenient/header-version", "A seal of the first version carries another number in its header.");
+        notes.odd(
+            "lenient/header-version",
+            "A seal of the first version carries another number in its header.",
+        );
     } else if version.number() != header {
         notes.defect("seal-format/version", format!("The header carries the unknown version {header}."));
     }
     if version == Version::V4 && stamped {
-        notes.defect("seal-format/version", "A version 4 seal carries a time stamp, which only version 5 has.");
+        notes.defect(
+            "seal-format/version",
+            "A version 4 seal carries a time stamp, which only version 5 has.",
+        );
     }
     version
 }
@@ -305,7 +311,10 @@ fn signers<'a>(property: &mut Reader<'a>, old: bool, notes: &mut Notes) -> Resul
         1 => Signers::Certs(certs),
         2 => Signers::Digests(digests),
         other => {
-            notes.defect("seal-format/list-type", format!("The list of signers is of the unknown type {other}."));
+            notes.defect(
+                "seal-format/list-type",
+                format!("The list of signers is of the unknown type {other}."),
+            );
             Signers::Unknown(other)
         }
     })

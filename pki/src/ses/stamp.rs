@@ -114,7 +114,9 @@ impl<'a> Stamp<'a> {
 
 /// The version of the stamp, noting where seal, stamp and shape disagree (GB/T 38540-2020 7.3 a).
 fn agreed(old: bool, number: u64, seal: &Seal<'_>, notes: &mut Notes) -> Version {
-    if number != seal.header_version {
+    // A first-version seal with a foreign number in its header was noted already, and cannot agree with anything.
+    let foreign = seal.version == Version::V1 && seal.header_version != 1 && number == 1;
+    if number != seal.header_version && !foreign {
         let says = format!("The stamp is of version {number}, its seal of {}.", seal.header_version);
         notes.defect("seal-format/version", says);
     }
@@ -165,7 +167,8 @@ fn ext_data<'a>(fields: &mut Reader<'a>, notes: &mut Notes) -> Result<Vec<ExtDat
 
 fn time_info<'a>(fields: &mut Reader<'a>, old: bool, notes: &mut Notes) -> Result<TimeInfo<'a>, SesError> {
     if !old || fields.peek() != Some(tag::BIT_STRING) {
-        let expected = if old { fields.peek().unwrap_or(tag::GENERALIZED_TIME) } else { tag::GENERALIZED_TIME };
+        let expected =
+            if old { fields.peek().unwrap_or(tag::GENERALIZED_TIME) } else { tag::GENERALIZED_TIME };
         return notes.time(fields, expected, "timeInfo").map(TimeInfo::Instant);
     }
     let octets = fields.bits().map_err(SesError::at("timeInfo"))?;
@@ -200,7 +203,9 @@ fn free_time(octets: &[u8]) -> TimeInfo<'_> {
 
 fn text_time(text: &str) -> Option<TimeInfo<'static>> {
     let text = text.trim_matches(['\0', ' ']);
-    if let Some(time) = Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_generalized(text.as_bytes())) {
+    if let Some(time) =
+        Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_generalized(text.as_bytes()))
+    {
         return Some(TimeInfo::Instant(time));
     }
     let compact = Timestamp::parse_generalized(format!("{text}Z").as_bytes());

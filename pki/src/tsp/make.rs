@@ -39,8 +39,7 @@ impl TokenDraft<'_> {
         if serial.len() > SERIAL_LIMIT_OCTETS + 2 {
             return Err(TspError::at("serialNumber")(DerError::Content { what: "INTEGER" }));
         }
-        let wrong_key = || TspError::Digest("of the authority's key".into());
-        let digest = self.authority.public_key().and_then(digest_for).ok_or_else(wrong_key)?;
+        let digest = self.authority.public_key().and_then(digest_for).ok_or(TspError::Key)?;
         let info = self.info(serial);
         let mut certificates = Vec::new();
         if self.request.certificate_wanted {
@@ -55,7 +54,7 @@ impl TokenDraft<'_> {
             signer: self.authority,
             certificates: &certificates,
         };
-        draft.prepare().map(PreparedToken).ok_or_else(wrong_key)
+        draft.prepare().map(PreparedToken).ok_or(TspError::Key)
     }
 
     fn info(&self, serial: Vec<u8>) -> Vec<u8> {

@@ -33,6 +33,8 @@ pub enum TspError {
     ImprintLength,
     /// The request carries extensions; none is understood.
     Extensions,
+    /// The authority's key is of a kind that signs no tokens here.
+    Key,
     /// Not signed data, or not one signer.
     Cms(CmsError),
     /// Signed data of something else than a time stamp.
@@ -57,6 +59,7 @@ impl TspError {
             Self::Digest(_) => Failure::BadAlgorithm,
             Self::Extensions => Failure::UnacceptedExtension,
             Self::TooLarge | Self::Version(_) | Self::Cms(_) | Self::NotToken(_) => Failure::BadRequest,
+            Self::Key => Failure::SystemFailure,
             Self::ImprintLength | Self::Field { .. } => Failure::BadDataFormat,
         }
     }
@@ -76,6 +79,7 @@ impl fmt::Display for TspError {
             Self::Digest(id) => write!(out, "the digest algorithm {id} is unknown or too weak"),
             Self::ImprintLength => out.write_str("the imprint is not as long as its algorithm makes it"),
             Self::Extensions => out.write_str("extensions are not understood"),
+            Self::Key => out.write_str("the authority's key is of a kind that signs no tokens"),
             Self::Cms(error) => write!(out, "the signed data cannot be read: {error}"),
             Self::NotToken(id) => write!(out, "the signed content is of type {id}, not a time stamp"),
             Self::Field { field, error } => write!(out, "{field}: {error}"),

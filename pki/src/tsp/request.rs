@@ -26,7 +26,11 @@ pub struct Request {
 impl Request {
     /// A request for SM3 of `bytes`, with the certificate; `nonce` is up to 64 random octets read as a number.
     pub fn of(bytes: &[u8], nonce: Option<&[u8]>) -> Self {
-        let nonce = nonce.map(|octets| der::unsigned(octets)[2..].to_vec());
+        let nonce = nonce.map(|octets| {
+            let start = octets.iter().position(|&octet| octet != 0).unwrap_or(octets.len());
+            let sign = octets.get(start).is_none_or(|&octet| octet & 0x80 != 0);
+            sign.then_some(0).into_iter().chain(octets[start..].iter().copied()).collect()
+        });
         let imprint = Digest::Sm3.of(&[bytes]);
         Self { digest: Digest::Sm3, imprint, policy: None, nonce, certificate_wanted: true }
     }
@@ -56,7 +60,13 @@ impl Request {
             return Err(TspError::Extensions);
         }
         fields.finish().map_err(at("TimeStampReq"))?;
-        Ok(Self { digest, imprint: imprint.to_vec(), policy, nonce: nonce.map(<[u8]>::to_vec), certificate_wanted })
+        Ok(Self {
+            digest,
+            imprint: imprint.to_vec(),
+            policy,
+            nonce: nonce.map(<[u8]>::to_vec),
+            certificate_wanted,
+        })
     }
 
     /// The request in DER.
@@ -130,8 +140,11 @@ mod tests {
         assert_eq!(Request::parse(&weak).unwrap_err().failure(), Failure::BadAlgorithm);
         let short = der::sequence([der::small(1), write_imprint(Digest::Sm3, &[0; 31])]);
         assert_eq!(Request::parse(&short), Err(TspError::ImprintLength));
-        let extended =
-            der::sequence([der::small(1), write_imprint(Digest::Sm3, &[0; 32]), der::explicit(0, der::null())]);
+        let extended = der::sequence([
+            der::small(1),
+            write_imprint(Digest::Sm3, &[0; 32]),
+            der::explicit(0, der::null()),
+        ]);
         assert_eq!(Request::parse(&extended).unwrap_err().failure(), Failure::UnacceptedExtension);
         assert_eq!(Request::parse(&vec![0x30; REQUEST_LIMIT_BYTES + 1]), Err(TspError::TooLarge));
     }

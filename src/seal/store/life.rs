@@ -64,20 +64,21 @@ const TOOLS: Statement = Statement::portable(
 const BY_ESL: Statement =
     Statement::portable("seal.by_esl", concat!("SELECT ", columns!(), " FROM seal WHERE esl_sm3 = $1"));
 const ADD_EVENT: Statement = Statement::portable(
-    "seal_event.insert",
+    "seal.seal_event.insert",
     "INSERT INTO seal_event (seal_id, no, act, state, at, effective_at, by_officer, reason) \
      SELECT $1, COALESCE(MAX(no), 0) + 1, $2, $3, $4, $5, $6, $7 FROM seal_event WHERE seal_id = $1",
 );
 const EVENTS: Statement = Statement::portable(
-    "seal_event.all",
+    "seal.seal_event.all",
     "SELECT act, state, at, effective_at, by_officer, reason FROM seal_event WHERE seal_id = $1 ORDER BY no LIMIT 1000",
 );
 const STATE_AT: Statement = Statement::portable(
-    "seal_event.state_at",
+    "seal.seal_event.state_at",
     "SELECT state FROM seal_event WHERE seal_id = $1 AND effective_at <= $2 ORDER BY no DESC LIMIT 1",
 );
 
-pub(super) const STATEMENTS: &[&Statement] = &[
+/// Every statement of this file, for the test that prepares them on both engines.
+pub const STATEMENTS: &[&Statement] = &[
     &INSERT,
     &FIND,
     &LOCK,
@@ -202,7 +203,7 @@ struct StateName(State);
 
 impl FromRow for StateName {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        State::from_name(&row.text(0)?).map(Self).ok_or_else(|| StoreError::corrupt("seal_event.state"))
+        State::from_name(&row.text(0)?).map(Self).ok_or_else(|| StoreError::corrupt("seal.seal_event.state"))
     }
 }
 

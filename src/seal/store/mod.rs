@@ -4,13 +4,7 @@ pub mod life;
 pub mod register;
 pub mod stamps;
 
-use crate::store::Statement;
 use yinxin_pki::sm3;
-
-/// Every statement of this room, for the test that prepares them on both engines.
-pub fn statements() -> Vec<&'static Statement> {
-    [register::STATEMENTS, life::STATEMENTS, stamps::STATEMENTS].concat()
-}
 
 /// 0 … 4095 from SM3 of the owner's id: growing past one database is moving buckets.
 fn bucket(owner: &str) -> i64 {

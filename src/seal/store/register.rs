@@ -14,56 +14,57 @@ macro_rules! owner_columns {
 }
 
 const INSERT_OWNER: Statement = Statement::portable(
-    "owner.insert",
+    "seal.owner.insert",
     concat!("INSERT INTO owner (", owner_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6)"),
 );
 const FIND_OWNER: Statement =
-    Statement::portable("owner.find", concat!("SELECT ", owner_columns!(), " FROM owner WHERE id = $1"));
+    Statement::portable("seal.owner.find", concat!("SELECT ", owner_columns!(), " FROM owner WHERE id = $1"));
 const OWNERS: Statement = Statement::portable(
-    "owner.page",
+    "seal.owner.page",
     concat!("SELECT ", owner_columns!(), " FROM owner WHERE id > $1 ORDER BY id LIMIT $2"),
 );
 const FIND_OWNER_BY_CODE: Statement = Statement::portable(
-    "owner.find_by_code",
+    "seal.owner.find_by_code",
     concat!("SELECT ", owner_columns!(), " FROM owner WHERE credit_code = $1"),
 );
 const INSERT_MEMBER: Statement = Statement::portable(
-    "owner_member.insert",
+    "seal.owner_member.insert",
     "INSERT INTO owner_member (owner_id, officer_id, added_by, added_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (owner_id, officer_id) DO NOTHING",
 );
 const DELETE_MEMBER: Statement = Statement::portable(
-    "owner_member.delete",
+    "seal.owner_member.delete",
     "DELETE FROM owner_member WHERE owner_id = $1 AND officer_id = $2",
 );
 const IS_MEMBER: Statement = Statement::portable(
-    "owner_member.find",
+    "seal.owner_member.find",
     "SELECT officer_id FROM owner_member WHERE owner_id = $1 AND officer_id = $2",
 );
 const MEMBERS: Statement = Statement::portable(
-    "owner_member.page",
+    "seal.owner_member.page",
     "SELECT officer_id FROM owner_member WHERE owner_id = $1 ORDER BY officer_id LIMIT 1000",
 );
 const INSERT_MAKER: Statement = Statement::portable(
-    "maker.insert",
+    "seal.maker.insert",
     "INSERT INTO maker (id, name, vendor, key_id, cert, registered_by, registered_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)",
 );
 const FIND_MAKER: Statement = Statement::portable(
-    "maker.find",
+    "seal.maker.find",
     "SELECT id, name, vendor, registered_by, registered_at, key_id, cert FROM maker WHERE id = $1",
 );
 const MAKERS: Statement = Statement::portable(
-    "maker.page",
+    "seal.maker.page",
     "SELECT id, name, vendor, registered_by, registered_at, key_id, cert FROM maker WHERE id > $1 ORDER BY id LIMIT $2",
 );
 const NEXT_SERIAL: Statement = Statement::portable(
-    "seal_serial.next",
+    "seal.seal_serial.next",
     "INSERT INTO seal_serial (region, next) VALUES ($1, 1) \
      ON CONFLICT (region) DO UPDATE SET next = seal_serial.next + 1 RETURNING next",
 );
 
-pub(super) const STATEMENTS: &[&Statement] = &[
+/// Every statement of this file, for the test that prepares them on both engines.
+pub const STATEMENTS: &[&Statement] = &[
     &INSERT_OWNER,
     &FIND_OWNER,
     &FIND_OWNER_BY_CODE,
@@ -96,7 +97,7 @@ impl FromRow for Owner {
             id: OwnerId::from_row(row.text(0)?),
             name: row.text(1)?,
             credit_code: CreditCode::from_row(row.text(2)?),
-            kind: OwnerKind::from_name(&kind).ok_or_else(|| StoreError::corrupt("owner.kind"))?,
+            kind: OwnerKind::from_name(&kind).ok_or_else(|| StoreError::corrupt("seal.owner.kind"))?,
             registered_by: OfficerId::from_row(row.text(4)?),
             registered_at: row.timestamp(5)?,
         })

@@ -19,16 +19,16 @@ macro_rules! columns {
 }
 
 const INSERT: Statement = Statement::portable(
-    "stamp.insert",
+    "seal.stamp.insert",
     concat!(
         "INSERT INTO stamp (",
         columns!(),
         ", bucket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
     ),
 );
-const FIND: Statement = Statement::portable("stamp.find", concat!("SELECT ", columns!(), " FROM stamp WHERE id = $1"));
+const FIND: Statement = Statement::portable("seal.stamp.find", concat!("SELECT ", columns!(), " FROM stamp WHERE id = $1"));
 const PAGE: Statement = Statement::portable(
-    "stamp.page",
+    "seal.stamp.page",
     concat!(
         "SELECT ",
         columns!(),
@@ -38,26 +38,27 @@ const PAGE: Statement = Statement::portable(
     ),
 );
 const SETTLE: Statement = Statement::portable(
-    "stamp.settle",
+    "seal.stamp.settle",
     "UPDATE stamp SET state = $2, settled_at = $3, product_sm3 = $4, failure = $5 \
      WHERE id = $1 AND state = 'intended'",
 );
 const CLOSE_OPEN: Statement = Statement::portable(
-    "stamp.close_open",
+    "seal.stamp.close_open",
     "UPDATE stamp SET state = 'abandoned', settled_at = $2, \
      failure = 'the service stopped before the stamp was finished; nothing was handed out' \
      WHERE state = 'intended' AND intended_at < $1",
 );
 const KEEP_INCREMENT: Statement = Statement::portable(
-    "stamp_increment.insert",
+    "seal.stamp_increment.insert",
     "INSERT INTO stamp_increment (stamp_id, increment, kept_at) VALUES ($1, $2, $3)",
 );
 const INCREMENT: Statement =
-    Statement::portable("stamp_increment.find", "SELECT increment FROM stamp_increment WHERE stamp_id = $1");
+    Statement::portable("seal.stamp_increment.find", "SELECT increment FROM stamp_increment WHERE stamp_id = $1");
 const DROP_INCREMENTS: Statement =
-    Statement::portable("stamp_increment.drop", "DELETE FROM stamp_increment WHERE kept_at < $1");
+    Statement::portable("seal.stamp_increment.drop", "DELETE FROM stamp_increment WHERE kept_at < $1");
 
-pub(super) const STATEMENTS: &[&Statement] =
+/// Every statement of this file, for the test that prepares them on both engines.
+pub const STATEMENTS: &[&Statement] =
     &[&INSERT, &FIND, &PAGE, &SETTLE, &CLOSE_OPEN, &KEEP_INCREMENT, &INCREMENT, &DROP_INCREMENTS];
 
 /// Which records are looked for; an empty text asks for all.
@@ -81,13 +82,13 @@ pub struct Search {
 
 impl FromRow for StampRecord {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let page = u32::try_from(row.int(8)?).map_err(|_| StoreError::corrupt("stamp.page"))?;
+        let page = u32::try_from(row.int(8)?).map_err(|_| StoreError::corrupt("seal.stamp.page"))?;
         Ok(Self {
             id: StampId::from_row(row.text(0)?),
             seal: SealId::from_row(row.text(1)?),
             owner: OwnerId::from_row(row.text(2)?),
             officer: OfficerId::from_row(row.text(3)?),
-            state: StampState::from_name(&row.text(4)?).ok_or_else(|| StoreError::corrupt("stamp.state"))?,
+            state: StampState::from_name(&row.text(4)?).ok_or_else(|| StoreError::corrupt("seal.stamp.state"))?,
             document_sm3: row.text(5)?,
             document_bytes: row.int(6)?,
             signed_sm3: row.text(7)?,

@@ -10,13 +10,11 @@ use crate::{
     judge::{self, Kind, Question, SealState, SealStatus, kind_of},
     oid,
     report::{CheckId, Profile, SignatureReport, TimeSource},
-    ses::{
-        ExtDataDraft, MakeError, PictureDraft, Seal, SealDraft, SignersDraft, Stamp, StampDraft, Version,
-    },
+    ses::{ExtDataDraft, MakeError, PictureDraft, Seal, SealDraft, SignersDraft, Stamp, StampDraft, Version},
     sign::Digest,
     time::Timestamp,
     tsp::{Request, Token},
-    x509::{path::Material, Cert},
+    x509::{Cert, path::Material},
 };
 
 fn strict() -> Question<'static> {
@@ -131,22 +129,87 @@ fn one_broken_thing_fails_its_own_checks_and_no_other() {
         ("nothing", straight(), "ppppppp-", ""),
         ("version", Bent { version: 5, ..straight() }, "Fpppppp-", "seal-format/version"),
         ("another key signed", Bent { key: &w.other, ..straight() }, "pFppppp-", "stamp-signature/mismatch"),
-        ("algorithm", Bent { algorithm: oid::ECDSA_SHA256, ..straight() }, "pFppppp-", "stamp-signature/algorithm"),
+        (
+            "algorithm",
+            Bent { algorithm: oid::ECDSA_SHA256, ..straight() },
+            "pFppppp-",
+            "stamp-signature/algorithm",
+        ),
         ("raw value", Bent { raw: true, ..straight() }, "pFppppp-", "lenient/raw-signature"),
-        ("not listed", Bent { signer: &w.other, key: &w.other, ..straight() }, "ppFpppp-", "signer-in-seal/not-listed"),
-        ("maker's signature", Bent { seal: forged, ..straight() }, "pppFppp-", "seal/maker-signature-mismatch"),
-        ("maker's usage", Bent { seal: seal_by(&seal_draft(Version::V4), &w.encipherer), ..straight() }, "pppFppp-", "seal/maker-key-usage"),
-        ("expired seal", Bent { seal: seal_by(&expired, &w.maker), ..straight() }, "pppFpFp-", "seal/expired"),
-        ("signer's usage", Bent { seal: listing(&w.encipherer), signer: &w.encipherer, key: &w.encipherer, ..straight() }, "ppppFpp-", "signer-certificate/key-usage"),
-        ("future", Bent { time: time("2026-11-21T00:00:01Z"), ..straight() }, "pppppFp-", "signing-time/future"),
+        (
+            "not listed",
+            Bent { signer: &w.other, key: &w.other, ..straight() },
+            "ppFpppp-",
+            "signer-in-seal/not-listed",
+        ),
+        (
+            "maker's signature",
+            Bent { seal: forged, ..straight() },
+            "pppFppp-",
+            "seal/maker-signature-mismatch",
+        ),
+        (
+            "maker's usage",
+            Bent { seal: seal_by(&seal_draft(Version::V4), &w.encipherer), ..straight() },
+            "pppFppp-",
+            "seal/maker-key-usage",
+        ),
+        (
+            "expired seal",
+            Bent { seal: seal_by(&expired, &w.maker), ..straight() },
+            "pppFpFp-",
+            "seal/expired",
+        ),
+        (
+            "signer's usage",
+            Bent { seal: listing(&w.encipherer), signer: &w.encipherer, key: &w.encipherer, ..straight() },
+            "ppppFpp-",
+            "signer-certificate/key-usage",
+        ),
+        (
+            "future",
+            Bent { time: time("2026-11-21T00:00:01Z"), ..straight() },
+            "pppppFp-",
+            "signing-time/future",
+        ),
         ("digest", Bent { digest: &[0; 32], ..straight() }, "ppppppF-", "document-digest/mismatch"),
         ("digest's length", Bent { digest: &[0x5a; 31], ..straight() }, "ppppppF-", "document-digest/length"),
-        ("imprint", Bent { token: Some((Some(b"x"), "2026-11-20T12:00:01Z", &w.tsa)), ..straight() }, "pppppppF", "time-stamp/imprint"),
-        ("no authority of time", Bent { token: Some((None, "2026-11-20T12:00:01Z", &w.other)), ..straight() }, "pppppppF", "time-stamp/authority-extended-use"),
-        ("token too early", Bent { token: Some((None, "2026-11-20T11:59:54Z", &w.tsa)), ..straight() }, "pppppppF", "time-stamp/too-early"),
-        ("token just early", Bent { token: Some((None, "2026-11-20T11:59:55Z", &w.tsa)), ..straight() }, "pppppppp", ""),
-        ("token to come", Bent { token: Some((None, "2026-11-21T00:00:01Z", &w.tsa)), ..straight() }, "pppppppF", "time-stamp/future"),
-        ("token by P-256", Bent { token: Some((None, "2026-11-20T12:00:01Z", &w.p256_tsa)), ..straight() }, "pppppppp", ""),
+        (
+            "imprint",
+            Bent { token: Some((Some(b"x"), "2026-11-20T12:00:01Z", &w.tsa)), ..straight() },
+            "pppppppF",
+            "time-stamp/imprint",
+        ),
+        (
+            "no authority of time",
+            Bent { token: Some((None, "2026-11-20T12:00:01Z", &w.other)), ..straight() },
+            "pppppppF",
+            "time-stamp/authority-extended-use",
+        ),
+        (
+            "token too early",
+            Bent { token: Some((None, "2026-11-20T11:59:54Z", &w.tsa)), ..straight() },
+            "pppppppF",
+            "time-stamp/too-early",
+        ),
+        (
+            "token just early",
+            Bent { token: Some((None, "2026-11-20T11:59:55Z", &w.tsa)), ..straight() },
+            "pppppppp",
+            "",
+        ),
+        (
+            "token to come",
+            Bent { token: Some((None, "2026-11-21T00:00:01Z", &w.tsa)), ..straight() },
+            "pppppppF",
+            "time-stamp/future",
+        ),
+        (
+            "token by P-256",
+            Bent { token: Some((None, "2026-11-20T12:00:01Z", &w.p256_tsa)), ..straight() },
+            "pppppppp",
+            "",
+        ),
         ("token", Bent { token: after, ..straight() }, "pppppppp", ""),
     ];
     for (what, bent, expected, reason) in table {
@@ -306,7 +369,8 @@ fn drafts_that_could_not_be_verified_are_refused() {
 #[test]
 fn stamps_that_could_not_be_verified_are_refused() {
     let seal = seal(Version::V4);
-    let good = || StampDraft { seal: &seal, time: time(STAMPED_AT), digest: DIGEST, property: "x", ext_data: &[] };
+    let good =
+        || StampDraft { seal: &seal, time: time(STAMPED_AT), digest: DIGEST, property: "x", ext_data: &[] };
     assert_eq!(
         StampDraft { time: time("2027-01-01T00:00:00Z"), ..good() }.prepare().unwrap_err(),
         MakeError::OutsidePeriod
@@ -329,7 +393,10 @@ fn a_stamp_is_read_back_field_by_field() {
     let seal = seal(Version::V4);
     let bytes = stamp(&seal, true);
     let read = Stamp::parse(&bytes).unwrap();
-    assert_eq!((read.version, read.seal.raw, read.property), (Version::V4, &seal[..], "/Doc_0/Signature.xml"));
+    assert_eq!(
+        (read.version, read.seal.raw, read.property),
+        (Version::V4, &seal[..], "/Doc_0/Signature.xml")
+    );
     assert_eq!((read.digest, read.signer_cert), (&DIGEST[..], WORLD.owner.cert.der()));
     assert_eq!((read.seal.code, read.seal.picture.width_mm), ("11010100000001", 42));
     assert_eq!(read.notes, Default::default());

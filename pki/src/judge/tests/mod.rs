@@ -6,14 +6,18 @@ mod pki;
 mod robust;
 mod samples;
 mod schema;
+mod variants;
 mod zip;
 
 use super::Question;
 use crate::{
-    report::{CheckId, DocumentFace, DocumentKind, Outcome, Profile, Report, SignatureReport},
+    report::{CheckId, DocumentFace, DocumentKind, Outcome, Profile, Report, SignatureReport, codes},
     time::Timestamp,
     x509::path::Material,
 };
+use std::{collections::BTreeSet, sync::LazyLock};
+
+static CODES: LazyLock<BTreeSet<String>> = LazyLock::new(|| codes::all().into_iter().collect());
 
 /// The instant at which everything here is judged.
 pub(super) fn judging_time() -> Timestamp {
@@ -24,8 +28,13 @@ pub(super) fn question<'a>(material: Material<'a>) -> Question<'a> {
     Question::new(material, judging_time(), Profile::Gm)
 }
 
-/// The outcomes of the eight checks as letters: passed, failed, undecided, absent (`-`).
+/// The outcomes of the eight checks as letters: passed, failed, undecided, absent (`-`). Every code that a test sees this
+/// way must be one that pages can translate.
 pub(super) fn letters(report: &SignatureReport) -> String {
+    let reasons = report.checks.iter().map(|check| &check.reason);
+    for code in reasons.chain(report.findings.iter().map(|finding| &finding.id)) {
+        assert!(CODES.contains(code), "the code {code} is not listed in report::codes");
+    }
     let letter = |outcome| match outcome {
         Outcome::Passed => 'p',
         Outcome::Failed => 'F',

@@ -35,7 +35,6 @@ impl Party {
 
 /// Everyone in the tests.
 pub(super) struct World {
-    pub(super) root: Party,
     pub(super) ca: Party,
     pub(super) maker: Party,
     pub(super) owner: Party,
@@ -85,7 +84,6 @@ impl World {
             intermediates: vec![ca.cert.clone()],
             crls,
             owner,
-            root,
             ca,
         }
     }
@@ -129,12 +127,16 @@ fn with_key(
     public: PublicKey,
     issuer: Option<&Party>,
 ) -> Party {
-    let subject = Subject::new().with(Field::Country, "CN").and_then(|s| s.with(Field::CommonName, name)).unwrap();
+    let subject =
+        Subject::new().with(Field::Country, "CN").and_then(|s| s.with(Field::CommonName, name)).unwrap();
     let order = Order {
         profile,
         subject: &subject,
         key: &public,
-        serial: &Serial::from_bytes(&crate::sm3::digest(name)[..].iter().map(|o| o & 0x3f | 1).take(9).collect::<Vec<_>>()).unwrap(),
+        serial: &Serial::from_bytes(
+            &crate::sm3::digest(name)[..].iter().map(|o| o & 0x3f | 1).take(9).collect::<Vec<_>>(),
+        )
+        .unwrap(),
         not_before: time("2026-01-01T00:00:00Z"),
         not_after: time(if issuer.is_some() { "2027-01-01T00:00:00Z" } else { "2036-01-01T00:00:00Z" }),
         points: Points { crl_url: None, issuer_url: None, hosts: &[] },
@@ -161,7 +163,12 @@ pub(super) fn seal_draft(version: Version) -> SealDraft {
         created: time("2026-02-01T00:00:00Z"),
         valid_from: time("2026-02-01T00:00:00Z"),
         valid_to: time("2026-12-31T00:00:00Z"),
-        picture: PictureDraft { kind: "png".into(), bytes: b"not looked at".to_vec(), width_mm: 42, height_mm: 42 },
+        picture: PictureDraft {
+            kind: "png".into(),
+            bytes: b"not looked at".to_vec(),
+            width_mm: 42,
+            height_mm: 42,
+        },
         ext_data: vec![],
     }
 }
@@ -170,7 +177,8 @@ pub(super) fn seal_draft(version: Version) -> SealDraft {
 pub(super) fn seal_by(draft: &SealDraft, maker: &Party) -> Vec<u8> {
     let prepared = draft.prepare().unwrap();
     let signature = maker.sign(prepared.to_be_signed());
-    let token = (draft.version == Version::V5).then(|| token(&signature, draft.created.plus_ms(60_000), &WORLD.tsa));
+    let token =
+        (draft.version == Version::V5).then(|| token(&signature, draft.created.plus_ms(60_000), &WORLD.tsa));
     prepared.assemble(maker.cert.der(), &signature, token.as_deref()).unwrap()
 }
 
@@ -183,8 +191,13 @@ pub(super) const DIGEST: [u8; 32] = [0x5a; 32];
 
 /// A stamp with this seal, by the owner; with a token of a second later.
 pub(super) fn stamp(seal: &[u8], stamped: bool) -> Vec<u8> {
-    let draft =
-        StampDraft { seal, time: time(STAMPED_AT), digest: DIGEST, property: "/Doc_0/Signature.xml", ext_data: &[] };
+    let draft = StampDraft {
+        seal,
+        time: time(STAMPED_AT),
+        digest: DIGEST,
+        property: "/Doc_0/Signature.xml",
+        ext_data: &[],
+    };
     let prepared = draft.prepare().unwrap();
     let signature = WORLD.owner.sign(prepared.to_be_signed());
     let token = stamped.then(|| token(&signature, time(STAMPED_AT).plus_ms(1000), &WORLD.tsa));

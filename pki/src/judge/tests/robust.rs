@@ -39,16 +39,19 @@ fn unnoticed(sample: &[u8], judge: impl Fn(&[u8], &Question<'_>) -> SignatureRep
     assert!(passes(&straight), "{straight:#?}");
     let gm = asked();
     let slips = |bytes: &[u8]| {
-        let (other, lenient) = (judge(bytes, &strict), judge(bytes, &gm));
-        letters(&other) == letters(&straight)
-            || (letters(&lenient) == letters(&straight) && lenient.findings == straight.findings)
+        let lenient = judge(bytes, &gm);
+        // What gm does not pass, strict does not either.
+        letters(&lenient) == letters(&straight)
+            && (lenient.findings == straight.findings
+                || letters(&judge(bytes, &strict)) == letters(&straight))
     };
     flipped(sample).filter(|(_, bytes)| slips(bytes)).map(|(at, _)| at).collect()
 }
 
 #[test]
 fn one_flipped_bit_never_passes() {
-    let found = unnoticed(&stamp(&seal(Version::V5), true), |bytes, asked| judge::stamp(bytes, Some(DIGEST), asked));
+    let found =
+        unnoticed(&stamp(&seal(Version::V5), true), |bytes, asked| judge::stamp(bytes, Some(DIGEST), asked));
     assert!(found.is_empty(), "octets {found:?}");
 }
 

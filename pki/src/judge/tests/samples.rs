@@ -19,21 +19,28 @@ fn with_trust(test: impl FnOnce(&Question<'_>)) {
     test(&question(Material { anchors: &anchors, intermediates: &intermediates, crls: &crls }));
 }
 
-/// SignedValue.dat, Signature.xml and Seal.esl of every signature in an OFD file.
-fn signatures(name: &str) -> Vec<(Vec<u8>, Vec<u8>, Option<Vec<u8>>)> {
+/// What belongs to one signature in an OFD file: SignedValue.dat, Signature.xml, Seal.esl.
+struct Signed {
+    value: Vec<u8>,
+    xml: Vec<u8>,
+    seal: Option<Vec<u8>>,
+}
+
+fn signatures(name: &str) -> Vec<Signed> {
     let entries = zip::entries(&sample(name).unwrap());
     let beside = |folder: &str, file: &str| {
         entries.iter().find(|(name, _)| *name == format!("{folder}{file}")).map(|(_, bytes)| bytes.clone())
     };
     let values = entries.iter().filter_map(|(name, bytes)| {
         let folder = name.strip_suffix("SignedValue.dat")?;
-        Some((bytes.clone(), beside(folder, "Signature.xml").unwrap(), beside(folder, "Seal.esl")))
+        let xml = beside(folder, "Signature.xml").unwrap();
+        Some(Signed { value: bytes.clone(), xml, seal: beside(folder, "Seal.esl") })
     });
     values.collect()
 }
 
 fn judged(name: &str, question: &Question<'_>) -> Vec<SignatureReport> {
-    let judged = |(value, xml, seal): (Vec<u8>, Vec<u8>, Option<Vec<u8>>)| match kind_of(&value) {
+    let judged = |Signed { value, xml, seal }| match kind_of(&value) {
         Kind::Stamp => {
             let question = Question { seal_file: seal.as_deref(), ..*question };
             judge::stamp(&value, Some(sm3::digest(&xml)), &question)
@@ -109,7 +116,11 @@ fn bare_seals_come_out_as_the_table_says() {
             let bytes = sample(name).unwrap();
             assert_eq!(kind_of(&bytes), Kind::Seal, "{name}");
             let report = judge::seal(&bytes, question);
-            assert_eq!((letters(&report).as_str(), report.kind), (expected, SignatureKind::Seal), "{report:#?}");
+            assert_eq!(
+                (letters(&report).as_str(), report.kind),
+                (expected, SignatureKind::Seal),
+                "{report:#?}"
+            );
             assert_eq!(report.seal.unwrap().name, "测试单位公章");
         }
     });
@@ -147,7 +158,7 @@ fn without_an_anchor_nothing_about_trust_is_decided() {
 #[test]
 fn the_document_and_the_seal_beside_it_are_compared() {
     with_trust(|question| {
-        let (value, xml, seal) = signatures("v4-valid.ofd").remove(0);
+        let Signed { value, xml, seal } = signatures("v4-valid.ofd").remove(0);
         let digest = Some(sm3::digest(&xml));
         assert_eq!(letters(&judge::stamp(&value, None, question)), "ppppppu-");
         assert_eq!(letters(&judge::stamp(&value, Some([0; 32]), question)), "ppppppF-");

@@ -109,7 +109,9 @@ fn check(root: &Value, rule: &Value, value: &Value, at: &str) -> Result<(), Stri
             "pattern" => matches(wanted.as_str().unwrap(), value.as_str().unwrap()),
             "minItems" => value.as_array().is_some_and(|list| list.len() as u64 >= wanted.as_u64().unwrap()),
             "maxItems" => value.as_array().is_some_and(|list| list.len() as u64 <= wanted.as_u64().unwrap()),
-            "required" => wanted.as_array().unwrap().iter().all(|key| value.get(key.as_str().unwrap()).is_some()),
+            "required" => {
+                wanted.as_array().unwrap().iter().all(|key| value.get(key.as_str().unwrap()).is_some())
+            }
             "additionalProperties" => {
                 let known = rule["properties"].as_object().unwrap();
                 value.as_object().is_some_and(|object| object.keys().all(|key| known.contains_key(key)))

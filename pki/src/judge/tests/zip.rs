@@ -13,7 +13,8 @@ pub(super) fn entries(file: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for _ in 0..count {
         assert_eq!(&file[at..at + 4], b"PK\x01\x02");
-        let (method, packed, size) = (number(file, at + 10, 2), number(file, at + 20, 4), number(file, at + 24, 4));
+        let (method, packed, size) =
+            (number(file, at + 10, 2), number(file, at + 20, 4), number(file, at + 24, 4));
         let lengths = [28, 30, 32].map(|field| number(file, at + field, 2));
         let name = String::from_utf8(file[at + 46..at + 46 + lengths[0]].to_vec()).unwrap();
         let local = number(file, at + 42, 4);

@@ -1,30 +1,31 @@
-//! The authority's acts. A certificate is made in five steps: intent written, committed, signed in the pool, checked by
-//! our own reader and path validation, recorded. A crash between two of them leaves an intent that the next start, or
-//! the same act again, completes.
+//! The authority's acts: its own certificates, those of others, and their end.
+
+mod issuing;
+mod listing;
+mod time_stamp;
 
 use super::{
-    AuthorityError, AuthoritySettings, CertId, CertState, Role, SubjectFields, paper,
+    AuthorityError, AuthoritySettings, CertId, CertState, Role, SubjectFields,
     store::{self, CertRow},
 };
 use crate::{
     audit,
     base::{Entropy, Refusal, Timestamp},
-    keys::{KeyId, KeyKind, Keystore, SigningPool},
+    keys::{KeyId, Keystore, SigningPool},
     store::{Store, Tx},
 };
-use rand_core::CryptoRng;
 use serde_json::json;
 use std::sync::Arc;
 use yinxin_pki::{
     sign::{PublicKey, Signer},
-    x509::{self, Cert, Reason, issue::Issuer},
+    x509::{Cert, Reason},
 };
 
 /// References of the authority's own certificates.
-pub(super) const ROOT: &str = "authority/root";
-pub(super) const ISSUING: &str = "authority/issuing";
-pub(super) const MAKER: &str = "authority/seal-maker";
-pub(super) const TIME_STAMPING: &str = "authority/time-stamping";
+const ROOT: &str = "authority/root";
+const ISSUING: &str = "authority/issuing";
+const MAKER: &str = "authority/seal-maker";
+const TIME_STAMPING: &str = "authority/time-stamping";
 
 /// The certificates that [`Authority::bootstrap`] makes, in order: each issuer before what it signs.
 const OWN: [(&str, Role, &str); 4] = [
@@ -36,7 +37,6 @@ const OWN: [(&str, Role, &str); 4] = [
 
 /// Longest reference in octets.
 const LONGEST_REFERENCE: usize = 200;
-const SERIAL_BYTES: usize = 16;
 
 /// Who acts, on which request, and when; for the audit.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ pub enum SubjectKey {
     /// A key of our keystore that was made for this role.
     Kept(KeyId),
     /// A key that the subject keeps.
-    Theirs(PublicKey),
+    Theirs(Box<PublicKey>),
 }
 
 /// What a certificate is asked for.
@@ -123,12 +123,18 @@ impl Authority {
         self.complete_intents(act).await.map(|_| ())
     }
 
-    /// Completes intents that a crash left behind, 100 at most; answers how many.
+    /// Completes intents that a crash left behind, 100 at most, the newest first; answers how many. One that can't be
+    /// completed (its key was destroyed, say) is logged and stays; it holds up neither the others nor the start.
     pub async fn complete_intents(&self, act: &Act<'_>) -> Result<usize, AuthorityError> {
         let rows = self.0.store.read(async |rx| store::intended(rx).await).await?;
-        let count = rows.len();
+        let mut count = 0;
         for row in rows {
-            self.complete(act, row).await?;
+            let id = row.id.clone();
+            match self.complete(act, row).await {
+                Ok(_) => count += 1,
+                Err(AuthorityError::Store(error)) => return Err(error.into()),
+                Err(error) => tracing::warn!(%id, code = error.code(), %error, "an intent stays open"),
+            }
         }
         Ok(count)
     }
@@ -210,162 +216,6 @@ impl Authority {
         let key = own.key.ok_or_else(|| AuthorityError::not_ready(reference))?;
         Ok((own.cert, self.0.keystore.signer(&key).await?))
     }
-
-    async fn issue(&self, act: &Act<'_>, role: Role, ask: &Ask) -> Result<Issued, AuthorityError> {
-        let row = self.0.store.read(async |rx| store::find(rx, &ask.reference).await).await?;
-        let row = match row {
-            Some(row) => row,
-            None => self.intend(act, role, ask).await?,
-        };
-        if row.role != role || row.subject != ask.subject || !ask.key.fits(&row) {
-            return Err(AuthorityError::Taken { reference: ask.reference.clone() });
-        }
-        self.complete(act, row).await
-    }
-
-    /// Steps one and two: the intent, with its key and its audit entry, in one transaction.
-    async fn intend(&self, act: &Act<'_>, role: Role, ask: &Ask) -> Result<CertRow, AuthorityError> {
-        let issuer = match role.issuer() {
-            Some(Role::Root) => Some(self.own(ROOT).await?),
-            Some(_) => Some(self.own(ISSUING).await?),
-            None => None,
-        };
-        let intent = async |tx: &mut Tx| {
-            let (key, public_key) = self.subject_key(tx, role, &ask.key, act.now).await?;
-            let row = self.intended_row(role, ask, issuer.as_ref(), key, &public_key, act.now)?;
-            if !store::insert(tx, &row, act.now).await? {
-                // Another node was faster; an error takes our key back.
-                return Err(AuthorityError::Taken { reference: ask.reference.clone() });
-            }
-            let detail = json!({ "reference": row.reference, "role": role.as_str(), "serial": row.serial });
-            audit::append(tx, &act.entry("authority.certificate_intended", &row.id, detail)).await?;
-            Ok(row)
-        };
-        match self.0.store.write(intent).await {
-            Err(AuthorityError::Taken { reference }) => {
-                let row = self.0.store.read(async |rx| store::find(rx, &reference).await).await?;
-                row.ok_or(AuthorityError::Taken { reference })
-            }
-            other => other,
-        }
-    }
-
-    async fn subject_key(
-        &self,
-        tx: &mut Tx,
-        role: Role,
-        key: &SubjectKey,
-        now: Timestamp,
-    ) -> Result<(Option<KeyId>, PublicKey), AuthorityError> {
-        let keystore = &self.0.keystore;
-        let key = match key {
-            SubjectKey::Theirs(public_key) => return Ok((None, public_key.clone())),
-            SubjectKey::Fresh => keystore.make(tx, role.key_purpose(), KeyKind::Sm2, now).await?,
-            SubjectKey::Kept(id) => keystore.key(tx, id).await?,
-        };
-        key.may_serve(role.key_purpose())?;
-        Ok((Some(key.id), key.public_key))
-    }
-
-    fn intended_row(
-        &self,
-        role: Role,
-        ask: &Ask,
-        issuer: Option<&Issued>,
-        key: Option<KeyId>,
-        public_key: &PublicKey,
-        now: Timestamp,
-    ) -> Result<CertRow, AuthorityError> {
-        let mut serial = [0; SERIAL_BYTES];
-        self.0.entropy.fill(&mut serial);
-        // Positive, and never with a leading zero octet (RFC 5280 4.1.2.2).
-        serial[0] = serial[0] & 0x7f | 0x40;
-        let (not_before, not_after) = self.0.settings.period(role, now);
-        let not_after = issuer.map_or(not_after, |issuer| not_after.min(issuer.cert.not_after()));
-        let not_before = issuer.map_or(not_before, |issuer| not_before.max(issuer.cert.not_before()));
-        if not_before >= not_after {
-            let reference = issuer.map_or_else(|| ask.reference.clone(), |issuer| issuer.reference.clone());
-            return Err(AuthorityError::OutOfPeriod { reference });
-        }
-        Ok(CertRow {
-            id: CertId::fresh(now, &*self.0.entropy),
-            reference: ask.reference.clone(),
-            role,
-            issuer: issuer.map(|issuer| issuer.id.clone()),
-            serial: hex::encode(serial),
-            key,
-            public_key: x509::write_public_key(public_key),
-            subject: ask.subject.clone(),
-            not_before,
-            not_after,
-            state: CertState::Intended,
-            cert: None,
-        })
-    }
-
-    /// Steps three to five: sign, check, record. What is recorded already is answered as it is.
-    async fn complete(&self, act: &Act<'_>, row: CertRow) -> Result<Issued, AuthorityError> {
-        if row.state != CertState::Intended {
-            return Issued::of(row);
-        }
-        let cert = match &row.issuer {
-            None => self.sign_root(&row).await?,
-            Some(issuer) => self.sign_under(&row, issuer, act.now).await?,
-        };
-        if row.role.is_listed() {
-            let [issuing, root] = self.above().await?;
-            paper::check_path(&row, &cert, &[issuing], &root)?;
-        }
-        self.record(act, row, cert).await
-    }
-
-    async fn sign_root(&self, row: &CertRow) -> Result<Cert, AuthorityError> {
-        let key = row.key.as_ref().ok_or_else(|| AuthorityError::not_ready(ROOT))?;
-        let signer = self.0.keystore.signer(key).await?;
-        let row = row.clone();
-        let work = move |rng: &mut dyn CryptoRng| paper::self_signed(&row, &*signer, rng);
-        self.0.pool.run(work, self.0.settings.patience).await
-    }
-
-    async fn sign_under(
-        &self,
-        row: &CertRow,
-        issuer: &CertId,
-        now: Timestamp,
-    ) -> Result<Cert, AuthorityError> {
-        let found = self.0.store.read(async |rx| store::find_by_id(rx, issuer).await).await?;
-        let found = found.ok_or_else(|| AuthorityError::not_ready(issuer.as_str()))?;
-        let (cert, signer) = self.own_signer(&found.reference, now).await?;
-        let (row, inner) = (row.clone(), self.0.clone());
-        let work = move |rng: &mut dyn CryptoRng| {
-            paper::issued(&row, &Issuer { cert: &cert, signer: &*signer }, &inner.settings, rng)
-        };
-        self.0.pool.run(work, self.0.settings.patience).await
-    }
-
-    async fn record(&self, act: &Act<'_>, row: CertRow, cert: Cert) -> Result<Issued, AuthorityError> {
-        let state = row.state.issue()?;
-        let recorded = self
-            .0
-            .store
-            .write(async |tx: &mut Tx| {
-                if !store::issue(tx, &row.id, cert.der(), act.now).await? {
-                    return Ok::<_, AuthorityError>(false);
-                }
-                let detail = json!({
-                    "reference": row.reference, "role": row.role.as_str(), "serial": row.serial,
-                    "sm3": hex::encode(cert.sm3()),
-                });
-                audit::append(tx, &act.entry("authority.certificate_issued", &row.id, detail)).await?;
-                Ok(true)
-            })
-            .await?;
-        if recorded {
-            return Issued::of(CertRow { state, cert: Some(cert.der().to_vec()), ..row });
-        }
-        // Another node completed the same intent; its signature is the one that counts, ours is forgotten.
-        self.own(&row.reference).await
-    }
 }
 
 impl Issued {
@@ -382,17 +232,6 @@ impl Issued {
             cert,
             state: row.state,
         })
-    }
-}
-
-impl SubjectKey {
-    /// Whether the same ask may have made this row.
-    fn fits(&self, row: &CertRow) -> bool {
-        match self {
-            Self::Fresh => row.key.is_some(),
-            Self::Kept(id) => row.key.as_ref() == Some(id),
-            Self::Theirs(key) => row.key.is_none() && row.public_key == x509::write_public_key(key),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The time-stamp authority (RFC 3161 / GB/T 20520): SM3 imprints, SM2 tokens, nothing kept.
 
-use super::{Authority, AuthorityError, service::TIME_STAMPING};
-use crate::{base::Timestamp, keys::ToSign};
+use super::{Authority, TIME_STAMPING};
+use crate::{authority::AuthorityError, base::Timestamp, keys::ToSign};
 use yinxin_pki::{
     judge::{self, Question},
     report::{Outcome, Profile},

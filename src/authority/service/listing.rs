@@ -1,11 +1,11 @@
 //! The revocation list of the issuing authority: made when something changed or the last one grows old.
 
-use super::{
-    Authority, AuthorityError,
-    service::ISSUING,
-    store::{self, CrlRow, RevokedRow},
-};
+use super::{Authority, ISSUING};
 use crate::{
+    authority::{
+        AuthorityError,
+        store::{self, CrlRow, RevokedRow},
+    },
     base::Timestamp,
     store::{StoreError, Tx},
 };

@@ -1,0 +1,109 @@
+//! What runs beside the requests: the audit's sequencer, the outbox's worker, the sweepers.
+
+use super::{App, AppError};
+use crate::{
+    audit::Sequencer,
+    http::idempotency,
+    job,
+    keys::{KeyId, KeyPurpose, KeysError, Keystore},
+    officer::Caller,
+};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinHandle};
+use yinxin_pki::sign::Signer;
+
+/// How often what never ended is looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What background work needs to know.
+pub(super) struct Background {
+    heads: PathBuf,
+}
+
+/// Background work under way.
+pub(super) struct Work {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Background {
+    pub(super) fn new(heads: PathBuf) -> Self {
+        Self { heads }
+    }
+
+    /// Starts all of it.
+    pub(super) async fn start(&self, app: &App) -> Result<Work, AppError> {
+        let (stop, stopped) = watch::channel(false);
+        let sequencer = self.sequencer(app).await?;
+        let chain = stopped.clone();
+        let worker = job::Worker::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), job::Settings::default());
+        let tasks = vec![
+            tokio::spawn(async move {
+                if let Err(error) = sequencer.run(chain).await {
+                    tracing::error!(%error, "audit records are no longer chained; see to it");
+                }
+            }),
+            tokio::spawn(worker.run(stopped.clone())),
+            tokio::spawn(sweep(app.seals.clone(), app.store.clone(), app.clock.clone(), stopped)),
+        ];
+        Ok(Work { stop, tasks })
+    }
+
+    /// Chains what was recorded, once.
+    pub(super) async fn chain_once(&self, app: &App) -> Result<(), AppError> {
+        self.sequencer(app).await?.step().await?;
+        Ok(())
+    }
+
+    async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
+        let signer = audit_signer(&app.keystore).await?;
+        Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone()).await?)
+    }
+}
+
+impl Work {
+    /// Tells everything to end and waits for it.
+    pub(super) async fn end(self) {
+        // Nobody listens any more where all tasks have ended by themselves.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            if task.await.is_err() {
+                tracing::error!("a background task ended by a panic");
+            }
+        }
+    }
+}
+
+/// What signs heads of the audit chain.
+pub(super) async fn audit_signer(keystore: &Keystore) -> Result<Arc<dyn Signer>, KeysError> {
+    let key = audit_key(keystore).await?.ok_or(KeysError::NoKeystore)?;
+    keystore.signer(&key).await
+}
+
+/// The newest living key that signs heads of the audit chain.
+pub(super) async fn audit_key(keystore: &Keystore) -> Result<Option<KeyId>, KeysError> {
+    let keys = keystore.list(None, 1000).await?;
+    let found = keys.into_iter().rfind(|key| key.purpose == KeyPurpose::Audit && key.destroyed_at.is_none());
+    Ok(found.map(|key| key.id))
+}
+
+async fn sweep(
+    seals: crate::seal::SealService,
+    store: crate::store::Store,
+    clock: Arc<dyn crate::base::Clock>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        let now = clock.now();
+        if let Err(error) = seals.sweep(&Caller::system("sweep", now)).await {
+            tracing::warn!(%error, "what never ended could not be closed; the next sweep tries again");
+        }
+        if let Err(error) = idempotency::sweep(&store, now).await {
+            tracing::warn!(%error, "old idempotency keys could not be forgotten; the next sweep tries again");
+        }
+    }
+}

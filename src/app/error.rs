@@ -1,0 +1,99 @@
+//! Why the service could not be opened.
+
+use crate::{
+    audit::AuditError,
+    authority::AuthorityError,
+    http::TableError,
+    keys::{KeysError, PassphraseError},
+    officer::OfficerError,
+    seal::SealError,
+    store::{OpenError, StoreError},
+};
+use std::{fmt, path::PathBuf};
+
+/// Why the service could not be opened, or not be brought up.
+#[derive(Debug)]
+pub enum AppError {
+    /// There is no passphrase file: nothing was made here yet.
+    NotInitialised {
+        /// Where it was looked for.
+        passphrase: PathBuf,
+    },
+    /// Something was made here already.
+    Initialised,
+    /// The passphrase cannot be read.
+    Passphrase(PassphraseError),
+    /// The database cannot be opened.
+    Open(OpenError),
+    /// The database failed.
+    Store(StoreError),
+    /// The keystore refused.
+    Keys(KeysError),
+    /// The authority refused.
+    Authority(AuthorityError),
+    /// The first officers could not be made.
+    Officers(OfficerError),
+    /// What a crash left could not be closed.
+    Seals(SealError),
+    /// The audit chain cannot be continued.
+    Audit(AuditError),
+    /// Two routes collide: a defect of ours.
+    Table(TableError),
+    /// The system gives no threads.
+    Threads(std::io::Error),
+    /// A file of the data directory cannot be read or written.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInitialised { passphrase } => write!(
+                out,
+                "there is no passphrase at {}: run `yinxin init` first, or name the right data directory",
+                passphrase.display()
+            ),
+            Self::Initialised => out.write_str("this data directory was initialised before; nothing was changed"),
+            Self::Passphrase(error) => error.fmt(out),
+            Self::Open(error) => error.fmt(out),
+            Self::Store(error) => error.fmt(out),
+            Self::Keys(error) => error.fmt(out),
+            Self::Authority(error) => error.fmt(out),
+            Self::Officers(error) => error.fmt(out),
+            Self::Seals(error) => error.fmt(out),
+            Self::Audit(error) => error.fmt(out),
+            Self::Table(error) => error.fmt(out),
+            Self::Threads(error) => write!(out, "no threads for signing: {error}"),
+            Self::File { path, error } => write!(out, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for AppError {}
+
+macro_rules! from {
+    ($($source:ty => $variant:ident),+ $(,)?) => {
+        $(impl From<$source> for AppError {
+            fn from(error: $source) -> Self {
+                Self::$variant(error)
+            }
+        })+
+    };
+}
+
+from! {
+    PassphraseError => Passphrase,
+    OpenError => Open,
+    StoreError => Store,
+    KeysError => Keys,
+    AuthorityError => Authority,
+    OfficerError => Officers,
+    SealError => Seals,
+    AuditError => Audit,
+    TableError => Table,
+}

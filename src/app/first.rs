@@ -1,0 +1,117 @@
+//! The first start: a passphrase, the keystore, the authority, the first officers.
+
+use super::{AppError, Sources, authority_settings, paths, store_config};
+use crate::{
+    authority::{Act, Authority},
+    config::Config,
+    keys::{KeyKind, KeyPurpose, Keystore, PassphraseSource, PoolSize, SigningPool, UnlockCost},
+    officer::{FirstOfficer, bootstrap},
+    store::Store,
+};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+};
+use zeroize::Zeroizing;
+
+/// What the first start made.
+#[derive(Debug)]
+pub struct First {
+    /// The first officers, each with the key that is shown only once.
+    pub officers: Vec<FirstOfficer>,
+    /// Whether a passphrase was made up here, because none was given.
+    pub made_passphrase: bool,
+}
+
+/// Whether the first start is behind us.
+pub fn is_initialised(config: &Config) -> bool {
+    paths::officer_keys(config).join("done").exists()
+}
+
+/// The first start. Safe to repeat after a crash in the middle: what is there already is kept.
+pub async fn init(config: &Config, sources: Sources) -> Result<First, AppError> {
+    if is_initialised(config) {
+        return Err(AppError::Initialised);
+    }
+    let Sources { clock, entropy } = sources;
+    private_dir(&config.data_dir)?;
+    let made_passphrase = make_passphrase(config, &sources_fill(&*entropy))?;
+    let now = clock.now();
+    let store = Store::open(&store_config(config), now).await?;
+    let passphrase = PassphraseSource::File(paths::passphrase(config)).read()?;
+    let keystore = if Keystore::exists(&store).await? {
+        Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?
+    } else {
+        Keystore::create(store.clone(), &passphrase, UnlockCost::default(), entropy.clone(), now).await?
+    };
+    let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
+    audit_key(&store, &keystore, now).await?;
+    let settings = authority_settings(config);
+    let authority = Authority::new(store.clone(), keystore, pool.clone(), entropy.clone(), settings);
+    authority.bootstrap(&Act { actor: "system", request: "init", now }).await?;
+    let officers = first_officers(config, &store, &*entropy, now).await?;
+    pool.stop(super::STOP_PATIENCE).await;
+    store.close().await;
+    private_file(&paths::officer_keys(config).join("done"), b"initialised\n")?;
+    Ok(First { officers, made_passphrase })
+}
+
+/// Makes the first officers and writes each one's key into a file of its own before anything else can fail.
+async fn first_officers(
+    config: &Config,
+    store: &Store,
+    entropy: &dyn crate::base::Entropy,
+    now: crate::base::Timestamp,
+) -> Result<Vec<FirstOfficer>, AppError> {
+    let folder = paths::officer_keys(config);
+    private_dir(&folder)?;
+    let officers = bootstrap(store, entropy, now).await?;
+    for first in &officers {
+        let role = first.officer.roles.iter().next().map_or("officer", |role| role.name());
+        private_file(&folder.join(role), first.key.clear.text().expose().as_bytes())?;
+    }
+    Ok(officers)
+}
+
+/// The key that signs the heads of the audit chain; one for all nodes.
+async fn audit_key(store: &Store, keystore: &Keystore, now: crate::base::Timestamp) -> Result<(), AppError> {
+    if super::background::audit_key(keystore).await?.is_some() {
+        return Ok(());
+    }
+    store
+        .write(async |tx| keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, now).await.map(drop))
+        .await?;
+    Ok(())
+}
+
+fn sources_fill(entropy: &dyn crate::base::Entropy) -> Zeroizing<String> {
+    let mut secret = Zeroizing::new([0; 32]);
+    entropy.fill(&mut *secret);
+    Zeroizing::new(hex::encode(&*secret))
+}
+
+fn make_passphrase(config: &Config, secret: &str) -> Result<bool, AppError> {
+    let path = paths::passphrase(config);
+    if path.exists() {
+        return Ok(false);
+    }
+    private_file(&path, secret.as_bytes())?;
+    Ok(true)
+}
+
+/// A directory for nobody else (0700); kept where it is there already.
+fn private_dir(path: &Path) -> Result<(), AppError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| AppError::File { path: path.to_owned(), error })
+}
+
+/// A new file for nobody else (0600), on the disk when this returns.
+pub(super) fn private_file(path: &Path, content: &[u8]) -> Result<(), AppError> {
+    let wrong = |error| AppError::File { path: path.to_owned(), error };
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
+    file.write_all(content).map_err(wrong)?;
+    file.sync_all().map_err(wrong)
+}

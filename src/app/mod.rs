@@ -1,0 +1,237 @@
+//! The composition root: configuration → store, keys, rooms, router, background work; and an orderly stop.
+
+mod audit_desk;
+mod background;
+mod error;
+mod first;
+mod paths;
+mod product;
+
+
+pub use error::AppError;
+pub use first::{First, init, is_initialised};
+
+use crate::{
+    authority::{Authority, AuthoritySettings},
+    base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
+    config::{Config, Database},
+    http::{self, Kit, Stop, Table},
+    keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
+    officer::Officers,
+    seal::{self, SealService},
+    store::{EngineConfig, Store, StoreConfig},
+    web,
+};
+use axum::Router;
+use audit_desk::AuditDesk;
+use background::Background;
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::net::{TcpListener, UnixListener};
+
+/// How long an orderly stop waits for signatures under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The service, open: every room wired, nothing listening yet.
+pub struct App {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    pool: Arc<SigningPool>,
+    keystore: Keystore,
+    authority: Authority,
+    officers: Officers,
+    seals: SealService,
+    audit_desk: AuditDesk,
+    limits: http::Limits,
+    background: Background,
+}
+
+/// Where time and chance come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Default for Sources {
+    /// The machine's clock and the operating system's chance.
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+    }
+}
+
+impl App {
+    /// Opens the service on the machine's own time and chance.
+    pub async fn open(config: &Config) -> Result<Self, AppError> {
+        Self::open_with(config, Sources::default()).await
+    }
+
+    /// Opens the service: the database and its durability are checked, the keystore is unlocked, and what a crash left
+    /// open is closed.
+    pub async fn open_with(config: &Config, sources: Sources) -> Result<Self, AppError> {
+        let Sources { clock, entropy } = sources;
+        let now = clock.now();
+        let store = Store::open(&store_config(config), now).await?;
+        let passphrase = passphrase(config)?.read()?;
+        let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
+        let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
+        let authority = Authority::new(
+            store.clone(),
+            keystore.clone(),
+            pool.clone(),
+            entropy.clone(),
+            authority_settings(config),
+        );
+        let seals = SealService::new(seal::Parts {
+            store: store.clone(),
+            keystore: keystore.clone(),
+            pool: pool.clone(),
+            authority: authority.clone(),
+            check: Arc::new(product::StrictCheck),
+            entropy: entropy.clone(),
+        });
+        let audit_key = background::audit_signer(&keystore).await?.public_key();
+        let app = Self {
+            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
+            officers: Officers::new(store.clone(), entropy.clone()),
+            background: Background::new(paths::heads(config)),
+            limits: limits(config),
+            store,
+            clock,
+            entropy,
+            pool,
+            keystore,
+            authority,
+            seals,
+        };
+        app.clean_up().await?;
+        Ok(app)
+    }
+
+    /// The database, for the commands that look into it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The keystore.
+    pub fn keystore(&self) -> &Keystore {
+        &self.keystore
+    }
+
+    /// The seals, for the sweeper's tests.
+    pub fn seals(&self) -> &SealService {
+        &self.seals
+    }
+
+    /// All routes: REST, pages, health.
+    pub fn table(&self) -> Result<Table, AppError> {
+        let mut routes = http::health::routes(&self.store);
+        routes.extend(web::routes());
+        routes.extend(crate::officer::http::routes(&self.officers));
+        routes.extend(crate::authority::http::routes(&self.authority));
+        routes.extend(self.audit_desk.routes());
+        routes.extend(seal::routes(&self.seals));
+        Ok(Table::new(routes)?)
+    }
+
+    /// The router over all routes.
+    pub fn router(&self) -> Result<Router, AppError> {
+        let kit = Kit::new(
+            self.store.clone(),
+            self.officers.clone(),
+            self.clock.clone(),
+            self.entropy.clone(),
+            self.limits,
+        );
+        Ok(self.table()?.router(kit.with_problem_page(web::problem_page)))
+    }
+
+    /// Serves on these listeners until `stop`, with all background work beside; then lets everything come to rest.
+    pub async fn serve(
+        self,
+        tcp: TcpListener,
+        unix: Option<UnixListener>,
+        stop: Stop,
+    ) -> Result<(), AppError> {
+        let router = self.router()?;
+        let work = self.background.start(&self).await?;
+        let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
+        match unix {
+            Some(unix) => {
+                tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
+            }
+            None => tcp.await,
+        }
+        work.end().await;
+        self.rest().await;
+        Ok(())
+    }
+
+    /// Comes to rest without having served: chains what was recorded, and closes.
+    pub async fn close(self) {
+        if let Err(error) = self.background.chain_once(&self).await {
+            tracing::warn!(%error, "audit records wait to be chained at the next start");
+        }
+        self.rest().await;
+    }
+
+    async fn rest(&self) {
+        if !self.pool.stop(STOP_PATIENCE).await {
+            tracing::warn!("a signer still hangs; its thread is left behind");
+        }
+        self.store.close().await;
+    }
+
+    /// What a crash left open is closed before the first request.
+    async fn clean_up(&self) -> Result<(), AppError> {
+        let caller = crate::officer::Caller::system("start", self.clock.now());
+        let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
+        self.authority.complete_intents(&act).await?;
+        self.seals.sweep(&caller).await?;
+        Ok(())
+    }
+}
+
+fn store_config(config: &Config) -> StoreConfig {
+    match &config.database {
+        Database::Sqlite { path } => StoreConfig::sqlite(path),
+        Database::Postgres { url } => StoreConfig {
+            engine: EngineConfig::Postgres {
+                url: crate::base::Secret::new(url.expose().clone()),
+                schema: None,
+                connections: 16,
+            },
+            ..StoreConfig::sqlite("")
+        },
+    }
+}
+
+/// The passphrase's file: as configured, else `passphrase` in the data directory.
+fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
+    let path = paths::passphrase(config);
+    if !Path::new(&path).exists() {
+        return Err(AppError::NotInitialised { passphrase: path });
+    }
+    Ok(PassphraseSource::File(path))
+}
+
+fn authority_settings(config: &Config) -> AuthoritySettings {
+    let at = |name: &str| Some(format!("{}/pki/{name}", config.public_url));
+    AuthoritySettings {
+        crl_url: at("ca.crl"),
+        issuer_url: at("issuing.cer"),
+        ..AuthoritySettings::of("Yinxin")
+    }
+}
+
+fn limits(config: &Config) -> http::Limits {
+    http::Limits {
+        connections: config.limits.connections,
+        light_requests: config.limits.light_requests,
+        heavy_requests: config.limits.heavy_requests,
+        request: config.limits.request,
+        ..http::Limits::default()
+    }
+}
