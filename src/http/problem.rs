@@ -21,9 +21,6 @@ pub struct Problem {
     retry_after_s: Option<u32>,
 }
 
-/// What every failed command of every room may be told.
-const INTERNAL: &str = "internal";
-
 impl Problem {
     /// A problem of the catalogue. A code that stands there nowhere is told as `internal`; a test looks for such codes.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
@@ -38,8 +35,7 @@ impl Problem {
 
     /// Something broke that the caller can do nothing about. The cause belongs into the log, not here.
     pub fn internal() -> Self {
-        let kind = catalogue::find(INTERNAL).unwrap_or(&catalogue::CATALOGUE[0]);
-        Self { kind, detail: "the service could not finish this request".into(), retry_after_s: None }
+        Self { kind: catalogue::INTERNAL, detail: "the service could not finish this request".into(), retry_after_s: None }
     }
 
     /// The same, with the seconds after which it is worth trying again.

@@ -45,7 +45,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("main", "app"),
     ("main", "config"),
 ];
-/// Files of a subject room that may know the database and HTTP; every other file there is rules.
+/// Files of a subject room that may know the database and HTTP; every other file there is rules. `caller` makes audit
+/// entries, `error` carries the errors of the store.
 const HANDS: &[&str] = &["store", "service", "http", "caller", "error"];
 const SUBJECTS: &[&str] = &["officer", "authority", "seal", "verification"];
 
