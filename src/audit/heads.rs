@@ -133,6 +133,18 @@ mod tests {
         assert_eq!(lines(&path), [Some(1), Some(2), Some(3)]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_read_without_panic(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..9000)) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("heads");
+            std::fs::write(&path, &octets).unwrap();
+            let newlines = octets.iter().filter(|&&octet| octet == b'\n').count();
+            proptest::prop_assert!(lines(&path).len() <= newlines + octets.len() / LINE_MAX as usize);
+            drop(HeadFile::open(&path));
+        }
+    }
+
     #[test]
     fn a_line_that_is_no_head_is_said() {
         let folder = tempfile::tempdir().unwrap();
