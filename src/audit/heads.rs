@@ -50,6 +50,13 @@ impl HeadFile {
     }
 }
 
+impl Drop for HeadFile {
+    /// Let go of by name: closing alone leaves it with a process that was just forked and has not closed its copy yet.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 /// Where the last finished line ends, and what it says.
 fn last_line(file: &mut File) -> io::Result<(u64, Option<Head>)> {
     let length = file.seek(SeekFrom::End(0))?;
