@@ -11,3 +11,4 @@ mod officer;
 mod statements;
 mod store;
 mod support;
+mod verification;

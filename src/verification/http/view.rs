@@ -7,7 +7,7 @@ use super::super::text::{
 use crate::web::Locale;
 use serde::Serialize;
 use yinxin_pki::{
-    report::{Check, CheckId, Coverage, Finding, Outcome, Report, SignatureReport, Verdict},
+    report::{Check, CheckId, Coverage, DocumentKind, Finding, Outcome, Report, SignatureReport, Verdict},
     time::Timestamp,
 };
 
@@ -102,6 +102,12 @@ pub(super) fn of(report: &Report, file: &str, locale: Locale) -> View {
 /// What the verdict means for the reader, in a sentence.
 fn headline(report: &Report) -> Pair {
     match (report.verdict, report.signatures.is_empty()) {
+        (Verdict::Passed, _) if report.document.kind == DocumentKind::Seal => {
+            ["该印章真实有效。", "This seal is genuine and in force."]
+        }
+        (Verdict::Passed, _) if report.document.kind == DocumentKind::Token => {
+            ["该时间戳真实有效。", "This time stamp is genuine and valid."]
+        }
         (Verdict::Passed, _) => [
             "文件中的签章真实有效，签章后内容未被改动。",
             "The signatures in this file are genuine and valid, and nothing was altered after signing.",
