@@ -14,6 +14,7 @@ pub mod app;
 pub mod audit;
 pub mod authority;
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod document;
 pub mod http;

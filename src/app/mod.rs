@@ -7,7 +7,6 @@ mod first;
 mod paths;
 mod product;
 
-
 pub use error::AppError;
 pub use first::{First, init, is_initialised};
 
@@ -22,8 +21,8 @@ use crate::{
     store::{EngineConfig, Store, StoreConfig},
     web,
 };
-use axum::Router;
 use audit_desk::AuditDesk;
+use axum::Router;
 use background::Background;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};

@@ -29,6 +29,15 @@ pub fn read_key(path: &Path) -> Result<String, CliError> {
     Ok(text.trim().to_owned())
 }
 
+/// Writes a new file that only our own user can read (0600).
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), CliError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let wrong = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(wrong)
+}
+
 /// Writes a file beside its place first, and puts it there when it is whole and on the disk.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), CliError> {
     let wrong = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));

@@ -25,7 +25,12 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     }
     for officer in &first.officers {
         let role = officer.officer.roles.iter().next().map_or("", |role| role.name());
-        println!("{}  {}  key in {}/officer-keys/{role}", officer.officer.id, officer.officer.name, config.data_dir.display());
+        println!(
+            "{}  {}  key in {}/officer-keys/{role}",
+            officer.officer.id,
+            officer.officer.name,
+            config.data_dir.display()
+        );
     }
     println!("next: yinxin serve");
     Ok(())

@@ -74,7 +74,9 @@ pub fn tree() -> Command {
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
-    let Some((name, sub)) = matches.subcommand() else { return Err(CliError::usage("name a command; --help lists them")) };
+    let Some((name, sub)) = matches.subcommand() else {
+        return Err(CliError::usage("name a command; --help lists them"));
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -21,7 +21,10 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
 
 /// Logs to standard error, one line an event.
 pub(super) fn log() {
-    let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(tracing::Level::INFO).with_target(false);
+    let lines = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .with_target(false);
     // A second call finds a logger in place, which is as well.
     let _ = lines.try_init();
 }

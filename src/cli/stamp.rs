@@ -12,7 +12,12 @@ use std::path::PathBuf;
 
 pub(super) fn command() -> Command {
     let number = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).required(true).allow_negative_numbers(true).value_parser(value_parser!(f64)).help(help)
+        Arg::new(name)
+            .long(name)
+            .required(true)
+            .allow_negative_numbers(true)
+            .value_parser(value_parser!(f64))
+            .help(help)
     };
     Command::new("stamp")
         .about("Stamps a PDF with a seal")
@@ -25,9 +30,16 @@ pub(super) fn command() -> Command {
                 .value_parser(value_parser!(u32))
                 .help("On which page, from 1"),
         )
-        .arg(number("x", "Centre of the seal from the left edge of the page, in millimetres").value_name("MM"))
+        .arg(
+            number("x", "Centre of the seal from the left edge of the page, in millimetres").value_name("MM"),
+        )
         .arg(number("y", "Centre of the seal from the top edge of the page, in millimetres").value_name("MM"))
-        .arg(Arg::new("purpose").long("purpose").value_name("TEXT").help("What for; stands in the register of use"))
+        .arg(
+            Arg::new("purpose")
+                .long("purpose")
+                .value_name("TEXT")
+                .help("What for; stands in the register of use"),
+        )
         .arg(
             Arg::new("time-stamp")
                 .long("time-stamp")
@@ -120,7 +132,9 @@ pub(super) fn path(matches: &ArgMatches, name: &str) -> Result<PathBuf, CliError
 /// Percent-encodes all but letters, digits and `-._~` (RFC 3986 2.3).
 pub(super) fn escaped(text: &str) -> String {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-    text.bytes().map(|octet| if plain(octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") }).collect()
+    text.bytes()
+        .map(|octet| if plain(octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") })
+        .collect()
 }
 
 #[cfg(test)]

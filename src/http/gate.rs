@@ -46,7 +46,8 @@ impl Gate {
             Load::Heavy => &self.kit.heavy,
         };
         places.try_acquire().map_err(|_| {
-            Problem::new("service/busy", "as many requests are being worked on as the service takes").retry_after_s(1)
+            Problem::new("service/busy", "as many requests are being worked on as the service takes")
+                .retry_after_s(1)
         })
     }
 

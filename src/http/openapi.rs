@@ -68,9 +68,10 @@ fn tag(path: &str) -> &str {
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {
-    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(
-        |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
-    );
+    let in_path =
+        operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(
+            |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
+        );
     let in_query = operation.query.iter().map(|param| {
         json!({ "name": param.name, "in": "query", "required": param.required, "description": param.says, "schema": (param.schema)() })
     });
@@ -105,7 +106,8 @@ fn responses(operation: &Operation, shapes: &mut BTreeMap<&'static str, Value>) 
         responses.insert(status.to_string(), answer);
     }
     for (status, codes) in problems(operation) {
-        let schema = json!({ "allOf": [PROBLEM.reference(), { "properties": { "code": { "enum": codes } } }] });
+        let schema =
+            json!({ "allOf": [PROBLEM.reference(), { "properties": { "code": { "enum": codes } } }] });
         let content = json!({ "application/problem+json": { "schema": schema } });
         responses.insert(status.to_string(), json!({ "description": phrase(status), "content": content }));
     }

@@ -113,14 +113,17 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Conflict { constraint, .. } if constraint == super::idempotency::CONSTRAINT => {
-                Self::new("idempotency/in-progress", "another attempt with this key got ahead").retry_after_s(1)
+                Self::new("idempotency/in-progress", "another attempt with this key got ahead")
+                    .retry_after_s(1)
             }
             StoreError::Unknown => {
-                Self::new("service/deadline", "the database did not confirm the commit in time").retry_after_s(1)
+                Self::new("service/deadline", "the database did not confirm the commit in time")
+                    .retry_after_s(1)
             }
             error if error.is_passing() => {
                 tracing::warn!(%error, "the database could not serve a request");
-                Self::new("service/busy", "the database could not take this on; nothing was done").retry_after_s(1)
+                Self::new("service/busy", "the database could not take this on; nothing was done")
+                    .retry_after_s(1)
             }
             error => {
                 tracing::error!(%error, "the database failed a request");

@@ -208,7 +208,11 @@ impl Officers {
     }
 
     /// Up to 100 officers after this id, in order of registration.
-    pub async fn list(&self, caller: &Caller, after: Option<&OfficerId>) -> Result<Vec<Officer>, OfficerError> {
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        after: Option<&OfficerId>,
+    ) -> Result<Vec<Officer>, OfficerError> {
         caller.officer(Right::OfficerRead)?;
         Ok(self.store.read(async |rx| store::list(rx, after).await).await?)
     }

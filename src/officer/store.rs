@@ -160,8 +160,7 @@ pub(super) async fn add(tx: &mut Tx, officer: &Officer) -> Result<(), StoreError
 
 async fn add_roles(tx: &mut Tx, officer: &Officer) -> Result<(), StoreError> {
     for role in officer.roles.iter() {
-        let values =
-            [officer.id.as_str().into(), role.name().into(), standing(role.stands_apart()).into()];
+        let values = [officer.id.as_str().into(), role.name().into(), standing(role.stands_apart()).into()];
         tx.execute(&ADD_ROLE, &values).await?;
     }
     Ok(())

@@ -9,7 +9,8 @@ use yinxin::{
     audit::{self, Filter},
     base::{Clock as _, entropy::SeededEntropy},
     officer::{
-        ClearKey, Denied, MakeKey, OfficerError, OfficerState, RegisterOfficer, Right, Role, SignInError, bootstrap,
+        ClearKey, Denied, MakeKey, OfficerError, OfficerState, RegisterOfficer, Right, Role, SignInError,
+        bootstrap,
     },
     store::{Statement, Store, StoreError},
 };
@@ -126,10 +127,14 @@ async fn a_key_opens_until_it_expires_is_revoked_or_its_officer_leaves() {
         let front = Front::new(store).await;
         let security = front.caller(Role::SecurityAdministrator);
         let verifier = front.person(Role::Verifier).officer.clone();
-        let command =
-            MakeKey { officer: verifier.id.clone(), label: "a day".into(), expires_at: Some(START.plus_days(1)) };
+        let command = MakeKey {
+            officer: verifier.id.clone(),
+            label: "a day".into(),
+            expires_at: Some(START.plus_days(1)),
+        };
         let issued = front.officers.make_key(&security, command, None).await.unwrap();
-        let open = async |clear: &ClearKey, at| front.officers.sign_in(clear, at).await.map(|officer| officer.id);
+        let open =
+            async |clear: &ClearKey, at| front.officers.sign_in(clear, at).await.map(|officer| officer.id);
         assert_eq!(open(&issued.clear, START).await, Ok(verifier.id.clone()));
         assert_eq!(open(&issued.clear, START.plus_days(1)).await, Err(SignInError::Refused));
         let lasting = ClearKey::parse(&front.person(Role::Verifier).key).unwrap();

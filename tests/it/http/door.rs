@@ -83,7 +83,10 @@ async fn a_body_that_cannot_be_taken_is_told_why() {
     let answer = front.send(request.body(Body::from(deep)).unwrap()).await;
     assert_eq!(answer.problem(), "400 request/malformed");
     let long = json!({ "name": "x".repeat(70_000), "roles": [] });
-    assert_eq!(front.send(json_request("/api/v1/officers", key, &long)).await.problem(), "413 request/too-large");
+    assert_eq!(
+        front.send(json_request("/api/v1/officers", key, &long)).await.problem(),
+        "413 request/too-large"
+    );
     assert_eq!(front.get("/api/v1/officers?after=x", key).await.problem(), "404 officer/unknown");
     assert_eq!(front.get("/api/v1/officers?before=x", key).await.problem(), "400 request/malformed");
 }
@@ -96,7 +99,8 @@ async fn a_form_is_taken_apart_within_its_bounds() {
             .iter()
             .map(|(name, value)| format!("--b\r\nContent-Disposition: form-data; {name}\r\n\r\n{value}\r\n"))
             .collect();
-        let request = request("POST", "/api/v1/test/upload", None).header("content-type", "multipart/form-data; boundary=b");
+        let request = request("POST", "/api/v1/test/upload", None)
+            .header("content-type", "multipart/form-data; boundary=b");
         front.send(request.body(Body::from(body + "--b--\r\n")).unwrap()).await
     };
     let file = (r#"name="file"; filename="../../合同.pdf""#, "%PDF");
@@ -132,7 +136,11 @@ async fn more_requests_than_places_are_refused_at_once() {
     let front = Front::scratch(limits).await;
     let router = front.router.clone();
     let waiting = tokio::spawn(async move {
-        crate::support::front::send(&router, request("GET", "/api/v1/test/wait", None).body(Body::empty()).unwrap()).await
+        crate::support::front::send(
+            &router,
+            request("GET", "/api/v1/test/wait", None).body(Body::empty()).unwrap(),
+        )
+        .await
     });
     front.stage.waiting.notified().await;
     let refused = front.get("/healthz", None).await;

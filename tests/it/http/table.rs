@@ -114,7 +114,11 @@ async fn answers_have_the_shapes_that_the_document_says() {
         ("Officer", front.get("/api/v1/me", key).await, 200),
         ("Officer", front.post("/api/v1/officers", key, officer).await, 201),
         ("Officer", front.get(&format!("/api/v1/officers/{viewer}"), key).await, 200),
-        ("IssuedApiKey", front.post(&keys, key, json!({ "label": "x", "expires_at": "2027-01-01T00:00:00Z" })).await, 201),
+        (
+            "IssuedApiKey",
+            front.post(&keys, key, json!({ "label": "x", "expires_at": "2027-01-01T00:00:00Z" })).await,
+            201,
+        ),
         ("Problem", front.get("/api/v1/nothing", key).await, 404),
     ];
     for (shape, answer, status) in checks {

@@ -25,7 +25,8 @@ use yinxin::{
         entropy::SeededEntropy,
     },
     http::{
-        Access, IdempotencyKey, JsonBody, Kit, Limits, Operation, PeerAddress, Problem, Route, Table, Takes, health,
+        Access, IdempotencyKey, JsonBody, Kit, Limits, Operation, PeerAddress, Problem, Route, Table, Takes,
+        health,
         shape::{Shape, object},
         upload::Upload,
     },
@@ -240,8 +241,13 @@ fn test_routes(officers: &Officers, stage: &Stage) -> Vec<Route> {
             .handled_by((), async || -> &'static str { panic!("a secret of the inside") }),
         Operation::get(Access::PUBLIC, "/api/v1/test/wait", "testWait", "Waits until it is let go on")
             .handled_by(stage.clone(), wait),
-        Operation::get(Access::Public { per_minute: Some(3) }, "/api/v1/test/rated", "testRated", "Three a minute")
-            .handled_by((), async || "ok"),
+        Operation::get(
+            Access::Public { per_minute: Some(3) },
+            "/api/v1/test/rated",
+            "testRated",
+            "Three a minute",
+        )
+        .handled_by((), async || "ok"),
         Operation::post(Access::PUBLIC, "/api/v1/test/echo", "testEcho", "Says how many bytes came")
             .body(Takes::Bytes("application/octet-stream"), 100_000)
             .heavy()
