@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 /// The made-up office; its credit code has the right check digits and belongs to nobody.
-const OWNER: (&str, &str) = ("某市大数据管理局", "11440100MB2C000137");
+const OWNER: (&str, &str) = ("临江市人民政府办公室", "11440100MB2C000137");
 const ONE_PAGE: &[u8] = include_bytes!("../../fixtures/pdf/one-page.pdf");
 const MANY_PAGES: &[u8] = include_bytes!("../../fixtures/pdf/many-pages.pdf");
 /// How many steps are told.
@@ -245,7 +245,7 @@ impl Stage {
         };
         let mut verdicts = Vec::new();
         let notice = self
-            .stamped("notice.pdf", operator, &at(official, 1, 150.0, 232.0, true), ONE_PAGE.to_vec())
+            .stamped("notice.pdf", operator, &at(official, 1, 148.0, 222.0, true), ONE_PAGE.to_vec())
             .await?;
         tell("notice.pdf stamped, with a time stamp".into());
         let first = self
@@ -302,13 +302,13 @@ fn parts() -> [Part; 2] {
     [
         Part {
             name: "official",
-            title: "某市大数据管理局",
+            title: "临江市人民政府办公室",
             look: json!({ "by": "preset", "preset": "department", "with_code": true }),
             version: 4,
         },
         Part {
             name: "special",
-            title: "某市大数据管理局业务专用章",
+            title: "临江市人民政府办公室业务专用章",
             look: json!({ "by": "preset", "preset": "special", "line": "业务专用章" }),
             version: 5,
         },
