@@ -184,6 +184,7 @@ impl Officers {
         action: &'static str,
         rule: impl FnOnce(Officer, &Officer) -> Result<Officer, Refusal>,
     ) -> Result<Officer, OfficerError> {
+        caller.officer(Right::OfficerManage)?;
         self.store
             .write(async |tx| {
                 let (by, found) = both(tx, caller, id).await?;
