@@ -1,5 +1,7 @@
 //! The `yinxin` command.
 
-fn main() -> std::process::ExitCode {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     yinxin::cli::run(std::env::args_os())
 }

@@ -8,12 +8,7 @@ use crate::{
     officer::{Caller, Right},
     store::{Store, StoreError},
 };
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::IntoResponse,
-};
+use axum::{Json, extract::State, http::header, response::IntoResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
@@ -46,11 +41,23 @@ static REPORT: Shape = Shape {
 
 const TEXTS: [Param; 3] = [
     Param { name: "subject", says: "only about this id", schema: || shape::text("an id"), required: false },
-    Param { name: "actor", says: "only by this one", schema: || shape::text("an officer's id"), required: false },
-    Param { name: "action", says: "only this action", schema: || shape::text("`seal.suspended` …"), required: false },
+    Param {
+        name: "actor",
+        says: "only by this one",
+        schema: || shape::text("an officer's id"),
+        required: false,
+    },
+    Param {
+        name: "action",
+        says: "only this action",
+        schema: || shape::text("`seal.suspended` …"),
+        required: false,
+    },
 ];
-const FROM: Param = Param { name: "from", says: "not before", schema: || shape::instant("RFC 3339"), required: false };
-const UNTIL: Param = Param { name: "until", says: "before", schema: || shape::instant("RFC 3339"), required: false };
+const FROM: Param =
+    Param { name: "from", says: "not before", schema: || shape::instant("RFC 3339"), required: false };
+const UNTIL: Param =
+    Param { name: "until", says: "before", schema: || shape::instant("RFC 3339"), required: false };
 const BEFORE: Param = Param {
     name: "before",
     says: "only records with a smaller number: the last one's of the page before",
@@ -72,20 +79,35 @@ impl AuditDesk {
 
     pub(super) fn routes(&self) -> Vec<Route> {
         vec![
-            Operation::get(Access::Right(Right::AuditRead), "/api/v1/audit/records", "listAuditRecords", "Audit records, newest first.")
-                .query(QUERY)
-                .gives(200, Gives::List(&RECORD))
-                .handled_by(self.clone(), list),
-            Operation::get(Access::Right(Right::AuditExport), "/api/v1/audit/export", "exportAuditRecords", "Audit records as JSON lines, oldest first; the export itself is recorded.")
-                .query(QUERY)
-                .gives(200, Gives::Bytes("application/x-ndjson"))
-                .problems(&["request/too-large"])
-                .heavy()
-                .handled_by(self.clone(), export),
-            Operation::get(Access::Right(Right::AuditRead), "/api/v1/audit/verification", "verifyAudit", "Checks the chain of audit records and names every defect.")
-                .gives(200, Gives::Json(&REPORT))
-                .heavy()
-                .handled_by(self.clone(), verify),
+            Operation::get(
+                Access::Right(Right::AuditRead),
+                "/api/v1/audit/records",
+                "listAuditRecords",
+                "Audit records, newest first.",
+            )
+            .query(QUERY)
+            .gives(200, Gives::List(&RECORD))
+            .handled_by(self.clone(), list),
+            Operation::get(
+                Access::Right(Right::AuditExport),
+                "/api/v1/audit/export",
+                "exportAuditRecords",
+                "Audit records as JSON lines, oldest first; the export itself is recorded.",
+            )
+            .query(QUERY)
+            .gives(200, Gives::Bytes("application/x-ndjson"))
+            .problems(&["request/too-large"])
+            .heavy()
+            .handled_by(self.clone(), export),
+            Operation::get(
+                Access::Right(Right::AuditRead),
+                "/api/v1/audit/verification",
+                "verifyAudit",
+                "Checks the chain of audit records and names every defect.",
+            )
+            .gives(200, Gives::Json(&REPORT))
+            .heavy()
+            .handled_by(self.clone(), verify),
         ]
     }
 }
@@ -146,7 +168,10 @@ async fn export(
     let mut out = Bounded(Vec::new());
     let lines = audit::export(&desk.0.store, &filter, &mut out).await?;
     lines.map_err(|_| {
-        Problem::new("request/too-large", "the export is longer than 64 MiB; narrow it by `from`, `until` or `before`")
+        Problem::new(
+            "request/too-large",
+            "the export is longer than 64 MiB; narrow it by `from`, `until` or `before`",
+        )
     })?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out.0))
 }
@@ -177,7 +202,10 @@ impl tokio::io::AsyncWrite for Bounded {
         std::task::Poll::Ready(Ok(octets.len()))
     }
 
-    fn poll_flush(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<std::io::Result<()>> {
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
         std::task::Poll::Ready(Ok(()))
     }
 

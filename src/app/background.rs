@@ -36,7 +36,12 @@ impl Background {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
         let chain = stopped.clone();
-        let worker = job::Worker::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), job::Settings::default());
+        let worker = job::Worker::new(
+            app.store.clone(),
+            app.clock.clone(),
+            app.entropy.clone(),
+            job::Settings::default(),
+        );
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
@@ -57,7 +62,8 @@ impl Background {
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
         let signer = audit_signer(&app.keystore).await?;
-        Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone()).await?)
+        Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone())
+            .await?)
     }
 }
 

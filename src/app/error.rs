@@ -58,7 +58,9 @@ impl fmt::Display for AppError {
                 "there is no passphrase at {}: run `yinxin init` first, or name the right data directory",
                 passphrase.display()
             ),
-            Self::Initialised => out.write_str("this data directory was initialised before; nothing was changed"),
+            Self::Initialised => {
+                out.write_str("this data directory was initialised before; nothing was changed")
+            }
             Self::Passphrase(error) => error.fmt(out),
             Self::Open(error) => error.fmt(out),
             Self::Store(error) => error.fmt(out),

@@ -81,16 +81,14 @@ async fn audit_key(store: &Store, keystore: &Keystore, now: crate::base::Timesta
     if super::background::audit_key(keystore).await?.is_some() {
         return Ok(());
     }
-    store
-        .write(async |tx| keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, now).await.map(drop))
-        .await?;
+    store.write(async |tx| keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, now).await.map(drop)).await?;
     Ok(())
 }
 
 fn sources_fill(entropy: &dyn crate::base::Entropy) -> Zeroizing<String> {
     let mut secret = Zeroizing::new([0; 32]);
     entropy.fill(&mut *secret);
-    Zeroizing::new(hex::encode(&*secret))
+    Zeroizing::new(hex::encode(*secret))
 }
 
 fn make_passphrase(config: &Config, secret: &str) -> Result<bool, AppError> {
@@ -111,7 +109,8 @@ fn private_dir(path: &Path) -> Result<(), AppError> {
 /// A new file for nobody else (0600), on the disk when this returns.
 pub(super) fn private_file(path: &Path, content: &[u8]) -> Result<(), AppError> {
     let wrong = |error| AppError::File { path: path.to_owned(), error };
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
     file.write_all(content).map_err(wrong)?;
     file.sync_all().map_err(wrong)
 }

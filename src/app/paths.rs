@@ -13,11 +13,6 @@ pub fn heads(config: &Config) -> PathBuf {
     config.data_dir.join("audit-heads.jsonl")
 }
 
-/// The UNIX socket for commands beside the daemon.
-pub fn socket(config: &Config) -> PathBuf {
-    config.listen.socket.clone().unwrap_or_else(|| config.data_dir.join("yinxin.sock"))
-}
-
 /// The first officers' API keys.
 pub fn officer_keys(config: &Config) -> PathBuf {
     config.data_dir.join("officer-keys")

@@ -15,7 +15,13 @@ use yinxin_pki::{
 pub(super) struct StrictCheck;
 
 impl ProductCheck for StrictCheck {
-    fn stamped_pdf(&self, product: &[u8], digest: &[u8; 32], chain: &Chain, at: Timestamp) -> Result<(), String> {
+    fn stamped_pdf(
+        &self,
+        product: &[u8],
+        digest: &[u8; 32],
+        chain: &Chain,
+        at: Timestamp,
+    ) -> Result<(), String> {
         let limits = pdf::Limits::default();
         let file = pdf::open(product, &limits).map_err(|error| error.to_string())?;
         let analysis = analysis::signatures(&file, &limits).map_err(|error| error.to_string())?;
@@ -43,6 +49,7 @@ fn passed(report: SignatureReport) -> Result<(), String> {
     if report.checks.verdict().max(report.cap) == Verdict::Passed {
         return Ok(());
     }
-    let bad = report.checks.iter().find(|check| matches!(check.verdict, Outcome::Failed | Outcome::Undecided));
+    let bad =
+        report.checks.iter().find(|check| matches!(check.verdict, Outcome::Failed | Outcome::Undecided));
     Err(bad.map_or_else(|| "capped by a finding".into(), |check| format!("{}: {}", check.reason, check.says)))
 }

@@ -222,7 +222,10 @@ impl Sequencer {
             return Ok(());
         }
         let node = self.store.node();
-        let there = self.store.read(async |rx| store::walk(rx, node, (seq - 1, i64::MAX), 1).await).await?;
+        let there = self
+            .store
+            .read(async |rx| store::walk(rx, node, (seq.saturating_sub(1), i64::MAX), 1).await)
+            .await?;
         let rolled_back = |says: &str| AuditError::RolledBack { signed: *seq, says: says.into() };
         match there.first().and_then(|record| record.link.as_ref()) {
             Some(link) if link.seq == *seq && link.hash == *hash => Ok(()),
@@ -260,7 +263,8 @@ async fn chain_next(tx: &mut Tx, node: &str, signed: &Signed) -> Result<Batch, A
 
 /// One link as the statement takes it; moves `end` on.
 fn link(record: &Record, end: &mut Signed) -> serde_json::Value {
-    let (seq, previous) = (end.seq + 1, std::mem::take(&mut end.hash));
+    // At the last number of all, the unique index refuses the doubled place.
+    let (seq, previous) = (end.seq.saturating_add(1), std::mem::take(&mut end.hash));
     let hash = chain::hash(record, seq, &previous);
     *end = Signed { seq, hash: hash.clone() };
     serde_json::json!({ "id": record.id, "seq": seq, "previous": previous, "hash": hash })

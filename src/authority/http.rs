@@ -48,31 +48,66 @@ static REVOCATION: Shape = Shape {
 /// All routes of this room.
 pub fn routes(authority: &Authority) -> Vec<Route> {
     vec![
-        Operation::post(Access::Public { per_minute: Some(STAMPS_PER_MINUTE) }, "/tsa", "timeStamp", "Answers a TimeStampReq (RFC 3161, SM3) with a TimeStampResp.")
-            .body(Takes::Bytes(TIME_STAMP_QUERY), REQUEST_LIMIT_BYTES)
-            .gives(200, Gives::Bytes(TIME_STAMP_REPLY))
-            .handled_by(authority.clone(), time_stamp),
-        Operation::get(Access::PUBLIC, "/pki/root.cer", "readRoot", "The root certificate: the anchor that verifiers trust.")
-            .gives(200, Gives::Bytes(CERT))
-            .problems(&["authority/not-ready"])
-            .handled_by(authority.clone(), root),
-        Operation::get(Access::PUBLIC, "/pki/issuing.cer", "readIssuing", "The certificate of the issuing authority.")
-            .gives(200, Gives::Bytes(CERT))
-            .problems(&["authority/not-ready"])
-            .handled_by(authority.clone(), issuing),
-        Operation::get(Access::PUBLIC, "/pki/chain.pem", "readChain", "The issuing authority and the root, as PEM.")
-            .gives(200, Gives::Bytes(CERT_CHAIN))
-            .problems(&["authority/not-ready"])
-            .handled_by(authority.clone(), chain),
-        Operation::get(Access::PUBLIC, "/pki/ca.crl", "readRevocationList", "The issuing authority's revocation list.")
-            .gives(200, Gives::Bytes(CRL))
-            .problems(&["authority/not-ready", "keys/busy"])
-            .handled_by(authority.clone(), crl),
-        Operation::post(Access::Right(Right::KeyManage), "/api/v1/certificates/{serial}/revocation", "revokeCertificate", "Revokes a certificate by its serial number (hex); final.")
-            .json(&REVOCATION)
-            .gives(204, Gives::Nothing)
-            .problems(&["authority/unknown", "authority/wrong-state", "authority/not-revocable", "authority/reason"])
-            .handled_by(authority.clone(), revoke),
+        Operation::post(
+            Access::Public { per_minute: Some(STAMPS_PER_MINUTE) },
+            "/tsa",
+            "timeStamp",
+            "Answers a TimeStampReq (RFC 3161, SM3) with a TimeStampResp.",
+        )
+        .body(Takes::Bytes(TIME_STAMP_QUERY), REQUEST_LIMIT_BYTES)
+        .gives(200, Gives::Bytes(TIME_STAMP_REPLY))
+        .handled_by(authority.clone(), time_stamp),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/root.cer",
+            "readRoot",
+            "The root certificate: the anchor that verifiers trust.",
+        )
+        .gives(200, Gives::Bytes(CERT))
+        .problems(&["authority/not-ready"])
+        .handled_by(authority.clone(), root),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/issuing.cer",
+            "readIssuing",
+            "The certificate of the issuing authority.",
+        )
+        .gives(200, Gives::Bytes(CERT))
+        .problems(&["authority/not-ready"])
+        .handled_by(authority.clone(), issuing),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/chain.pem",
+            "readChain",
+            "The issuing authority and the root, as PEM.",
+        )
+        .gives(200, Gives::Bytes(CERT_CHAIN))
+        .problems(&["authority/not-ready"])
+        .handled_by(authority.clone(), chain),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/ca.crl",
+            "readRevocationList",
+            "The issuing authority's revocation list.",
+        )
+        .gives(200, Gives::Bytes(CRL))
+        .problems(&["authority/not-ready", "keys/busy"])
+        .handled_by(authority.clone(), crl),
+        Operation::post(
+            Access::Right(Right::KeyManage),
+            "/api/v1/certificates/{serial}/revocation",
+            "revokeCertificate",
+            "Revokes a certificate by its serial number (hex); final.",
+        )
+        .json(&REVOCATION)
+        .gives(204, Gives::Nothing)
+        .problems(&[
+            "authority/unknown",
+            "authority/wrong-state",
+            "authority/not-revocable",
+            "authority/reason",
+        ])
+        .handled_by(authority.clone(), revoke),
     ]
 }
 
@@ -118,7 +153,8 @@ async fn revoke(
 ) -> Result<StatusCode, Problem> {
     caller.officer(Right::KeyManage)?;
     let reason = REASONS.into_iter().find(|reason| reason.name() == body.reason);
-    let reason = reason.ok_or_else(|| Problem::new("request/invalid", "there is no such reason for a revocation"))?;
+    let reason =
+        reason.ok_or_else(|| Problem::new("request/invalid", "there is no such reason for a revocation"))?;
     let act = Act { actor: caller.actor_name(), request: &caller.request, now: caller.now };
     authority.revoke(&act, &serial.to_ascii_lowercase(), reason).await?;
     Ok(StatusCode::NO_CONTENT)

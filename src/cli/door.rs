@@ -96,7 +96,8 @@ impl Door {
         if let Some(once) = ask.idempotency_key {
             request = request.header("idempotency-key", once);
         }
-        let request = request.body(Body::from(ask.body)).map_err(|_| CliError::usage("that cannot be asked"))?;
+        let request =
+            request.body(Body::from(ask.body)).map_err(|_| CliError::usage("that cannot be asked"))?;
         let answer = tokio::time::timeout(PATIENCE, self.send(request)).await;
         answer.map_err(|_| CliError::failed("the service did not answer in two minutes"))?
     }
@@ -120,7 +121,7 @@ impl Door {
     async fn send(&self, request: Request<Body>) -> Result<Answer, CliError> {
         match &self.0 {
             Way::Inside { router, .. } => {
-                let response = router.clone().oneshot(request).await.map_err(|never| match never {})?;
+                let Ok(response) = router.clone().oneshot(request).await;
                 let (head, body) = response.into_parts();
                 take(head.status, head.headers, body).await
             }
@@ -143,8 +144,10 @@ impl Answer {
 
 async fn over_socket(path: &PathBuf, request: Request<Body>) -> Result<Answer, CliError> {
     let lost = |_| CliError::failed("the daemon's socket did not answer");
-    let stream = UnixStream::connect(path).await.map_err(|_| CliError::failed("the daemon's socket is gone"))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let stream =
+        UnixStream::connect(path).await.map_err(|_| CliError::failed("the daemon's socket is gone"))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
     let running = tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(lost)?;
     let (head, body) = response.into_parts();

@@ -1,69 +1,140 @@
-//! The command line: one file per command.
+//! The command line: a file for each command. `main` only runs [`run`] and ends with its exit code.
 
+mod audit;
+mod demo;
+mod door;
+mod error;
+mod files;
+mod init;
+mod key;
+mod officer;
+mod seal;
+mod serve;
+mod stamp;
 mod verify;
 
-use clap::{ArgMatches, Command};
-use std::{
-    ffi::OsString,
-    fmt,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+pub use error::CliError;
 
-/// Exit code of wrong usage (`EX_USAGE`).
+use crate::config::Config;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+/// Wrong usage (sysexits.h EX_USAGE).
 const USAGE: u8 = 64;
-/// Why a command ended without its result.
-#[derive(Debug)]
-pub enum CliError {
-    /// It was called wrongly: a flag, a value, a file that is not there.
-    Usage(String),
-}
 
-impl CliError {
-    /// Wrong usage.
-    pub fn usage(says: impl Into<String>) -> Self {
-        Self::Usage(says.into())
-    }
-}
-
-impl fmt::Display for CliError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Usage(says) = self;
-        out.write_str(says)
-    }
-}
-
-impl std::error::Error for CliError {}
-
-/// The tree of all commands.
-pub fn command() -> Command {
-    Command::new("yinxin")
-        .about("印信: electronic seals, stamped documents, and their verification")
-        .version(env!("CARGO_PKG_VERSION"))
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(verify::command())
-}
-
-/// Runs the command line `arguments` (the program's name first) to its exit code.
+/// Runs the command that `arguments` (with the program's name first) ask for, and answers its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match command().try_get_matches_from(arguments) {
+    let matches = match tree().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            // Nobody may be listening any more; the exit code says it all the same.
+            // Help and version go to standard output and are no error; a closed pipe is nobody's concern.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    ExitCode::from(dispatch(&matches).unwrap_or_else(|error| {
-        let _ = writeln!(io::stderr(), "yinxin: {error}");
-        USAGE
-    }))
+    match dispatch(&matches) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            error.print();
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The whole tree of commands, for `--help` and the test that compares it.
+pub fn tree() -> Command {
+    Command::new("yinxin")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Yinxin 印信: electronic seals, stamped documents, and their verification")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .global(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("The configuration, TOML; without it the defaults and YINXIN_* variables"),
+        )
+        .arg(
+            Arg::new("dir")
+                .long("dir")
+                .value_name("DIR")
+                .global(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("The data directory [default: ./yinxin-data; for demo ./yinxin-demo]"),
+        )
+        .subcommand(init::command())
+        .subcommand(serve::command())
+        .subcommand(demo::command())
+        .subcommand(verify::command())
+        .subcommand(stamp::command())
+        .subcommand(seal::command())
+        .subcommand(officer::command())
+        .subcommand(audit::command())
+        .subcommand(key::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
-    match matches.subcommand() {
-        Some(("verify", matches)) => verify::run(matches),
-        _ => Err(CliError::usage("no such command; see `yinxin --help`")),
+    let Some((name, sub)) = matches.subcommand() else {
+        return Err(CliError::usage("name a command; --help lists them"));
+    };
+    if name == "verify" {
+        // No configuration, no store, no service: a verdict needs none of them.
+        return verify::run(sub);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
+    let config = || config(sub, if name == "demo" { "./yinxin-demo" } else { "" });
+    runtime.block_on(async {
+        match name {
+            "init" => init::run(&config()?).await,
+            "serve" => serve::run(&config()?).await,
+            "demo" => demo::run(config()?, sub).await,
+            "stamp" => stamp::run(&config()?, sub).await,
+            "seal" => seal::run(&config()?, sub).await,
+            "officer" => officer::run(&config()?, sub).await,
+            "audit" => audit::run(&config()?, sub).await,
+            "key" => key::run(&config()?, sub).await,
+            other => Err(CliError::usage(format!("there is no command {other}"))),
+        }
+    })?;
+    Ok(0)
+}
+
+/// Configuration of a command: the file and the environment, then `--dir` and `--listen` on top.
+fn config(matches: &ArgMatches, default_dir: &str) -> Result<Config, CliError> {
+    let file = matches.get_one::<PathBuf>("config");
+    let mut variables: Vec<(String, String)> = crate::config::environment().collect();
+    let mut set = |name: &str, value: String| {
+        variables.retain(|(known, _)| known != name);
+        variables.push((name.to_owned(), value));
+    };
+    match matches.get_one::<PathBuf>("dir") {
+        Some(dir) => set("YINXIN_DATA_DIR", dir.display().to_string()),
+        None if !default_dir.is_empty() => set("YINXIN_DATA_DIR", default_dir.to_owned()),
+        None => {}
+    }
+    if let Ok(Some(listen)) = matches.try_get_one::<String>("listen") {
+        set("YINXIN_LISTEN_ADDRESS", listen.clone());
+    }
+    Config::load(file.map(PathBuf::as_path), variables).map_err(|error| CliError::usage(error.to_string()))
+}
+
+/// `--key-file`: with which officer's API key a command asks.
+fn key_file() -> Arg {
+    Arg::new("key-file")
+        .long("key-file")
+        .value_name("FILE")
+        .required(true)
+        .value_parser(value_parser!(PathBuf))
+        .help("A file with the API key of the officer who asks")
+}
+
+/// `--listen`: where the daemon listens.
+fn listen() -> Arg {
+    Arg::new("listen").long("listen").value_name("ADDRESS").help("Where to listen [default: 127.0.0.1:8080]")
 }

@@ -60,7 +60,8 @@ impl Config {
 
 /// The variables of this process, for [`Config::load`]. Those that are no UTF-8 are nobody's.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -173,6 +174,8 @@ mod tests {
         fs::write(file.path(), "postgres://u:hunter2@db/x\n").expect("written");
         let variable = ("YINXIN_DATABASE_URL_FILE".to_owned(), file.path().display().to_string());
         let config = Config::load(None, [variable]).expect("whole");
-        assert!(matches!(config.database, Database::Postgres { ref url } if url.expose() == "postgres://u:hunter2@db/x"));
+        assert!(
+            matches!(config.database, Database::Postgres { ref url } if url.expose() == "postgres://u:hunter2@db/x")
+        );
     }
 }

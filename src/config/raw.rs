@@ -58,7 +58,8 @@ impl Raw {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         // Only the place and the reason: the line itself may hold a password.
         toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            let line =
+                error.span().map_or(0, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
             ConfigError::Toml(format!("line {line}: {}", error.message()))
         })
     }
@@ -78,7 +79,9 @@ impl Raw {
             "LIMITS_LIGHT_REQUESTS" => self.limits.light_requests = number("limits.light_requests", &value)?,
             "LIMITS_HEAVY_REQUESTS" => self.limits.heavy_requests = number("limits.heavy_requests", &value)?,
             "LIMITS_DOCUMENT_BYTES" => self.limits.document_bytes = number("limits.document_bytes", &value)?,
-            "LIMITS_REQUEST_SECONDS" => self.limits.request_seconds = number("limits.request_seconds", &value)?,
+            "LIMITS_REQUEST_SECONDS" => {
+                self.limits.request_seconds = number("limits.request_seconds", &value)?
+            }
             "LIMITS_VERIFICATIONS_PER_MINUTE" => {
                 self.limits.verifications_per_minute = number("limits.verifications_per_minute", &value)?;
             }

@@ -74,6 +74,13 @@ pub struct Outside {
     pub allowed_networks: Vec<Network>,
 }
 
+impl Config {
+    /// The UNIX socket for commands beside the daemon: as configured, else in the data directory.
+    pub fn socket_path(&self) -> PathBuf {
+        self.listen.socket.clone().unwrap_or_else(|| self.data_dir.join("yinxin.sock"))
+    }
+}
+
 pub(super) fn check(raw: Raw) -> Result<Config, ConfigError> {
     let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("./yinxin-data"));
     if data_dir.as_os_str().is_empty() {
@@ -93,7 +100,8 @@ pub(super) fn check(raw: Raw) -> Result<Config, ConfigError> {
 
 fn listen(raw: RawListen) -> Result<Listen, ConfigError> {
     let address = raw.address.as_deref().unwrap_or("127.0.0.1:8080");
-    let address = address.parse().map_err(|_| wrong("listen.address", "it is no address like 127.0.0.1:8080"))?;
+    let address =
+        address.parse().map_err(|_| wrong("listen.address", "it is no address like 127.0.0.1:8080"))?;
     Ok(Listen { address, socket: raw.socket })
 }
 
@@ -110,7 +118,10 @@ fn database(raw: RawDatabase, data_dir: &std::path::Path) -> Result<Database, Co
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Database::Postgres { url: Secret::new(url) });
     }
-    Err(wrong("database.url", "it does not begin with postgres://; without it, SQLite in the data directory is used"))
+    Err(wrong(
+        "database.url",
+        "it does not begin with postgres://; without it, SQLite in the data directory is used",
+    ))
 }
 
 fn public_url(raw: Option<String>, listen: &Listen) -> Result<String, ConfigError> {
@@ -143,7 +154,13 @@ fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
     })
 }
 
-fn within(key: &'static str, given: Option<u64>, usual: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
+fn within(
+    key: &'static str,
+    given: Option<u64>,
+    usual: u64,
+    least: u64,
+    most: u64,
+) -> Result<u64, ConfigError> {
     let value = given.unwrap_or(usual);
     if (least..=most).contains(&value) {
         return Ok(value);

@@ -66,9 +66,11 @@ pub fn is_english(uri: &Uri, headers: &HeaderMap) -> bool {
     if let Some(language) = asked {
         return language.starts_with("en");
     }
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepted =
+        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // First come, first served: browsers list languages by preference, and two are all there is to choose from.
-    let mut known = accepted.split(',').map(str::trim).filter(|tag| tag.starts_with("zh") || tag.starts_with("en"));
+    let mut known =
+        accepted.split(',').map(str::trim).filter(|tag| tag.starts_with("zh") || tag.starts_with("en"));
     known.next().is_some_and(|tag| tag.starts_with("en"))
 }
 
@@ -132,7 +134,10 @@ fn bare(status: StatusCode) -> Problem {
         404 => Problem::new("request/unknown-path", "no route has this path"),
         405 => Problem::new("request/method-not-allowed", "the path exists, with other methods"),
         413 => Problem::new("request/too-large", "the body is longer than this route takes"),
-        415 => Problem::new("request/unsupported-media-type", "the body has a type that this route does not take"),
+        415 => Problem::new(
+            "request/unsupported-media-type",
+            "the body has a type that this route does not take",
+        ),
         400..500 => Problem::new("request/malformed", "the request could not be read"),
         _ => Problem::internal(),
     }

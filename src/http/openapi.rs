@@ -58,6 +58,7 @@ fn describe(operation: &Operation, shapes: &mut BTreeMap<&'static str, Value>) -
         Access::Public { .. } => described["security"] = json!([{}, { "apiKey": [] }]),
         Access::Officer => {}
         Access::Right(right) => described["x-right"] = json!(right),
+        Access::OneOf(rights) => described["x-one-right-of"] = json!(rights),
     }
     described
 }
@@ -68,9 +69,10 @@ fn tag(path: &str) -> &str {
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {
-    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(
-        |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
-    );
+    let in_path =
+        operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(
+            |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
+        );
     let in_query = operation.query.iter().map(|param| {
         json!({ "name": param.name, "in": "query", "required": param.required, "description": param.says, "schema": (param.schema)() })
     });
@@ -105,7 +107,8 @@ fn responses(operation: &Operation, shapes: &mut BTreeMap<&'static str, Value>) 
         responses.insert(status.to_string(), answer);
     }
     for (status, codes) in problems(operation) {
-        let schema = json!({ "allOf": [PROBLEM.reference(), { "properties": { "code": { "enum": codes } } }] });
+        let schema =
+            json!({ "allOf": [PROBLEM.reference(), { "properties": { "code": { "enum": codes } } }] });
         let content = json!({ "application/problem+json": { "schema": schema } });
         responses.insert(status.to_string(), json!({ "description": phrase(status), "content": content }));
     }
@@ -134,7 +137,7 @@ fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
         Access::Public { per_minute: Some(_) } => codes.push("request/too-many"),
         Access::Public { per_minute: None } => {}
         Access::Officer => codes.push("auth/required"),
-        Access::Right(_) => codes.extend(["auth/required", "auth/right-missing"]),
+        Access::Right(_) | Access::OneOf(_) => codes.extend(["auth/required", "auth/right-missing"]),
     }
     if operation.creates {
         codes.extend(["idempotency/malformed", "idempotency/reused", "idempotency/in-progress"]);

@@ -5,11 +5,7 @@
 //! form are known.
 
 use super::catalogue::{self, Kind};
-use crate::{
-    base::Refusal,
-    officer::Denied,
-    store::StoreError,
-};
+use crate::{base::Refusal, officer::Denied, store::StoreError};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -25,9 +21,6 @@ pub struct Problem {
     retry_after_s: Option<u32>,
 }
 
-/// What every failed command of every room may be told.
-const INTERNAL: &str = "internal";
-
 impl Problem {
     /// A problem of the catalogue. A code that stands there nowhere is told as `internal`; a test looks for such codes.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
@@ -42,8 +35,11 @@ impl Problem {
 
     /// Something broke that the caller can do nothing about. The cause belongs into the log, not here.
     pub fn internal() -> Self {
-        let kind = catalogue::find(INTERNAL).unwrap_or(&catalogue::CATALOGUE[0]);
-        Self { kind, detail: "the service could not finish this request".into(), retry_after_s: None }
+        Self {
+            kind: catalogue::INTERNAL,
+            detail: "the service could not finish this request".into(),
+            retry_after_s: None,
+        }
     }
 
     /// The same, with the seconds after which it is worth trying again.
@@ -121,14 +117,17 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Conflict { constraint, .. } if constraint == super::idempotency::CONSTRAINT => {
-                Self::new("idempotency/in-progress", "another attempt with this key got ahead").retry_after_s(1)
+                Self::new("idempotency/in-progress", "another attempt with this key got ahead")
+                    .retry_after_s(1)
             }
             StoreError::Unknown => {
-                Self::new("service/deadline", "the database did not confirm the commit in time").retry_after_s(1)
+                Self::new("service/deadline", "the database did not confirm the commit in time")
+                    .retry_after_s(1)
             }
             error if error.is_passing() => {
                 tracing::warn!(%error, "the database could not serve a request");
-                Self::new("service/busy", "the database could not take this on; nothing was done").retry_after_s(1)
+                Self::new("service/busy", "the database could not take this on; nothing was done")
+                    .retry_after_s(1)
             }
             error => {
                 tracing::error!(%error, "the database failed a request");

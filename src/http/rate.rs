@@ -39,9 +39,8 @@ impl Rates {
         if buckets.len() >= ADDRESSES_MAX {
             make_room(&mut buckets, now);
         }
-        let bucket = buckets
-            .entry((operation, network(from)))
-            .or_insert(Bucket { millitokens: full, at: now });
+        let bucket =
+            buckets.entry((operation, network(from))).or_insert(Bucket { millitokens: full, at: now });
         // A clock that was set back adds nothing and takes nothing.
         let since_ms = (now.ms() - bucket.at.ms()).clamp(0, MINUTE_MS);
         bucket.millitokens = (bucket.millitokens + since_ms * full / MINUTE_MS).min(full);

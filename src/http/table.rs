@@ -112,7 +112,10 @@ impl Table {
 fn check(operations: &[&Operation]) -> Result<(), TableError> {
     let (mut ids, mut places) = (HashSet::new(), HashSet::new());
     for operation in operations {
-        if !matches!(operation.method, Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE) {
+        if !matches!(
+            operation.method,
+            Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+        ) {
             return Err(TableError::Method(operation.id));
         }
         if !ids.insert(operation.id) || !places.insert((operation.method.clone(), operation.path)) {
@@ -125,7 +128,6 @@ fn check(operations: &[&Operation]) -> Result<(), TableError> {
 fn json_bytes(document: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }
-
 
 impl fmt::Display for TableError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -86,7 +86,10 @@ impl<S: Send + Sync> FromRequest<S> for Upload {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let limit = request.extensions().get::<BodyLimit>().ok_or_else(Problem::internal)?.0;
         let mut form = Multipart::from_request(request, state).await.map_err(|_| {
-            Problem::new("request/unsupported-media-type", "this route takes multipart/form-data with a boundary")
+            Problem::new(
+                "request/unsupported-media-type",
+                "this route takes multipart/form-data with a boundary",
+            )
         })?;
         let mut upload = Upload::default();
         for _ in 0..=PARTS_MAX {
@@ -113,7 +116,9 @@ impl Upload {
         }
         let text = (bytes.len() <= TEXT_MAX_BYTES).then(|| String::from_utf8(bytes.into()).ok()).flatten();
         let text = text.ok_or_else(|| {
-            let says = format!("a text part is at most {TEXT_MAX_BYTES} bytes of UTF-8; send files with a file name");
+            let says = format!(
+                "a text part is at most {TEXT_MAX_BYTES} bytes of UTF-8; send files with a file name"
+            );
             Problem::new("request/malformed", says)
         })?;
         match self.texts.insert(name, text) {

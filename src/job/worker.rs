@@ -252,7 +252,7 @@ impl Worker {
 
     /// Wait after so many attempts: doubled each time, of which the second half is chance.
     fn wait_ms(&self, attempts: i64) -> i64 {
-        let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(31);
+        let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(31);
         let full = u64::from(self.settings.first_wait_ms) << doublings;
         let full = full.min(u64::from(self.settings.wait_max_ms));
         let mut chance = [0; 8];

@@ -70,7 +70,12 @@ impl Caller {
     }
 
     /// The audit entry of an act of this caller. `action` is past tense (`seal.suspended`), `subject` the id acted on.
-    pub fn entry(&self, action: &'static str, subject: impl fmt::Display, detail: serde_json::Value) -> audit::Entry {
+    pub fn entry(
+        &self,
+        action: &'static str,
+        subject: impl fmt::Display,
+        detail: serde_json::Value,
+    ) -> audit::Entry {
         audit::Entry {
             actor: self.actor_name().to_owned(),
             action,
@@ -96,7 +101,9 @@ impl fmt::Display for Denied {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Denied::NotSignedIn => out.write_str("this needs an officer's API key; none was given"),
-            Denied::LacksRight(right) => write!(out, "this needs the right `{right}`; your roles do not give it"),
+            Denied::LacksRight(right) => {
+                write!(out, "this needs the right `{right}`; your roles do not give it")
+            }
         }
     }
 }

@@ -62,7 +62,9 @@ impl fmt::Display for OfficerError {
             Self::Refused(refusal) => refusal.fmt(out),
             Self::Unknown(id) => write!(out, "there is no officer {id}"),
             Self::UnknownKey(id) => write!(out, "this officer has no key {id}"),
-            Self::ShownOnce(id) => write!(out, "key {id} was made by an earlier request with this idempotency key"),
+            Self::ShownOnce(id) => {
+                write!(out, "key {id} was made by an earlier request with this idempotency key")
+            }
             Self::Exists => out.write_str("the first officers were made before"),
             Self::Store(error) => error.fmt(out),
         }

@@ -1,8 +1,8 @@
 //! Routes of officers and their keys.
 
 use super::{
-    ApiKey, ApiKeyId, Caller, MakeKey, Officer, OfficerError, OfficerId, OfficerState, Officers, RegisterOfficer,
-    Right, Role, SignInError,
+    ApiKey, ApiKeyId, Caller, MakeKey, Officer, OfficerError, OfficerId, OfficerState, Officers,
+    RegisterOfficer, Right, Role, SignInError,
 };
 use crate::{
     base::{Refusal, Timestamp},
@@ -112,28 +112,48 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
             .gives(200, Gives::Json(&OFFICER))
             .problems(&["officer/unknown"])
             .handled_by(state(), find),
-        Operation::post(manage, "/api/v1/officers/{officer}/roles", "changeRoles", "Give an officer other roles")
-            .json(&NEW_ROLES)
-            .gives(200, Gives::Json(&OFFICER))
-            .problems(&["officer/unknown", "officer/oneself", "officer/roles-exclude", "request/invalid"])
-            .handled_by(state(), change_roles),
-        Operation::post(manage, "/api/v1/officers/{officer}/disable", "disableOfficer", "Take an officer off duty")
-            .gives(200, Gives::Json(&OFFICER))
-            .problems(&["officer/unknown", "officer/oneself", "officer/wrong-state"])
-            .handled_by(state(), disable),
-        Operation::post(manage, "/api/v1/officers/{officer}/enable", "enableOfficer", "Put an officer back on duty")
-            .gives(200, Gives::Json(&OFFICER))
-            .problems(&["officer/unknown", "officer/oneself", "officer/wrong-state"])
-            .handled_by(state(), enable),
+        Operation::post(
+            manage,
+            "/api/v1/officers/{officer}/roles",
+            "changeRoles",
+            "Give an officer other roles",
+        )
+        .json(&NEW_ROLES)
+        .gives(200, Gives::Json(&OFFICER))
+        .problems(&["officer/unknown", "officer/oneself", "officer/roles-exclude", "request/invalid"])
+        .handled_by(state(), change_roles),
+        Operation::post(
+            manage,
+            "/api/v1/officers/{officer}/disable",
+            "disableOfficer",
+            "Take an officer off duty",
+        )
+        .gives(200, Gives::Json(&OFFICER))
+        .problems(&["officer/unknown", "officer/oneself", "officer/wrong-state"])
+        .handled_by(state(), disable),
+        Operation::post(
+            manage,
+            "/api/v1/officers/{officer}/enable",
+            "enableOfficer",
+            "Put an officer back on duty",
+        )
+        .gives(200, Gives::Json(&OFFICER))
+        .problems(&["officer/unknown", "officer/oneself", "officer/wrong-state"])
+        .handled_by(state(), enable),
         Operation::get(read, "/api/v1/officers/{officer}/keys", "listApiKeys", "API keys, the newest first")
             .gives(200, Gives::List(&API_KEY))
             .problems(&["officer/unknown"])
             .handled_by(state(), keys_of),
-        Operation::create(manage, "/api/v1/officers/{officer}/keys", "makeApiKey", "Make an API key; shown once")
-            .json(&NEW_KEY)
-            .gives(201, Gives::Json(&ISSUED_KEY))
-            .problems(&["officer/unknown", "officer/bad-name", "officer/bad-expiry", "officer/key-shown-once"])
-            .handled_by(state(), make_key),
+        Operation::create(
+            manage,
+            "/api/v1/officers/{officer}/keys",
+            "makeApiKey",
+            "Make an API key; shown once",
+        )
+        .json(&NEW_KEY)
+        .gives(201, Gives::Json(&ISSUED_KEY))
+        .problems(&["officer/unknown", "officer/bad-name", "officer/bad-expiry", "officer/key-shown-once"])
+        .handled_by(state(), make_key),
         Operation::post(
             manage,
             "/api/v1/officers/{officer}/keys/{key}/revoke",
@@ -292,10 +312,13 @@ impl From<OfficerError> for Problem {
 impl From<SignInError> for Problem {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::NotAKey => {
-                Problem::new("auth/api-key-invalid", "the Authorization header holds no key of the form `Bearer yx_…`")
+            SignInError::NotAKey => Problem::new(
+                "auth/api-key-invalid",
+                "the Authorization header holds no key of the form `Bearer yx_…`",
+            ),
+            SignInError::Refused => {
+                Problem::new("auth/api-key-invalid", "the key opens nothing at this time")
             }
-            SignInError::Refused => Problem::new("auth/api-key-invalid", "the key opens nothing at this time"),
             SignInError::Store(error) => error.into(),
         }
     }

@@ -87,7 +87,11 @@ impl ClearKey {
     /// What is stored of it. The id is digested too, so that a hash moved to another row opens nothing.
     pub fn hash(&self) -> KeyHash {
         let mut digest = Sm3::new();
-        digest.update(b"yinxin api key 1\0").update(self.id.as_str()).update([0]).update(self.secret.expose());
+        digest
+            .update(b"yinxin api key 1\0")
+            .update(self.id.as_str())
+            .update([0])
+            .update(self.secret.expose());
         KeyHash(digest.finish())
     }
 }

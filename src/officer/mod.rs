@@ -121,10 +121,16 @@ mod tests {
         let other = officer(2, Role::Viewer);
         let refused = me.clone().with_roles(&me, Roles::only(Role::Auditor)).expect_err("own roles");
         assert_eq!(refused.code, "officer/oneself");
-        assert_eq!(me.clone().with_state(&me, OfficerState::Disabled).expect_err("oneself").code, "officer/oneself");
+        assert_eq!(
+            me.clone().with_state(&me, OfficerState::Disabled).expect_err("oneself").code,
+            "officer/oneself"
+        );
         let changed = other.clone().with_roles(&me, Roles::only(Role::Verifier)).expect("another's roles");
         assert!(changed.roles.include(Role::Verifier) && !changed.roles.include(Role::Viewer));
-        assert_eq!(other.with_state(&me, OfficerState::Active).expect_err("same state").code, "officer/wrong-state");
+        assert_eq!(
+            other.with_state(&me, OfficerState::Active).expect_err("same state").code,
+            "officer/wrong-state"
+        );
     }
 
     #[test]

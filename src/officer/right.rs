@@ -121,11 +121,25 @@ impl Role {
             Role::SecurityAdministrator => &[OfficerManage, OfficerRead],
             Role::Auditor => &[AuditRead, AuditExport],
             Role::SealOperator => &[
-                SealApply, SealMake, SealReportLoss, SealRenew, SealRead, Stamp, StampRead, OwnerRegister,
+                SealApply,
+                SealMake,
+                SealReportLoss,
+                SealRenew,
+                SealRead,
+                Stamp,
+                StampRead,
+                OwnerRegister,
                 VerifyUnlimited,
             ],
             Role::SealApprover => &[
-                SealApprove, SealSuspend, SealResume, SealReportLoss, SealCancel, SealRead, StampRead, StampExport,
+                SealApprove,
+                SealSuspend,
+                SealResume,
+                SealReportLoss,
+                SealCancel,
+                SealRead,
+                StampRead,
+                StampExport,
             ],
             Role::Verifier => &[VerifyUnlimited, VerificationRead],
             Role::Viewer => &[SealRead, StampRead],
@@ -207,7 +221,8 @@ mod tests {
         assert_eq!(apart.len(), 3);
         for (at, one) in apart.iter().enumerate() {
             for other in &apart[at + 1..] {
-                let shared: Vec<_> = one.rights().iter().filter(|right| other.rights().contains(right)).collect();
+                let shared: Vec<_> =
+                    one.rights().iter().filter(|right| other.rights().contains(right)).collect();
                 assert!(shared.is_empty(), "{one} and {other} share {shared:?}");
             }
         }
@@ -217,7 +232,10 @@ mod tests {
     fn an_administrator_has_no_right_of_daily_work_and_the_others_none_of_his() {
         for one in Role::ALL.iter().filter(|role| role.stands_apart()) {
             for other in Role::ALL.iter().filter(|role| !role.stands_apart()) {
-                assert!(one.rights().iter().all(|right| !other.rights().contains(right)), "{one} and {other}");
+                assert!(
+                    one.rights().iter().all(|right| !other.rights().contains(right)),
+                    "{one} and {other}"
+                );
             }
         }
     }

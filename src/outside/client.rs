@@ -220,7 +220,8 @@ mod tests {
         net::TcpListener,
     };
 
-    const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nok";
+    const GOOD: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nok";
 
     fn client() -> Client {
         Client::new(Guard::allowing(vec![Network::parse("127.0.0.0/8").expect("CIDR")]))
@@ -275,12 +276,19 @@ mod tests {
 
     #[tokio::test]
     async fn redirects_errors_and_other_types_are_no_answers() {
-        let redirect = b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n";
+        let redirect =
+            b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(ask(redirect).await, Err(OutsideError::Status(302)));
-        assert_eq!(ask(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").await, Err(OutsideError::Status(500)));
+        assert_eq!(
+            ask(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").await,
+            Err(OutsideError::Status(500))
+        );
         let html = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nok";
         assert_eq!(ask(html).await, Err(OutsideError::MediaType));
-        assert_eq!(ask(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await, Err(OutsideError::MediaType));
+        assert_eq!(
+            ask(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await,
+            Err(OutsideError::MediaType)
+        );
     }
 
     #[tokio::test]
@@ -298,7 +306,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_huge_answer_is_cut_off_declared_or_not() {
-        let mut declared = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000000\r\n\r\n".to_vec();
+        let mut declared =
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000000\r\n\r\n".to_vec();
         declared.extend(vec![b'x'; 100_000]);
         assert_eq!(ask(&declared).await, Err(OutsideError::TooLong(1000)));
         let mut until_close = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n".to_vec();
@@ -308,7 +317,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_or_slow_party_is_left_when_the_time_is_over() {
-        for answer in [&b""[..], b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\no"] {
+        for answer in [&b""[..], b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\no"]
+        {
             let (url, served) = server(answer.to_vec(), true).await;
             let hasty = Request { deadline: Duration::from_millis(50), ..request(&url) };
             assert_eq!(client().ask(hasty).await, Err(OutsideError::Deadline));
@@ -320,7 +330,9 @@ mod tests {
     async fn by_default_nothing_inside_is_reached_by_address_or_by_name() {
         let (url, served) = server(GOOD.to_vec(), false).await;
         let strict = Client::new(Guard::default());
-        for inside in [url.as_str(), "http://localhost:1/", "http://[::1]:1/", "http://169.254.169.254/latest"] {
+        for inside in
+            [url.as_str(), "http://localhost:1/", "http://[::1]:1/", "http://169.254.169.254/latest"]
+        {
             assert_eq!(strict.ask(request(inside)).await, Err(OutsideError::Closed), "{inside}");
         }
         assert!(!served.is_finished(), "somebody connected");

@@ -246,7 +246,8 @@ mod tests {
     #[test]
     fn what_the_configuration_names_is_reached_and_its_neighbours_are_not() {
         let networks = ["10.1.0.0/16", "127.0.0.1", "fd00:1::/32"];
-        let guard = Guard::allowing(networks.iter().map(|text| Network::parse(text).expect("CIDR")).collect());
+        let guard =
+            Guard::allowing(networks.iter().map(|text| Network::parse(text).expect("CIDR")).collect());
         for text in ["10.1.2.3", "127.0.0.1", "::ffff:10.1.0.1", "fd00:1::5"] {
             assert!(guard.admits(ip(text)), "{text}");
         }
@@ -257,7 +258,9 @@ mod tests {
 
     #[test]
     fn odd_networks_are_refused() {
-        for bad in ["", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "fd00::/129", "localhost", "10/8"] {
+        for bad in
+            ["", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "fd00::/129", "localhost", "10/8"]
+        {
             assert!(Network::parse(bad).is_err(), "{bad}");
         }
         assert!(Network::parse("0.0.0.0/0").expect("all").contains(ip("127.0.0.1")));

@@ -108,7 +108,8 @@ fn name(host: &str) -> Result<&str, BadUrl> {
         return Err(BadUrl::Host);
     }
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-    let numeric = last.starts_with("0x") || last.starts_with("0X") || last.bytes().all(|o| o.is_ascii_digit());
+    let numeric =
+        last.starts_with("0x") || last.starts_with("0X") || last.bytes().all(|o| o.is_ascii_digit());
     match numeric {
         true => host.parse::<IpAddr>().map(|_| host).map_err(|_| BadUrl::Host),
         false => Ok(host),

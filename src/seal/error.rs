@@ -1,11 +1,7 @@
 //! Why a command of this room came to nothing.
 
 use crate::{
-    authority::AuthorityError,
-    base::Refusal,
-    document::pdf::PdfError,
-    keys::KeysError,
-    officer::Denied,
+    authority::AuthorityError, base::Refusal, document::pdf::PdfError, keys::KeysError, officer::Denied,
     store::StoreError,
 };
 use std::fmt;
@@ -76,12 +72,16 @@ impl fmt::Display for SealError {
             Self::Unknown { what, id } => write!(out, "there is no {what} {id}"),
             Self::Document(error) => error.fmt(out),
             Self::Sign(error) => error.fmt(out),
-            Self::NoTimeStamp => out.write_str("the time-stamp authority gave no token; nothing was handed out"),
+            Self::NoTimeStamp => {
+                out.write_str("the time-stamp authority gave no token; nothing was handed out")
+            }
             Self::Keys(error) => error.fmt(out),
             Self::Authority(error) => error.fmt(out),
             Self::Store(error) => error.fmt(out),
             Self::Make(error) => error.fmt(out),
-            Self::Withheld { says } => write!(out, "the product did not pass our own check and was withheld: {says}"),
+            Self::Withheld { says } => {
+                write!(out, "the product did not pass our own check and was withheld: {says}")
+            }
         }
     }
 }

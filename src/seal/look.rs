@@ -61,7 +61,8 @@ impl LookRequest {
             Self::Preset { preset, name, line, with_code, marking } => {
                 let known = Preset::find(&preset).ok_or_else(|| unknown_preset(&preset))?;
                 let name = name.unwrap_or_else(|| owner_name.to_owned());
-                let mut round = known.round(&name).map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+                let mut round =
+                    known.round(&name).map_err(|error| Refusal::new(error.code(), error.to_string()))?;
                 round.line = line;
                 round.marking = marking;
                 round.code = with_code.then(|| code.to_owned());
@@ -95,9 +96,10 @@ fn whole_mm(um: u32) -> Result<u32, Refusal> {
 
 fn import(png: &str, width_mm: u32, height_mm: u32) -> Result<Look, Refusal> {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let bytes = STANDARD.decode(png).map_err(|_| Refusal::new("input/base64", "the picture is not valid base64"))?;
-    let imported =
-        check_import(&bytes, width_mm, height_mm).map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+    let bytes =
+        STANDARD.decode(png).map_err(|_| Refusal::new("input/base64", "the picture is not valid base64"))?;
+    let imported = check_import(&bytes, width_mm, height_mm)
+        .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
     Ok(Look { png: imported.png, width_mm, height_mm, design: None })
 }
 

@@ -137,7 +137,14 @@ pub struct Event {
 
 impl Seal {
     /// A fresh application.
-    pub fn apply(id: SealId, code: String, wish: Wish, renews: Option<SealId>, by: &OfficerId, now: Timestamp) -> Self {
+    pub fn apply(
+        id: SealId,
+        code: String,
+        wish: Wish,
+        renews: Option<SealId>,
+        by: &OfficerId,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             code,
@@ -164,12 +171,17 @@ impl Seal {
     }
 
     /// Does `act`: the table decides, then the rule of two persons. Answers the seal after it and the event.
-    pub fn act(self, act: Act, by: &OfficerId, reason: Option<String>, now: Timestamp) -> Result<(Self, Event), Refusal> {
+    pub fn act(
+        self,
+        act: Act,
+        by: &OfficerId,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Result<(Self, Event), Refusal> {
         let state = self.standing(now).after(act)?;
         self.two_persons(act, by)?;
         let reason = checked_reason(act, reason)?;
-        let event =
-            Event { act, state, at: now, effective_at: now, by: by.clone(), reason: reason.clone() };
+        let event = Event { act, state, at: now, effective_at: now, by: by.clone(), reason: reason.clone() };
         let approved_by = if act == Act::Approve { Some(by.clone()) } else { self.approved_by };
         // An expired seal stays stored as it was: its state is a matter of the clock.
         let state = if state == State::Expired { self.state } else { state };
@@ -196,9 +208,14 @@ fn checked_reason(act: Act, reason: Option<String>) -> Result<Option<String>, Re
     let needed = matches!(act, Act::Reject | Act::Suspend | Act::ReportLoss | Act::Cancel);
     match reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) {
         Some(text) if text.chars().count() > REASON_CHARS || text.chars().any(char::is_control) => {
-            Err(Refusal::new("input/reason", format!("a reason has at most {REASON_CHARS} characters and no control characters")))
+            Err(Refusal::new(
+                "input/reason",
+                format!("a reason has at most {REASON_CHARS} characters and no control characters"),
+            ))
         }
-        None if needed => Err(Refusal::new("input/reason", format!("to {} a seal, say why: give a reason", act.name()))),
+        None if needed => {
+            Err(Refusal::new("input/reason", format!("to {} a seal, say why: give a reason", act.name())))
+        }
         reason => Ok(reason),
     }
 }
@@ -243,7 +260,10 @@ mod tests {
             assert_eq!(refusal.code, "seal/same-person");
             assert!(applied().act(act, &officer(2), Some("why".into()), at(1)).is_ok());
         }
-        assert_eq!(active().act(Act::Cancel, &officer(1), Some("why".into()), at(1)).unwrap_err().code, "seal/same-person");
+        assert_eq!(
+            active().act(Act::Cancel, &officer(1), Some("why".into()), at(1)).unwrap_err().code,
+            "seal/same-person"
+        );
         assert!(applied().act(Act::Cancel, &officer(1), Some("withdrawn".into()), at(1)).is_ok());
     }
 
@@ -252,7 +272,10 @@ mod tests {
         let seal = active();
         assert_eq!(seal.standing(at(365)), State::Active);
         assert_eq!(seal.standing(at(365).plus_ms(1)), State::Expired);
-        assert_eq!(seal.clone().act(Act::Stamp, &officer(1), None, at(366)).unwrap_err().code, "seal/expired");
+        assert_eq!(
+            seal.clone().act(Act::Stamp, &officer(1), None, at(366)).unwrap_err().code,
+            "seal/expired"
+        );
         let (renewed, event) = seal.act(Act::Renew, &officer(1), None, at(366)).unwrap();
         assert_eq!((renewed.state, event.state), (State::Active, State::Expired));
     }
@@ -260,8 +283,14 @@ mod tests {
     #[test]
     fn what_takes_away_says_why() {
         for act in [Act::Suspend, Act::ReportLoss, Act::Cancel] {
-            assert_eq!(active().act(act, &officer(2), Some("  ".into()), at(1)).unwrap_err().code, "input/reason");
-            assert_eq!(active().act(act, &officer(2), Some("x".repeat(201)), at(1)).unwrap_err().code, "input/reason");
+            assert_eq!(
+                active().act(act, &officer(2), Some("  ".into()), at(1)).unwrap_err().code,
+                "input/reason"
+            );
+            assert_eq!(
+                active().act(act, &officer(2), Some("x".repeat(201)), at(1)).unwrap_err().code,
+                "input/reason"
+            );
         }
         let (suspended, event) = active().act(Act::Suspend, &officer(2), Some("盘点".into()), at(1)).unwrap();
         assert_eq!((suspended.state, suspended.reason.as_deref()), (State::Suspended, Some("盘点")));

@@ -104,7 +104,10 @@ pub fn checked_vendor(vendor: &str) -> Result<String, Refusal> {
     if fits {
         return Ok(vendor.to_owned());
     }
-    Err(Refusal::new("input/vendor", "a maker's mark has 1 to 32 letters, digits, dots, dashes or underscores"))
+    Err(Refusal::new(
+        "input/vendor",
+        "a maker's mark has 1 to 32 letters, digits, dots, dashes or underscores",
+    ))
 }
 
 #[cfg(test)]

@@ -46,7 +46,9 @@ impl StampState {
 
     /// The state with this word.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Intended, Self::Done, Self::Failed, Self::Abandoned].into_iter().find(|state| state.name() == name)
+        [Self::Intended, Self::Done, Self::Failed, Self::Abandoned]
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 }
 

@@ -73,6 +73,13 @@ impl Engine {
         Ok(Rx { conn, failed: false })
     }
 
+    pub(super) fn is_halted(&self) -> bool {
+        match self {
+            Self::Sqlite(engine) => engine.is_halted(),
+            Self::Postgres(engine) => engine.pool().is_closed(),
+        }
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(engine) => engine.close().await,

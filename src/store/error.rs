@@ -179,7 +179,8 @@ fn of_postgres(statement: &'static str, code: &str, constraint: Option<&str>) ->
         "23503" => conflict(Conflict::ForeignKey),
         "23502" | "23514" => conflict(Conflict::Check),
         "40001" | "40P01" | "55P03" | "53300" => StoreError::Busy,
-        "57014" => StoreError::Deadline,
+        // Also the end of a session that idled within its transaction.
+        "57014" | "25P03" => StoreError::Deadline,
         "53100" => StoreError::Full,
         "XX001" | "XX002" => StoreError::Corrupt { says: "the server reports damaged pages".into() },
         // Also a standby that was the primary a moment ago: it refuses writes with 25006.

@@ -14,7 +14,14 @@ const NOTE_MAX: u64 = 200;
 
 /// Held as long as the value lives; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct FileLock(#[allow(dead_code, reason = "held, never read")] File);
+pub(super) struct FileLock(File);
+
+impl Drop for FileLock {
+    /// Let go of by name: closing alone leaves it with a process that was just forked and has not closed its copy yet.
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 impl FileLock {
     /// Takes `<database>.lock`, or says who has it.

@@ -116,6 +116,15 @@ impl Store {
         self.0.engine.reader().await?.prepare(statement).await
     }
 
+    /// Whether the database answers, and writes are taken: for readiness.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        const PING: Statement = Statement::portable("store.ping", "SELECT count(*) FROM migration");
+        if self.0.engine.is_halted() {
+            return Err(StoreError::Halted);
+        }
+        self.read(async |rx| rx.one::<i64>(&PING, &[]).await).await.map(drop)
+    }
+
     /// The name of this node, as configured.
     pub fn node(&self) -> &str {
         &self.0.node

@@ -20,7 +20,10 @@ use std::{
     fs::{DirBuilder, OpenOptions, Permissions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -42,6 +45,7 @@ pub(super) struct SqliteEngine {
 
 struct Shared {
     seat: Arc<Mutex<Seat>>,
+    halted: Arc<AtomicBool>,
     wake: Notify,
     commit: Duration,
 }
@@ -80,9 +84,11 @@ impl SqliteEngine {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
-        let seat = Seat { tx: Some(tx), step: Step::Closed, waiting: Vec::new(), halted: false };
+        let halted = Arc::new(AtomicBool::new(false));
+        let seat = Seat { tx: Some(tx), step: Step::Closed, waiting: Vec::new(), halted: halted.clone() };
         let shared = Arc::new(Shared {
             seat: Arc::new(Mutex::new(seat)),
+            halted,
             wake: Notify::new(),
             commit: Duration::from_millis(deadlines.commit_ms),
         });
@@ -93,6 +99,10 @@ impl SqliteEngine {
 
     pub(super) fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.shared.halted.load(Ordering::SeqCst)
     }
 
     pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
@@ -106,7 +116,7 @@ impl SqliteEngine {
         let _ = timeout(self.wait, self.readers.close()).await;
         let mut seat = self.shared.seat.lock().await;
         seat.flush().await;
-        seat.halted = true;
+        seat.halted.store(true, Ordering::SeqCst);
         if let Some(Conn::Sqlite(writer)) = seat.tx.take().map(Tx::into_conn)
             && let Err(error) = writer.close().await
         {
@@ -179,13 +189,13 @@ struct Seat {
     tx: Option<Tx>,
     step: Step,
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
-    halted: bool,
+    halted: Arc<AtomicBool>,
 }
 
 impl Seat {
     /// Cleans up after a dropped predecessor and opens a savepoint for the next writer.
     async fn enter(&mut self) -> Result<(), StoreError> {
-        if self.halted {
+        if self.halted.load(Ordering::SeqCst) {
             return Err(StoreError::Halted);
         }
         self.recover().await;
@@ -274,7 +284,7 @@ impl Seat {
             Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost).await,
             Err(error) => {
                 tracing::error!(%error, "a commit failed; no more writes until this process is started again");
-                self.halted = true;
+                self.halted.store(true, Ordering::SeqCst);
                 // Its pages may lie whole in the log, and be found there at the next start.
                 self.fail_group(&StoreError::Unknown).await;
             }

@@ -3,7 +3,7 @@
 use super::{Locale, Template, page};
 use crate::http::{
     Access, Arrival, Gives, Operation, Problem, Route,
-    catalogue::{self, CATALOGUE, Kind},
+    catalogue::{self, Kind},
 };
 use axum::{extract::Path, response::Response};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn all(arrival: Arrival) -> Response {
     let locale = Locale::of(arrival.english);
-    let codes: Vec<Value> = CATALOGUE.iter().map(|kind| spoken(kind, locale)).collect();
+    let codes: Vec<Value> = catalogue::all().map(|kind| spoken(kind, locale)).collect();
     page(locale, Template::Codes, json!({ "codes": codes }))
 }
 

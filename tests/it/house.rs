@@ -6,18 +6,47 @@ use std::{
 };
 
 const FLOORS: &[(&str, u8)] = &[
-    ("base", 1), ("store", 2), ("keys", 2), ("document", 2), ("outside", 2), ("audit", 3), ("job", 3), ("http", 3),
-    ("web", 3), ("officer", 3), ("authority", 4), ("seal", 4), ("verification", 4), ("config", 5), ("cli", 5),
-    ("app", 5), ("main", 5), ("lib", 5),
+    ("base", 1),
+    ("store", 2),
+    ("keys", 2),
+    ("document", 2),
+    ("outside", 2),
+    ("audit", 3),
+    ("job", 3),
+    ("http", 3),
+    ("web", 3),
+    ("officer", 3),
+    ("authority", 4),
+    ("seal", 4),
+    ("verification", 4),
+    ("config", 5),
+    ("cli", 5),
+    ("app", 5),
+    ("main", 5),
+    ("lib", 5),
 ];
 /// Within a floor, upwards from left to right. `http` and `officer` know each other: the kit asks who calls, and officers
 /// have routes and idempotent commands of their own.
 const ARROWS: &[(&str, &str)] = &[
-    ("keys", "store"), ("job", "audit"), ("officer", "audit"), ("officer", "http"), ("http", "officer"), ("web", "http"),
-    ("seal", "authority"), ("verification", "seal"), ("verification", "authority"), ("cli", "app"), ("cli", "config"),
-    ("app", "config"), ("app", "cli"), ("main", "cli"), ("main", "app"), ("main", "config"),
+    ("keys", "store"),
+    ("job", "audit"),
+    ("officer", "audit"),
+    ("officer", "http"),
+    ("http", "officer"),
+    ("web", "http"),
+    ("seal", "authority"),
+    ("verification", "seal"),
+    ("verification", "authority"),
+    ("cli", "app"),
+    ("cli", "config"),
+    ("app", "config"),
+    ("app", "cli"),
+    ("main", "cli"),
+    ("main", "app"),
+    ("main", "config"),
 ];
-/// Files of a subject room that may know the database and HTTP; every other file there is rules.
+/// Files of a subject room that may know the database and HTTP; every other file there is rules. `caller` makes audit
+/// entries, `error` carries the errors of the store.
 const HANDS: &[&str] = &["store", "service", "http", "caller", "error"];
 const SUBJECTS: &[&str] = &["officer", "authority", "seal", "verification"];
 

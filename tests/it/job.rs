@@ -293,6 +293,40 @@ async fn a_job_asked_for_while_its_twin_runs_runs_after_it() {
 }
 
 #[tokio::test]
+async fn a_job_asked_for_while_its_twin_is_just_being_claimed_is_not_lost() {
+    for_each_engine(async |store| {
+        const CLAIM: Statement = Statement::portable(
+            "test.claim",
+            "UPDATE job SET state = 'running', lease = 'x', lease_until_ms = 0 WHERE state = 'waiting'",
+        );
+        let clock = clock();
+        ask(&store, "north", &clock).await;
+        let (claimed, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (claiming, told, released) = (store.clone(), claimed.clone(), go_on.clone());
+        let claim = tokio::spawn(async move {
+            claiming
+                .write(async |tx| {
+                    let count = tx.execute(&CLAIM, &[]).await?;
+                    told.notify_one();
+                    released.notified().await;
+                    Ok::<_, StoreError>(count)
+                })
+                .await
+        });
+        claimed.notified().await;
+        let (asking, later) = (store.clone(), clock.clone());
+        let asked = tokio::spawn(async move { ask(&asking, "north", &later).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!asked.is_finished(), "it waits to see how the claim ends");
+        go_on.notify_one();
+        assert_eq!(claim.await.unwrap(), Ok(1));
+        asked.await.unwrap();
+        assert_eq!(left_over(&store).await, 2, "one runs, one waits");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_kind_that_this_release_does_not_know_stays_in_line() {
     for_each_engine(async |store| {
         let clock = clock();

@@ -9,7 +9,8 @@ use yinxin::{
     audit::{self, Filter},
     base::{Clock as _, entropy::SeededEntropy},
     officer::{
-        ClearKey, Denied, MakeKey, OfficerError, OfficerState, RegisterOfficer, Right, Role, SignInError, bootstrap,
+        Actor, Caller, ClearKey, Denied, MakeKey, OfficerError, OfficerState, RegisterOfficer, Right, Role,
+        SignInError, bootstrap,
     },
     store::{Statement, Store, StoreError},
 };
@@ -121,15 +122,43 @@ async fn roles_and_standing_change_together_and_never_ones_own() {
 }
 
 #[tokio::test]
+async fn two_who_put_each_other_off_duty_at_once_leave_one() {
+    for_each_engine(async |store| {
+        let front = Front::new(store).await;
+        let first = front.caller(Role::SecurityAdministrator);
+        let id = front.person(Role::Viewer).officer.id.clone();
+        let promoted =
+            front.officers.change_roles(&first, &id, vec![Role::SecurityAdministrator]).await.unwrap();
+        let second = Caller { actor: Actor::Officer(promoted), ..first.clone() };
+        let own = front.person(Role::SecurityAdministrator).officer.id.clone();
+        let (one, other) = tokio::join!(
+            front.officers.change_state(&first, &id, OfficerState::Disabled),
+            front.officers.change_state(&second, &own, OfficerState::Disabled),
+        );
+        assert_eq!([one.is_ok(), other.is_ok()].iter().filter(|done| **done).count(), 1);
+        // Whoever was put off duty changes nothing any more, though signed in before.
+        let gone = if one.is_ok() { second } else { first };
+        let denied =
+            front.officers.change_roles(&gone, &front.person(Role::Verifier).officer.id, vec![Role::Viewer]);
+        assert_eq!(denied.await, Err(OfficerError::Denied(Denied::LacksRight(Right::OfficerManage))));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_key_opens_until_it_expires_is_revoked_or_its_officer_leaves() {
     for_each_engine(async |store| {
         let front = Front::new(store).await;
         let security = front.caller(Role::SecurityAdministrator);
         let verifier = front.person(Role::Verifier).officer.clone();
-        let command =
-            MakeKey { officer: verifier.id.clone(), label: "a day".into(), expires_at: Some(START.plus_days(1)) };
+        let command = MakeKey {
+            officer: verifier.id.clone(),
+            label: "a day".into(),
+            expires_at: Some(START.plus_days(1)),
+        };
         let issued = front.officers.make_key(&security, command, None).await.unwrap();
-        let open = async |clear: &ClearKey, at| front.officers.sign_in(clear, at).await.map(|officer| officer.id);
+        let open =
+            async |clear: &ClearKey, at| front.officers.sign_in(clear, at).await.map(|officer| officer.id);
         assert_eq!(open(&issued.clear, START).await, Ok(verifier.id.clone()));
         assert_eq!(open(&issued.clear, START.plus_days(1)).await, Err(SignInError::Refused));
         let lasting = ClearKey::parse(&front.person(Role::Verifier).key).unwrap();

@@ -13,7 +13,9 @@ mod stamp;
 mod tests;
 
 pub use ext_data::ExtData;
-pub use make::{ExtDataDraft, MakeError, PictureDraft, PreparedSeal, PreparedStamp, SealDraft, SignersDraft, StampDraft};
+pub use make::{
+    ExtDataDraft, MakeError, PictureDraft, PreparedSeal, PreparedStamp, SealDraft, SignersDraft, StampDraft,
+};
 pub use notes::Notes;
 pub use seal::{Picture, Seal, Signers};
 pub use stamp::{Stamp, TimeInfo};

@@ -11,7 +11,10 @@ use std::fmt;
 
 /// A public key of a kind that is understood here.
 #[derive(Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "SM2 is the usual case; a box would cost an allocation for each certificate")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "SM2 is the usual case; a box would cost an allocation for each certificate"
+)]
 pub enum PublicKey {
     /// SM2 (GB/T 32918).
     Sm2(sm2::PublicKey),

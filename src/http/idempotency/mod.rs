@@ -106,7 +106,10 @@ pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         {
             Ok(Some(text.to_owned()))
         }
-        _ => Err(Problem::new("idempotency/malformed", "one key of 8 to 128 visible ASCII characters is taken")),
+        _ => Err(Problem::new(
+            "idempotency/malformed",
+            "one key of 8 to 128 visible ASCII characters is taken",
+        )),
     }
 }
 
@@ -227,7 +230,8 @@ async fn take_down(response: Response) -> Result<(Settled, Response), Problem> {
     // Our own answers are in memory already, and the gate's deadline ends a stream without end.
     let bytes = body.collect().await.map_err(|_| Problem::internal())?.to_bytes();
     let is_confidential = parts.extensions.get::<Confidential>().is_some();
-    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text =
+        |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let settled = Settled {
         status: parts.status.as_u16(),
         content_type: text(header::CONTENT_TYPE),
@@ -275,7 +279,8 @@ fn digest(path: &str, content_type: Option<&HeaderValue>, body: &Bytes) -> [u8; 
 }
 
 fn boundary(parameters: &str) -> Option<&str> {
-    let value = parameters.split(';').find_map(|pair| pair.trim().strip_prefix("boundary="))?.trim_matches('"');
+    let value =
+        parameters.split(';').find_map(|pair| pair.trim().strip_prefix("boundary="))?.trim_matches('"');
     // RFC 2046 5.1.1: 1 to 70 characters. Anything else is refused later, by whoever takes the form apart.
     (1..=70).contains(&value.len()).then_some(value)
 }
@@ -304,7 +309,9 @@ mod tests {
     #[test]
     fn a_form_sent_again_with_another_boundary_is_the_same_request() {
         let form = |boundary: &str, file: &str| {
-            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{file}\r\n--{boundary}--\r\n")
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{file}\r\n--{boundary}--\r\n"
+            )
         };
         let first = of("multipart/form-data; boundary=abc", &form("abc", "%PDF-abd"));
         let again = of("multipart/form-data; charset=x; boundary=\"wxyz\"", &form("wxyz", "%PDF-abd"));
@@ -325,8 +332,13 @@ mod tests {
         };
         assert_eq!(of(&[]), Ok(None));
         assert_eq!(of(&[b"2f1b9c6e-0001"]), Ok(Some("2f1b9c6e-0001".into())));
-        for bad in [&[&b"short"[..]][..], &[b"with space"], &[&[b'x'; 129]], &[b"12345678", b"12345678"], &[b"\xe5\x8d\xb0\xe5\x8d\xb0\xe5"]]
-        {
+        for bad in [
+            &[&b"short"[..]][..],
+            &[b"with space"],
+            &[&[b'x'; 129]],
+            &[b"12345678", b"12345678"],
+            &[b"\xe5\x8d\xb0\xe5\x8d\xb0\xe5"],
+        ] {
             assert_eq!(of(bad), Err("idempotency/malformed"));
         }
     }

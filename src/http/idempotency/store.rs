@@ -56,17 +56,8 @@ const DELETE_EXPIRED: Statement = Statement::portable(
 );
 
 /// Every statement of this room, for the test that prepares them all.
-pub const STATEMENTS: &[&Statement] = &[
-    &RESERVE,
-    &FIND,
-    &REPLACE,
-    &TAKE_OVER,
-    &WRITE_SUBJECT,
-    &SETTLE,
-    &RELEASE,
-    &END_LEASE,
-    &DELETE_EXPIRED,
-];
+pub const STATEMENTS: &[&Statement] =
+    &[&RESERVE, &FIND, &REPLACE, &TAKE_OVER, &WRITE_SUBJECT, &SETTLE, &RELEASE, &END_LEASE, &DELETE_EXPIRED];
 
 pub(super) struct Record {
     pub key: IdempotencyKey,
@@ -145,7 +136,11 @@ pub(super) async fn take_over(tx: &mut Tx, key: &IdempotencyKey, until: Timestam
 }
 
 /// Whether the reservation was still this holder's, and empty.
-pub(super) async fn write_subject(tx: &mut Tx, key: &IdempotencyKey, subject: &str) -> Result<bool, StoreError> {
+pub(super) async fn write_subject(
+    tx: &mut Tx,
+    key: &IdempotencyKey,
+    subject: &str,
+) -> Result<bool, StoreError> {
     let values = [(&key.caller).into(), (&key.name).into(), (&key.holder).into(), subject.into()];
     Ok(tx.execute(&WRITE_SUBJECT, &values).await? == 1)
 }

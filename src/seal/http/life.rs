@@ -58,7 +58,10 @@ fn look() -> Value {
         ],
     );
     let design = object(
-        &[("by", one_of(["design"])), ("design", json!({ "type": "object", "description": "every measure and text" }))],
+        &[
+            ("by", one_of(["design"])),
+            ("design", json!({ "type": "object", "description": "every measure and text" })),
+        ],
         &[],
     );
     let picture = object(
@@ -81,9 +84,7 @@ static REASON: Shape = Shape {
 
 static RENEWAL: Shape = Shape {
     name: "Renewal",
-    json: || {
-        object(&[("period_days", json!({ "type": "integer", "minimum": 1, "maximum": 3650 }))], &[])
-    },
+    json: || object(&[("period_days", json!({ "type": "integer", "minimum": 1, "maximum": 3650 }))], &[]),
     parts: &[],
 };
 
@@ -137,23 +138,82 @@ macro_rules! reasoned {
 pub(super) fn routes(service: &SealService) -> Vec<Route> {
     let mut routes = reading(service);
     routes.extend([
-        Operation::create(Access::Right(Right::SealApply), "/api/v1/seals", "applyForSeal", "Applies for a seal; the picture is drawn and checked at once.")
-            .json(&NEW_SEAL)
-            .body(crate::http::Takes::Json(&NEW_SEAL), APPLICATION_BYTES)
-            .gives(201, Gives::Json(&shapes::SEAL))
-            .problems(&["owner/unknown", "maker/unknown", "seal/not-your-owner", "input/name", "input/preset", "input/period", "input/seal-kind", "input/seal-size", "input/base64", "picture/not-png", "picture/too-large", "picture/malformed", "picture/missing-glyph", "picture/text-too-long"])
-            .handled_by(service.clone(), apply),
-        Operation::create(Access::Right(Right::SealRenew), "/api/v1/seals/{seal}/renewals", "renewSeal", "Applies for the seal data that takes the place of this one: same code, owner and picture.")
-            .json(&RENEWAL)
-            .gives(201, Gives::Json(&shapes::SEAL))
-            .problems(&["seal/unknown", "seal/wrong-state", "seal/renewal-open", "seal/not-your-owner", "input/period"])
-            .handled_by(service.clone(), renew),
-        plain!(service, SealApprove, "approve", "approveSeal", "Approves an application; never by who applied.", approve),
+        Operation::create(
+            Access::Right(Right::SealApply),
+            "/api/v1/seals",
+            "applyForSeal",
+            "Applies for a seal; the picture is drawn and checked at once.",
+        )
+        .json(&NEW_SEAL)
+        .body(crate::http::Takes::Json(&NEW_SEAL), APPLICATION_BYTES)
+        .gives(201, Gives::Json(&shapes::SEAL))
+        .problems(&[
+            "owner/unknown",
+            "maker/unknown",
+            "seal/not-your-owner",
+            "input/name",
+            "input/preset",
+            "input/period",
+            "input/seal-kind",
+            "input/seal-size",
+            "input/base64",
+            "picture/not-png",
+            "picture/too-large",
+            "picture/malformed",
+            "picture/missing-glyph",
+            "picture/text-too-long",
+        ])
+        .handled_by(service.clone(), apply),
+        Operation::create(
+            Access::Right(Right::SealRenew),
+            "/api/v1/seals/{seal}/renewals",
+            "renewSeal",
+            "Applies for the seal data that takes the place of this one: same code, owner and picture.",
+        )
+        .json(&RENEWAL)
+        .gives(201, Gives::Json(&shapes::SEAL))
+        .problems(&[
+            "seal/unknown",
+            "seal/wrong-state",
+            "seal/renewal-open",
+            "seal/not-your-owner",
+            "input/period",
+        ])
+        .handled_by(service.clone(), renew),
+        plain!(
+            service,
+            SealApprove,
+            "approve",
+            "approveSeal",
+            "Approves an application; never by who applied.",
+            approve
+        ),
         reasoned!(service, SealApprove, "reject", "rejectSeal", "Rejects an application.", reject),
-        plain!(service, SealMake, "make", "makeSeal", "Makes an approved seal: signed by its maker, checked, issued.", make),
-        reasoned!(service, SealSuspend, "suspend", "suspendSeal", "Suspends an active seal; stamps made before stay valid.", suspend),
+        plain!(
+            service,
+            SealMake,
+            "make",
+            "makeSeal",
+            "Makes an approved seal: signed by its maker, checked, issued.",
+            make
+        ),
+        reasoned!(
+            service,
+            SealSuspend,
+            "suspend",
+            "suspendSeal",
+            "Suspends an active seal; stamps made before stay valid.",
+            suspend
+        ),
         plain!(service, SealResume, "resume", "resumeSeal", "Takes a suspended seal into use again.", resume),
-        reasoned!(service, SealReportLoss, "report-loss", "reportSealLost", "Reports a seal lost.", report_loss),
+        reasoned!(
+            service,
+            SealReportLoss,
+            "report-loss",
+            "reportSealLost",
+            "Reports a seal lost.",
+            report_loss
+        ),
         plain!(service, SealResume, "recover", "recoverSeal", "Takes a lost seal into use again.", recover),
         reasoned!(service, SealCancel, "cancel", "cancelSeal", "Ends a seal for good.", cancel),
     ]);
@@ -175,18 +235,33 @@ fn reading(service: &SealService) -> Vec<Route> {
             .gives(200, Gives::List(&shapes::SEAL_EVENT))
             .problems(&["seal/unknown"])
             .handled_by(service.clone(), events),
-        Operation::get(read, "/api/v1/seals/{seal}/picture.png", "readSealPicture", "The picture, 600 dpi, as it stands in the seal data.")
-            .gives(200, Gives::Bytes("image/png"))
-            .problems(&["seal/unknown"])
-            .handled_by(service.clone(), picture),
-        Operation::get(read, "/api/v1/seals/{seal}/picture.svg", "readSealDrawing", "The drawing as vectors, at real size; drawn seals only.")
-            .gives(200, Gives::Bytes("image/svg+xml"))
-            .problems(&["seal/unknown", "seal/not-drawn"])
-            .handled_by(service.clone(), drawing),
-        Operation::get(read, "/api/v1/seals/{seal}/seal.esl", "readSealData", "The seal data (SESeal, DER), once made.")
-            .gives(200, Gives::Bytes("application/octet-stream"))
-            .problems(&["seal/unknown", "seal/wrong-state"])
-            .handled_by(service.clone(), data),
+        Operation::get(
+            read,
+            "/api/v1/seals/{seal}/picture.png",
+            "readSealPicture",
+            "The picture, 600 dpi, as it stands in the seal data.",
+        )
+        .gives(200, Gives::Bytes("image/png"))
+        .problems(&["seal/unknown"])
+        .handled_by(service.clone(), picture),
+        Operation::get(
+            read,
+            "/api/v1/seals/{seal}/picture.svg",
+            "readSealDrawing",
+            "The drawing as vectors, at real size; drawn seals only.",
+        )
+        .gives(200, Gives::Bytes("image/svg+xml"))
+        .problems(&["seal/unknown", "seal/not-drawn"])
+        .handled_by(service.clone(), drawing),
+        Operation::get(
+            read,
+            "/api/v1/seals/{seal}/seal.esl",
+            "readSealData",
+            "The seal data (SESeal, DER), once made.",
+        )
+        .gives(200, Gives::Bytes("application/octet-stream"))
+        .problems(&["seal/unknown", "seal/wrong-state"])
+        .handled_by(service.clone(), data),
     ]
 }
 
@@ -285,7 +360,8 @@ async fn list(
     let page = super::Page { after: search.after, limit: search.limit };
     let state = match search.state {
         Some(name) => Some(
-            SealState::from_name(&name).ok_or_else(|| Problem::new("request/invalid", "there is no such state"))?,
+            SealState::from_name(&name)
+                .ok_or_else(|| Problem::new("request/invalid", "there is no such state"))?,
         ),
         None => None,
     };

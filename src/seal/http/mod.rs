@@ -60,7 +60,9 @@ impl From<SealError> for Problem {
                 tracing::error!(%error, "a product of ours was withheld");
                 Problem::internal()
             }
-            SealError::Unknown { .. } | SealError::Document(_) => Problem::new(error.code(), error.to_string()),
+            SealError::Unknown { .. } | SealError::Document(_) => {
+                Problem::new(error.code(), error.to_string())
+            }
         }
     }
 }

@@ -42,7 +42,10 @@ static NEW_MAKER: Shape = Shape {
         object(
             &[
                 ("name", text("full name, as registered: 1 to 60 characters")),
-                ("vendor", text("its mark in seals (Vid): 1 to 32 letters, digits, dots, dashes, underscores")),
+                (
+                    "vendor",
+                    text("its mark in seals (Vid): 1 to 32 letters, digits, dots, dashes, underscores"),
+                ),
             ],
             &[],
         )
@@ -53,36 +56,73 @@ static NEW_MAKER: Shape = Shape {
 pub(super) fn routes(service: &SealService) -> Vec<Route> {
     let at = || service.clone();
     vec![
-        Operation::create(Access::Right(Right::OwnerRegister), "/api/v1/owners", "registerOwner", "Registers an owner of seals; the caller becomes its first member.")
-            .json(&NEW_OWNER)
-            .gives(201, Gives::Json(&shapes::OWNER))
-            .problems(&["input/name", "number/credit-code", "owner/exists"])
-            .handled_by(at(), register_owner),
-        Operation::get(Access::Right(Right::SealRead), "/api/v1/owners", "listOwners", "Lists owners in order of their ids.")
-            .query(&[AFTER, LIMIT])
-            .gives(200, Gives::List(&shapes::OWNER))
-            .handled_by(at(), list_owners),
-        Operation::get(Access::Right(Right::SealRead), "/api/v1/owners/{owner}", "readOwner", "An owner and who acts for it.")
-            .gives(200, Gives::Json(&shapes::OWNER))
-            .problems(&["owner/unknown"])
-            .handled_by(at(), read_owner),
-        Operation::new(Access::Right(Right::OwnerRegister), axum::http::Method::PUT, "/api/v1/owners/{owner}/members/{officer}", "addOwnerMember", "Lets an officer act for an owner: apply for its seals and stamp with them.")
-            .gives(204, Gives::Nothing)
-            .problems(&["owner/unknown", "officer/unknown", "seal/not-your-owner"])
-            .handled_by(at(), add_member),
-        Operation::new(Access::Right(Right::OwnerRegister), axum::http::Method::DELETE, "/api/v1/owners/{owner}/members/{officer}", "removeOwnerMember", "Ends it.")
-            .gives(204, Gives::Nothing)
-            .problems(&["owner/unknown", "seal/not-your-owner"])
-            .handled_by(at(), remove_member),
-        Operation::create(Access::Right(Right::MakerRegister), "/api/v1/makers", "registerMaker", "Registers a maker of seals; the authority issues its certificate.")
-            .json(&NEW_MAKER)
-            .gives(201, Gives::Json(&shapes::MAKER))
-            .problems(&["input/name", "input/vendor"])
-            .handled_by(at(), register_maker),
-        Operation::get(Access::Officer, "/api/v1/makers", "listMakers", "Lists makers in order of their ids.")
-            .query(&[AFTER, LIMIT])
-            .gives(200, Gives::List(&shapes::MAKER))
-            .handled_by(at(), list_makers),
+        Operation::create(
+            Access::Right(Right::OwnerRegister),
+            "/api/v1/owners",
+            "registerOwner",
+            "Registers an owner of seals; the caller becomes its first member.",
+        )
+        .json(&NEW_OWNER)
+        .gives(201, Gives::Json(&shapes::OWNER))
+        .problems(&["input/name", "number/credit-code", "owner/exists"])
+        .handled_by(at(), register_owner),
+        Operation::get(
+            Access::Right(Right::SealRead),
+            "/api/v1/owners",
+            "listOwners",
+            "Lists owners in order of their ids.",
+        )
+        .query(&[AFTER, LIMIT])
+        .gives(200, Gives::List(&shapes::OWNER))
+        .handled_by(at(), list_owners),
+        Operation::get(
+            Access::Right(Right::SealRead),
+            "/api/v1/owners/{owner}",
+            "readOwner",
+            "An owner and who acts for it.",
+        )
+        .gives(200, Gives::Json(&shapes::OWNER))
+        .problems(&["owner/unknown"])
+        .handled_by(at(), read_owner),
+        Operation::new(
+            Access::Right(Right::OwnerRegister),
+            axum::http::Method::PUT,
+            "/api/v1/owners/{owner}/members/{officer}",
+            "addOwnerMember",
+            "Lets an officer act for an owner: apply for its seals and stamp with them.",
+        )
+        .gives(204, Gives::Nothing)
+        .problems(&["owner/unknown", "officer/unknown", "seal/not-your-owner"])
+        .handled_by(at(), add_member),
+        Operation::new(
+            Access::Right(Right::OwnerRegister),
+            axum::http::Method::DELETE,
+            "/api/v1/owners/{owner}/members/{officer}",
+            "removeOwnerMember",
+            "Ends it.",
+        )
+        .gives(204, Gives::Nothing)
+        .problems(&["owner/unknown", "seal/not-your-owner"])
+        .handled_by(at(), remove_member),
+        Operation::create(
+            Access::Right(Right::MakerRegister),
+            "/api/v1/makers",
+            "registerMaker",
+            "Registers a maker of seals; the authority issues its certificate.",
+        )
+        .json(&NEW_MAKER)
+        .gives(201, Gives::Json(&shapes::MAKER))
+        .problems(&["input/name", "input/vendor"])
+        .handled_by(at(), register_maker),
+        Operation::get(
+            Access::Officer,
+            "/api/v1/makers",
+            "listMakers",
+            "Lists makers in order of their ids.",
+        )
+        .query(&[AFTER, LIMIT])
+        .gives(200, Gives::List(&shapes::MAKER))
+        .handled_by(at(), list_makers),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What this room answers, as JSON and as its schema.
 
 use crate::{
+    base::Timestamp,
     http::{
         Shape,
         shape::{id, instant, list_of, nullable, object, one_of, text},
@@ -11,7 +12,6 @@ use crate::{
         stamp::StampRecord,
         state::State,
     },
-    base::Timestamp,
 };
 use serde_json::{Value, json};
 

@@ -30,7 +30,8 @@ const EXPORT_ROWS: i64 = 10_000;
 /// Names the stamp beside the stamped file.
 const STAMP: HeaderName = HeaderName::from_static("yinxin-stamp");
 
-const SEAL: Param = Param { name: "seal", says: "with which seal", schema: || shape::id("seal"), required: true };
+const SEAL: Param =
+    Param { name: "seal", says: "with which seal", schema: || shape::id("seal"), required: true };
 const PAGE: Param = Param {
     name: "page",
     says: "on which page, from 1",
@@ -71,31 +72,56 @@ const DOCUMENT: Param = Param {
     schema: || json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }),
     required: false,
 };
-const FROM: Param =
-    Param { name: "from", says: "from this instant on", schema: || shape::instant("RFC 3339"), required: false };
-const TO: Param = Param { name: "to", says: "before this instant", schema: || shape::instant("RFC 3339"), required: false };
+const FROM: Param = Param {
+    name: "from",
+    says: "from this instant on",
+    schema: || shape::instant("RFC 3339"),
+    required: false,
+};
+const TO: Param =
+    Param { name: "to", says: "before this instant", schema: || shape::instant("RFC 3339"), required: false };
 
 pub(super) fn routes(service: &SealService) -> Vec<Route> {
     vec![
-        Operation::create(Access::Right(Right::Stamp), "/api/v1/stamps", "stampPdf", "Stamps a PDF; answers the stamped file, checked before it leaves.")
-            .body(Takes::Bytes("application/pdf"), DOCUMENT_BYTES)
-            .query(&[SEAL, PAGE, X_MM, Y_MM, PURPOSE, TIME_STAMP])
-            .gives(201, Gives::Bytes("application/pdf"))
-            .problems(STAMP_PROBLEMS)
-            .heavy()
-            .handled_by(service.clone(), stamp),
-        Operation::get(Access::Right(Right::StampRead), "/api/v1/stamps", "listStamps", "The register of use 用印记录: who stamped what, when, with which seal.")
-            .query(&[AFTER, LIMIT, OF_SEAL, OFFICER, DOCUMENT, FROM, TO])
-            .gives(200, Gives::List(&shapes::STAMP))
-            .handled_by(service.clone(), list),
-        Operation::get(Access::Right(Right::StampExport), "/api/v1/stamps/export", "exportStamps", "The register of use as JSON lines, 10 000 at the most from `after` on.")
-            .query(&[AFTER, OF_SEAL, OFFICER, DOCUMENT, FROM, TO])
-            .gives(200, Gives::Bytes("application/x-ndjson"))
-            .handled_by(service.clone(), export),
-        Operation::get(Access::Right(Right::StampRead), "/api/v1/stamps/{stamp}", "readStamp", "One line of the register of use.")
-            .gives(200, Gives::Json(&shapes::STAMP))
-            .problems(&["stamp/unknown"])
-            .handled_by(service.clone(), show),
+        Operation::create(
+            Access::Right(Right::Stamp),
+            "/api/v1/stamps",
+            "stampPdf",
+            "Stamps a PDF; answers the stamped file, checked before it leaves.",
+        )
+        .body(Takes::Bytes("application/pdf"), DOCUMENT_BYTES)
+        .query(&[SEAL, PAGE, X_MM, Y_MM, PURPOSE, TIME_STAMP])
+        .gives(201, Gives::Bytes("application/pdf"))
+        .problems(STAMP_PROBLEMS)
+        .heavy()
+        .handled_by(service.clone(), stamp),
+        Operation::get(
+            Access::Right(Right::StampRead),
+            "/api/v1/stamps",
+            "listStamps",
+            "The register of use 用印记录: who stamped what, when, with which seal.",
+        )
+        .query(&[AFTER, LIMIT, OF_SEAL, OFFICER, DOCUMENT, FROM, TO])
+        .gives(200, Gives::List(&shapes::STAMP))
+        .handled_by(service.clone(), list),
+        Operation::get(
+            Access::Right(Right::StampExport),
+            "/api/v1/stamps/export",
+            "exportStamps",
+            "The register of use as JSON lines, 10 000 at the most from `after` on.",
+        )
+        .query(&[AFTER, OF_SEAL, OFFICER, DOCUMENT, FROM, TO])
+        .gives(200, Gives::Bytes("application/x-ndjson"))
+        .handled_by(service.clone(), export),
+        Operation::get(
+            Access::Right(Right::StampRead),
+            "/api/v1/stamps/{stamp}",
+            "readStamp",
+            "One line of the register of use.",
+        )
+        .gives(200, Gives::Json(&shapes::STAMP))
+        .problems(&["stamp/unknown"])
+        .handled_by(service.clone(), show),
     ]
 }
 

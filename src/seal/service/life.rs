@@ -96,9 +96,14 @@ impl SealService {
                 let (seal, event) = seal.act(Act::Renew, &officer.id, None, caller.now)?;
                 rows::add_event(tx, &seal.id, &event).await?;
                 let wish = Wish { period_days, ..seal.wish.clone() }.checked()?;
-                let renewal = Seal::apply(id, seal.code.clone(), wish, Some(seal.id.clone()), &officer.id, caller.now);
+                let renewal =
+                    Seal::apply(id, seal.code.clone(), wish, Some(seal.id.clone()), &officer.id, caller.now);
                 record_application(tx, caller, &renewal, key).await.map_err(one_renewal_at_a_time)?;
-                audit::append(tx, &caller.entry(Act::Renew.recorded(), &seal.id, json!({ "by": renewal.id }))).await?;
+                audit::append(
+                    tx,
+                    &caller.entry(Act::Renew.recorded(), &seal.id, json!({ "by": renewal.id })),
+                )
+                .await?;
                 Ok(renewal)
             })
             .await
@@ -125,7 +130,12 @@ impl SealService {
     }
 
     /// Reports a seal lost (挂失).
-    pub async fn report_loss(&self, caller: &Caller, seal: &SealId, reason: String) -> Result<Seal, SealError> {
+    pub async fn report_loss(
+        &self,
+        caller: &Caller,
+        seal: &SealId,
+        reason: String,
+    ) -> Result<Seal, SealError> {
         self.change(caller, seal, Act::ReportLoss, Right::SealReportLoss, Some(reason)).await
     }
 
@@ -218,7 +228,12 @@ pub(super) async fn locked(tx: &mut Tx, id: &SealId) -> Result<Seal, SealError> 
 }
 
 /// Writes the seal, its event and its audit entry.
-pub(super) async fn record(tx: &mut Tx, caller: &Caller, seal: &Seal, event: &Event) -> Result<(), SealError> {
+pub(super) async fn record(
+    tx: &mut Tx,
+    caller: &Caller,
+    seal: &Seal,
+    event: &Event,
+) -> Result<(), SealError> {
     rows::record(tx, seal, event).await?;
     let detail = json!({ "state": event.state.name(), "reason": event.reason });
     audit::append(tx, &caller.entry(event.act.recorded(), &seal.id, detail)).await?;
@@ -233,16 +248,19 @@ async fn record_application(
 ) -> Result<(), SealError> {
     rows::insert(tx, seal).await?;
     idempotency::record(tx, key, &seal.id).await?;
-    let detail = json!({ "code": seal.code, "name": seal.wish.name, "owner": seal.wish.owner, "renews": seal.renews });
+    let detail =
+        json!({ "code": seal.code, "name": seal.wish.name, "owner": seal.wish.owner, "renews": seal.renews });
     audit::append(tx, &caller.entry("seal.applied", &seal.id, detail)).await?;
     Ok(())
 }
 
 fn one_renewal_at_a_time(error: SealError) -> SealError {
     match error {
-        SealError::Store(error) if error.is_conflict() => {
-            Refusal::new("seal/renewal-open", "a renewal of this seal is under way already; decide that one first").into()
-        }
+        SealError::Store(error) if error.is_conflict() => Refusal::new(
+            "seal/renewal-open",
+            "a renewal of this seal is under way already; decide that one first",
+        )
+        .into(),
         other => other,
     }
 }

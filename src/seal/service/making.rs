@@ -63,7 +63,12 @@ impl SealService {
     }
 
     /// The key and certificate that this seal stamps with. Asked again after a crash, the authority answers the same.
-    async fn signer_for(&self, caller: &Caller, owner: &Owner, seal: &Seal) -> Result<OwnerSigner, SealError> {
+    async fn signer_for(
+        &self,
+        caller: &Caller,
+        owner: &Owner,
+        seal: &Seal,
+    ) -> Result<OwnerSigner, SealError> {
         let subject = SubjectFields::new(&seal.wish.name)?
             .organisation(&owner.name)?
             .organisation_id(owner.credit_code.as_str())?;
@@ -73,7 +78,12 @@ impl SealService {
         Ok(OwnerSigner { key_id: key.as_str().to_owned(), cert: issued.cert.der().to_vec() })
     }
 
-    async fn intend_making(&self, caller: &Caller, id: &SealId, signer: OwnerSigner) -> Result<Plan, SealError> {
+    async fn intend_making(
+        &self,
+        caller: &Caller,
+        id: &SealId,
+        signer: OwnerSigner,
+    ) -> Result<Plan, SealError> {
         let officer = caller.officer(Right::SealMake)?;
         self.0
             .store
@@ -94,7 +104,8 @@ impl SealService {
 
     async fn sign_seal(&self, caller: &Caller, plan: &Plan) -> Result<Vec<u8>, SealError> {
         let prepared = draft(plan).prepare()?;
-        let maker = Cert::parse(&plan.maker.cert).map_err(|_| Refusal::new("maker/damaged", "the maker's certificate cannot be read"))?;
+        let maker = Cert::parse(&plan.maker.cert)
+            .map_err(|_| Refusal::new("maker/damaged", "the maker's certificate cannot be read"))?;
         let input = ToSign::Message(prepared.to_be_signed().to_vec());
         let value = self.sign(&plan.maker.key_id, input).await?;
         let token = match plan.seal.wish.version {
@@ -105,7 +116,8 @@ impl SealService {
         let (check, chain) = (self.0.check.clone(), self.chain().await?);
         let at = plan.valid_from;
         let product = tokio::task::spawn_blocking(move || check.seal(&esl, &chain, at).map(|()| esl)).await;
-        product.map_err(|_| SealError::Withheld { says: "the check ended early".into() })?
+        product
+            .map_err(|_| SealError::Withheld { says: "the check ended early".into() })?
             .map_err(|says| SealError::Withheld { says })
     }
 
@@ -132,7 +144,12 @@ impl SealService {
     }
 
     /// Brings a seal whose making never ended back to where it can be tried again.
-    pub(super) async fn abandon_making(&self, caller: &Caller, id: &SealId, why: &str) -> Result<(), SealError> {
+    pub(super) async fn abandon_making(
+        &self,
+        caller: &Caller,
+        id: &SealId,
+        why: &str,
+    ) -> Result<(), SealError> {
         self.0
             .store
             .write(async |tx| {

@@ -30,7 +30,13 @@ const SIGN_PATIENCE: Duration = Duration::from_secs(10);
 pub trait ProductCheck: Send + Sync {
     /// Whether the stamped file's newest stamp passes at `at`; `Err` says what does not hold. `digest` is SM3 over the
     /// bytes that the stamp covers, computed over this very buffer before the value was put into its gap.
-    fn stamped_pdf(&self, product: &[u8], digest: &[u8; 32], chain: &Chain, at: Timestamp) -> Result<(), String>;
+    fn stamped_pdf(
+        &self,
+        product: &[u8],
+        digest: &[u8; 32],
+        chain: &Chain,
+        at: Timestamp,
+    ) -> Result<(), String>;
 
     /// Whether a bare seal passes.
     fn seal(&self, esl: &[u8], chain: &Chain, at: Timestamp) -> Result<(), String>;

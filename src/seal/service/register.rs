@@ -76,7 +76,12 @@ impl SealService {
     }
 
     /// Lets an officer act for an owner: stamp with its seals, apply for new ones.
-    pub async fn add_member(&self, caller: &Caller, owner: &OwnerId, member: &OfficerId) -> Result<(), SealError> {
+    pub async fn add_member(
+        &self,
+        caller: &Caller,
+        owner: &OwnerId,
+        member: &OfficerId,
+    ) -> Result<(), SealError> {
         let officer = caller.officer(Right::OwnerRegister)?;
         self.0
             .store
@@ -87,14 +92,20 @@ impl SealService {
                     .await?
                     .ok_or_else(|| SealError::Unknown { what: "officer", id: member.to_string() })?;
                 rows::add_member(tx, owner, member, &officer.id, caller.now).await?;
-                audit::append(tx, &caller.entry("owner.member_added", owner, json!({ "officer": member }))).await?;
+                audit::append(tx, &caller.entry("owner.member_added", owner, json!({ "officer": member })))
+                    .await?;
                 Ok::<_, SealError>(())
             })
             .await
     }
 
     /// Ends it.
-    pub async fn remove_member(&self, caller: &Caller, owner: &OwnerId, member: &OfficerId) -> Result<(), SealError> {
+    pub async fn remove_member(
+        &self,
+        caller: &Caller,
+        owner: &OwnerId,
+        member: &OfficerId,
+    ) -> Result<(), SealError> {
         let officer = caller.officer(Right::OwnerRegister)?;
         self.0
             .store
@@ -154,11 +165,8 @@ impl SealService {
         };
         let issued = self.0.authority.issue_maker(&super::act(caller), &ask).await?;
         let key_id = issued.key.ok_or(SealError::Sign(SignError::Fault))?;
-        let row = rows::MakerRow {
-            maker,
-            key_id: key_id.as_str().to_owned(),
-            cert: issued.cert.der().to_vec(),
-        };
+        let row =
+            rows::MakerRow { maker, key_id: key_id.as_str().to_owned(), cert: issued.cert.der().to_vec() };
         self.0
             .store
             .write(async |tx| {
@@ -182,7 +190,8 @@ impl SealService {
         if !caller.may(Right::MakerRegister) {
             caller.officer(Right::SealRead)?;
         }
-        let found = self.0.store.read(async |rx| Ok::<_, SealError>(rows::makers(rx, after, limit).await?)).await?;
+        let found =
+            self.0.store.read(async |rx| Ok::<_, SealError>(rows::makers(rx, after, limit).await?)).await?;
         Ok(found.into_iter().map(|row| row.maker).collect())
     }
 }

@@ -26,8 +26,8 @@ use crate::{
 use axum::body::Bytes;
 use serde_json::json;
 use yinxin_pki::{
-    sign::PublicKey,
     ses::{PreparedStamp, StampDraft},
+    sign::PublicKey,
     x509::Cert,
 };
 
@@ -101,12 +101,14 @@ impl SealService {
             .store
             .read(async |rx| {
                 let record = stamps::find(rx, id).await?;
-                let record = record.ok_or_else(|| SealError::Unknown { what: "stamp", id: id.to_string() })?;
+                let record =
+                    record.ok_or_else(|| SealError::Unknown { what: "stamp", id: id.to_string() })?;
                 Ok::<_, SealError>((record, stamps::increment(rx, id).await?))
             })
             .await?;
         let Some(increment) = increment else {
-            let says = "this request was answered before and its file is no longer kept; send it with a new key";
+            let says =
+                "this request was answered before and its file is no longer kept; send it with a new key";
             return Err(Refusal::new("idempotency/answer-gone", says).into());
         };
         Ok(Stamped { record, file: [document, &increment].concat() })
@@ -126,7 +128,11 @@ impl SealService {
     }
 
     /// Lines of the register of use to be taken away; the export itself is recorded.
-    pub async fn export_stamps(&self, caller: &Caller, search: &Search) -> Result<Vec<StampRecord>, SealError> {
+    pub async fn export_stamps(
+        &self,
+        caller: &Caller,
+        search: &Search,
+    ) -> Result<Vec<StampRecord>, SealError> {
         caller.officer(Right::StampExport)?;
         self.0
             .store
@@ -139,7 +145,12 @@ impl SealService {
             .await
     }
 
-    async fn load(&self, caller: &Caller, officer: &OfficerId, request: &StampRequest) -> Result<Loaded, SealError> {
+    async fn load(
+        &self,
+        caller: &Caller,
+        officer: &OfficerId,
+        request: &StampRequest,
+    ) -> Result<Loaded, SealError> {
         self.0
             .store
             .read(async |rx| {
@@ -150,7 +161,8 @@ impl SealService {
                 }
                 may_stamp(&seal, acts.is_ok(), caller.now)?;
                 let tools = rows::tools(rx, &seal.id).await?;
-                let tools = tools.ok_or_else(|| Refusal::new("seal/wrong-state", "this seal is not made yet"))?;
+                let tools =
+                    tools.ok_or_else(|| Refusal::new("seal/wrong-state", "this seal is not made yet"))?;
                 Ok(Loaded { seal, tools })
             })
             .await
@@ -159,7 +171,8 @@ impl SealService {
     /// A certificate that is over or revoked stamps no more from that second on (R-SEAL-03).
     async fn certified(&self, caller: &Caller, loaded: &Loaded) -> Result<(), SealError> {
         let issued = self.0.authority.find(&signer_reference(&loaded.seal.id)).await?;
-        let issued = issued.ok_or_else(|| Refusal::new("seal/certificate-revoked", "this seal has no certificate"))?;
+        let issued =
+            issued.ok_or_else(|| Refusal::new("seal/certificate-revoked", "this seal has no certificate"))?;
         if matches!(issued.state, CertState::Revoked { .. }) {
             let says = "the certificate that this seal stamps with is revoked; apply for a new seal";
             return Err(Refusal::new("seal/certificate-revoked", says).into());
@@ -172,7 +185,12 @@ impl SealService {
     }
 
     /// A refusal of a rule is recorded: who tried to stamp with what.
-    async fn refused<T>(&self, caller: &Caller, request: &StampRequest, refusal: Refusal) -> Result<T, SealError> {
+    async fn refused<T>(
+        &self,
+        caller: &Caller,
+        request: &StampRequest,
+        refusal: Refusal,
+    ) -> Result<T, SealError> {
         self.0
             .store
             .write(async |tx| {
@@ -220,7 +238,8 @@ impl SealService {
                 let now = now.ok_or_else(|| SealError::Unknown { what: "seal", id: seal.id.to_string() })?;
                 may_stamp(&now, true, caller.now)?;
                 stamps::insert(tx, &record).await?;
-                let detail = json!({ "seal": record.seal, "document_sm3": record.document_sm3, "page": record.page });
+                let detail =
+                    json!({ "seal": record.seal, "document_sm3": record.document_sm3, "page": record.page });
                 audit::append(tx, &caller.entry("seal.stamp_intended", &record.id, detail)).await?;
                 Ok::<_, SealError>(())
             })
@@ -322,8 +341,9 @@ async fn prepare(
     now: Timestamp,
 ) -> Result<Ready, SealError> {
     let look = &loaded.seal.wish.look;
-    let appearance = png::appearance(&look.png, look.width_mm * 1000, look.height_mm * 1000, &png::Limits::default())
-        .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+    let appearance =
+        png::appearance(&look.png, look.width_mm * 1000, look.height_mm * 1000, &png::Limits::default())
+            .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
     let names = StampNames {
         kind: SignatureKind::SesSeal,
         reason: request.purpose.clone(),
@@ -331,7 +351,8 @@ async fn prepare(
         signed_at: pdf_date(now),
     };
     let tools = &loaded.tools;
-    let room = tools.esl.len() + tools.cert.len() + FRAME_BYTES + if request.time_stamp { TOKEN_BYTES } else { 0 };
+    let room =
+        tools.esl.len() + tools.cert.len() + FRAME_BYTES + if request.time_stamp { TOKEN_BYTES } else { 0 };
     let placement = request.placement;
     let work = tokio::task::spawn_blocking(move || ready(&document, &placement, &appearance, &names, room));
     Ok(work.await.map_err(|_| SealError::Withheld { says: "preparing ended early".into() })??)
@@ -344,7 +365,8 @@ fn ready(
     names: &StampNames,
     room: usize,
 ) -> Result<Ready, pdf::PdfError> {
-    let prepared = pdf::open(document, &pdf::Limits::default())?.prepare(placement, appearance, names, room)?;
+    let prepared =
+        pdf::open(document, &pdf::Limits::default())?.prepare(placement, appearance, names, room)?;
     let digests = prepared.digests();
     Ok(Ready { prepared, digests, document_bytes: document.len() })
 }

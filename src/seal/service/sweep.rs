@@ -32,7 +32,8 @@ impl SealService {
                 Ok::<_, SealError>(())
             })
             .await?;
-        let making = self.0.store.read(async |rx| Ok::<_, SealError>(life::making_since(rx, before).await?)).await?;
+        let making =
+            self.0.store.read(async |rx| Ok::<_, SealError>(life::making_since(rx, before).await?)).await?;
         for seal in making {
             self.abandon_making(caller, &seal.id, "the service stopped while it was made").await?;
         }

@@ -1,10 +1,7 @@
 //! A time stamp over a signature value, asked from the own authority by its protocol, as from any other.
 
 use super::SealService;
-use crate::{
-    officer::Caller,
-    seal::error::SealError,
-};
+use crate::{officer::Caller, seal::error::SealError};
 use yinxin_pki::tsp::{Request, Response, Token};
 
 impl SealService {

@@ -29,7 +29,8 @@ const INSERT: Statement = Statement::portable(
          $21, $22, $23, $24)"
     ),
 );
-const FIND: Statement = Statement::portable("seal.find", concat!("SELECT ", columns!(), " FROM seal WHERE id = $1"));
+const FIND: Statement =
+    Statement::portable("seal.find", concat!("SELECT ", columns!(), " FROM seal WHERE id = $1"));
 const LOCK: Statement = Statement::split(
     "seal.lock",
     concat!("SELECT ", columns!(), " FROM seal WHERE id = $1"),
@@ -45,7 +46,11 @@ const PAGE: Statement = Statement::portable(
 );
 const MAKING: Statement = Statement::portable(
     "seal.making_since",
-    concat!("SELECT ", columns!(), " FROM seal WHERE state = 'making' AND changed_at < $1 ORDER BY id LIMIT 100"),
+    concat!(
+        "SELECT ",
+        columns!(),
+        " FROM seal WHERE state = 'making' AND changed_at < $1 ORDER BY id LIMIT 100"
+    ),
 );
 const MOVE: Statement = Statement::portable(
     "seal.move",
@@ -259,7 +264,13 @@ pub async fn find_by_esl(rx: &mut Rx, esl_sm3: &str) -> Result<Option<Seal>, Sto
 }
 
 /// Seals after an id, of an owner and in a stored state where these are not empty.
-pub async fn page(rx: &mut Rx, after: &str, owner: &str, state: &str, limit: i64) -> Result<Vec<Seal>, StoreError> {
+pub async fn page(
+    rx: &mut Rx,
+    after: &str,
+    owner: &str,
+    state: &str,
+    limit: i64,
+) -> Result<Vec<Seal>, StoreError> {
     rx.all(&PAGE, &[after.into(), owner.into(), state.into(), limit.into()]).await
 }
 

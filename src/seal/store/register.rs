@@ -182,7 +182,8 @@ pub async fn remove_member(tx: &mut Tx, owner: &OwnerId, officer: &OfficerId) ->
 
 /// Whether the officer acts for the owner.
 pub async fn is_member(rx: &mut Rx, owner: &OwnerId, officer: &OfficerId) -> Result<bool, StoreError> {
-    let found: Option<Text> = rx.optional(&IS_MEMBER, &[owner.as_str().into(), officer.as_str().into()]).await?;
+    let found: Option<Text> =
+        rx.optional(&IS_MEMBER, &[owner.as_str().into(), officer.as_str().into()]).await?;
     Ok(found.is_some())
 }
 

@@ -26,7 +26,8 @@ const INSERT: Statement = Statement::portable(
         ", bucket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
     ),
 );
-const FIND: Statement = Statement::portable("seal.stamp.find", concat!("SELECT ", columns!(), " FROM stamp WHERE id = $1"));
+const FIND: Statement =
+    Statement::portable("seal.stamp.find", concat!("SELECT ", columns!(), " FROM stamp WHERE id = $1"));
 const PAGE: Statement = Statement::portable(
     "seal.stamp.page",
     concat!(
@@ -52,8 +53,10 @@ const KEEP_INCREMENT: Statement = Statement::portable(
     "seal.stamp_increment.insert",
     "INSERT INTO stamp_increment (stamp_id, increment, kept_at) VALUES ($1, $2, $3)",
 );
-const INCREMENT: Statement =
-    Statement::portable("seal.stamp_increment.find", "SELECT increment FROM stamp_increment WHERE stamp_id = $1");
+const INCREMENT: Statement = Statement::portable(
+    "seal.stamp_increment.find",
+    "SELECT increment FROM stamp_increment WHERE stamp_id = $1",
+);
 const DROP_INCREMENTS: Statement =
     Statement::portable("seal.stamp_increment.drop", "DELETE FROM stamp_increment WHERE kept_at < $1");
 
@@ -88,7 +91,8 @@ impl FromRow for StampRecord {
             seal: SealId::from_row(row.text(1)?),
             owner: OwnerId::from_row(row.text(2)?),
             officer: OfficerId::from_row(row.text(3)?),
-            state: StampState::from_name(&row.text(4)?).ok_or_else(|| StoreError::corrupt("seal.stamp.state"))?,
+            state: StampState::from_name(&row.text(4)?)
+                .ok_or_else(|| StoreError::corrupt("seal.stamp.state"))?,
             document_sm3: row.text(5)?,
             document_bytes: row.int(6)?,
             signed_sm3: row.text(7)?,
@@ -177,7 +181,12 @@ pub async fn close_open(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Resul
 }
 
 /// Keeps what a stamp appended, so that a repeated request gets the same file.
-pub async fn keep_increment(tx: &mut Tx, id: &StampId, increment: &[u8], now: Timestamp) -> Result<(), StoreError> {
+pub async fn keep_increment(
+    tx: &mut Tx,
+    id: &StampId,
+    increment: &[u8],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     tx.execute(&KEEP_INCREMENT, &[id.as_str().into(), increment.into(), now.into()]).await.map(drop)
 }
 

@@ -57,6 +57,20 @@ async fn a_lacking_right_is_named() {
 }
 
 #[tokio::test]
+async fn either_of_two_rights_opens_and_no_right_opens_nothing() {
+    let front = front().await;
+    let path = "/api/v1/test/either";
+    for role in [Role::Viewer, Role::SystemAdministrator] {
+        assert_eq!(front.get(path, Some(&front.person(role).key)).await.text(), "in", "{role}");
+    }
+    let refused = front.get(path, Some(&front.person(Role::Verifier).key)).await;
+    assert_eq!(refused.problem(), "403 auth/right-missing");
+    assert_eq!(front.get(path, None).await.problem(), "401 auth/required");
+    let nobody = front.get("/api/v1/test/nobody", Some(&front.person(Role::SystemAdministrator).key)).await;
+    assert_eq!(nobody.status, 401);
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_taken_is_told_why() {
     let front = front().await;
     let key = Some(front.person(Role::SecurityAdministrator).key.as_str());
@@ -83,7 +97,10 @@ async fn a_body_that_cannot_be_taken_is_told_why() {
     let answer = front.send(request.body(Body::from(deep)).unwrap()).await;
     assert_eq!(answer.problem(), "400 request/malformed");
     let long = json!({ "name": "x".repeat(70_000), "roles": [] });
-    assert_eq!(front.send(json_request("/api/v1/officers", key, &long)).await.problem(), "413 request/too-large");
+    assert_eq!(
+        front.send(json_request("/api/v1/officers", key, &long)).await.problem(),
+        "413 request/too-large"
+    );
     assert_eq!(front.get("/api/v1/officers?after=x", key).await.problem(), "404 officer/unknown");
     assert_eq!(front.get("/api/v1/officers?before=x", key).await.problem(), "400 request/malformed");
 }
@@ -96,7 +113,8 @@ async fn a_form_is_taken_apart_within_its_bounds() {
             .iter()
             .map(|(name, value)| format!("--b\r\nContent-Disposition: form-data; {name}\r\n\r\n{value}\r\n"))
             .collect();
-        let request = request("POST", "/api/v1/test/upload", None).header("content-type", "multipart/form-data; boundary=b");
+        let request = request("POST", "/api/v1/test/upload", None)
+            .header("content-type", "multipart/form-data; boundary=b");
         front.send(request.body(Body::from(body + "--b--\r\n")).unwrap()).await
     };
     let file = (r#"name="file"; filename="../../合同.pdf""#, "%PDF");
@@ -132,7 +150,11 @@ async fn more_requests_than_places_are_refused_at_once() {
     let front = Front::scratch(limits).await;
     let router = front.router.clone();
     let waiting = tokio::spawn(async move {
-        crate::support::front::send(&router, request("GET", "/api/v1/test/wait", None).body(Body::empty()).unwrap()).await
+        crate::support::front::send(
+            &router,
+            request("GET", "/api/v1/test/wait", None).body(Body::empty()).unwrap(),
+        )
+        .await
     });
     front.stage.waiting.notified().await;
     let refused = front.get("/healthz", None).await;

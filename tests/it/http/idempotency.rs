@@ -64,7 +64,10 @@ async fn a_key_belongs_to_one_body_one_route_and_one_caller() {
         front.officers.change_roles(&caller, id, vec![Role::SecurityAdministrator]).await.unwrap();
         let other_caller = front.person(Role::Viewer).clone();
         assert_eq!(front.create(OFFICERS, &other_caller, KEY, &viewer("b")).await.status, 201);
-        assert_eq!(front.create(OFFICERS, &security, "short", &viewer("c")).await.problem(), "400 idempotency/malformed");
+        assert_eq!(
+            front.create(OFFICERS, &security, "short", &viewer("c")).await.problem(),
+            "400 idempotency/malformed"
+        );
     })
     .await;
 }

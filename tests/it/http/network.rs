@@ -51,7 +51,12 @@ async fn a_plain_request_is_answered_over_tcp_with_protecting_headers() {
     let server = server(Limits::default()).await;
     let answer = server.say(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    for header in ["x-content-type-options: nosniff", "frame-ancestors 'none'", "cache-control: no-store", "x-request-id: req_"] {
+    for header in [
+        "x-content-type-options: nosniff",
+        "frame-ancestors 'none'",
+        "cache-control: no-store",
+        "x-request-id: req_",
+    ] {
         assert!(answer.contains(header), "{header} in {answer}");
     }
 }
@@ -64,14 +69,17 @@ async fn a_head_that_never_ends_is_hung_up_on() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     let silent = server.say(b"").await;
     assert!(!silent.contains("200"), "{silent}");
-    assert!(server.say(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.contains("200 OK"));
+    assert!(
+        server.say(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.contains("200 OK")
+    );
 }
 
 #[tokio::test]
 async fn a_body_that_never_comes_ends_with_the_request_s_time() {
     let limits = Limits { request: Duration::from_millis(50), ..Limits::default() };
     let server = server(limits).await;
-    let slow = b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100\r\n\r\nabc";
+    let slow =
+        b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100\r\n\r\nabc";
     let answer = server.say(slow).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("service/deadline"), "{answer}");
 }
@@ -82,13 +90,16 @@ async fn a_huge_body_is_refused_unread_when_it_says_so_and_cut_off_when_it_does_
     let declared = b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n";
     let answer = server.say(declared).await;
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("request/too-large"), "{answer}");
-    let mut chunked = b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut chunked =
+        b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     chunked.extend(format!("{:x}\r\n{}\r\n", 100_001, "x".repeat(100_001)).into_bytes());
     let mut stream = server.connect().await;
     stream.write_all(&chunked).await.unwrap();
     let answer = heard(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    let mut just_fits = b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n".to_vec();
+    let mut just_fits =
+        b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n"
+            .to_vec();
     just_fits.extend(vec![b'x'; 100_000]);
     assert!(server.say(&just_fits).await.ends_with("100000"));
 }
@@ -96,7 +107,11 @@ async fn a_huge_body_is_refused_unread_when_it_says_so_and_cut_off_when_it_does_
 #[tokio::test]
 async fn garbage_and_endless_heads_are_refused() {
     let server = server(Limits::default()).await;
-    for octets in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\r\n\r\n\r\nGET\r\n\r\n"] {
+    for octets in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\r\n\r\n\r\nGET\r\n\r\n",
+    ] {
         let answer = server.say(octets).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
@@ -104,7 +119,8 @@ async fn garbage_and_endless_heads_are_refused() {
     long.extend(vec![b'x'; 200_000]);
     let answer = server.say(&long).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    let smuggled = b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd";
+    let smuggled =
+        b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd";
     assert!(server.say(smuggled).await.starts_with("HTTP/1.1 400"));
 }
 
@@ -155,11 +171,15 @@ async fn the_same_doors_stand_open_on_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("yinxin.sock");
     let (switch, stop) = Stop::switch();
-    let served = tokio::spawn(serve_unix(UnixListener::bind(&path).unwrap(), front.router.clone(), limits, stop));
+    let served =
+        tokio::spawn(serve_unix(UnixListener::bind(&path).unwrap(), front.router.clone(), limits, stop));
     // No address, no rate: who may connect is the socket file's permissions.
     for _ in 0..5 {
         let mut stream = UnixStream::connect(&path).await.unwrap();
-        stream.write_all(b"GET /api/v1/test/rated HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /api/v1/test/rated HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
         assert!(heard(&mut stream).await.ends_with("ok"));
     }
     let mut stream = UnixStream::connect(&path).await.unwrap();

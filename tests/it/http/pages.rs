@@ -3,7 +3,7 @@
 use crate::support::front::{Answer, Front, request};
 use axum::body::Body;
 use yinxin::{
-    http::{Limits, catalogue::CATALOGUE},
+    http::{Limits, catalogue},
     officer::Role,
 };
 
@@ -15,7 +15,7 @@ async fn see(front: &Front, path: &str) -> Answer {
 #[tokio::test]
 async fn every_code_has_a_page_in_both_languages() {
     let front = Front::scratch(Limits::default()).await;
-    for kind in CATALOGUE {
+    for kind in catalogue::all() {
         let zh = see(&front, &format!("/problems/{}", kind.code)).await;
         let en = see(&front, &format!("/problems/{}?lang=en", kind.code)).await;
         assert_eq!((zh.status, en.status), (200, 200), "{}", kind.code);
@@ -24,14 +24,17 @@ async fn every_code_has_a_page_in_both_languages() {
         assert_eq!(en.headers["content-language"], "en");
     }
     let list = see(&front, "/problems").await.text().replace("&#x2f;", "/");
-    assert!(CATALOGUE.iter().all(|kind| list.contains(&format!("/problems/{}", kind.code))));
+    assert!(catalogue::all().all(|kind| list.contains(&format!("/problems/{}", kind.code))));
 }
 
 #[tokio::test]
 async fn a_person_sees_a_page_where_a_program_reads_json() {
     let front = Front::scratch(Limits::default()).await;
     let page = see(&front, "/nothing-here").await;
-    assert_eq!((page.status, &page.headers["content-type"]), (404, &"text/html; charset=utf-8".parse().unwrap()));
+    assert_eq!(
+        (page.status, &page.headers["content-type"]),
+        (404, &"text/html; charset=utf-8".parse().unwrap())
+    );
     assert!(page.text().contains("没有此地址") && page.text().contains("req_"));
     assert_eq!(see(&front, "/problems/no/such").await.status, 404);
     assert_eq!(front.get("/nothing-here", None).await.problem(), "404 request/unknown-path");
@@ -44,14 +47,18 @@ async fn a_page_loads_one_stylesheet_of_ours_and_nothing_else() {
     let front = Front::scratch(Limits::default()).await;
     let page = see(&front, "/problems").await;
     let policy = page.headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(
+        policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+        "{policy}"
+    );
     assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
     assert_eq!(page.headers["cache-control"], "no-store");
     let html = page.text();
     for forbidden in ["<script", "style=", "http://", "https://", "onclick"] {
         assert!(!html.contains(forbidden), "{forbidden}");
     }
-    let sheet = html.split("rel=\"stylesheet\" href=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let sheet =
+        html.split("rel=\"stylesheet\" href=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let style = see(&front, &sheet).await;
     assert_eq!(style.headers["content-type"], "text/css; charset=utf-8");
     assert!(style.headers["cache-control"].to_str().unwrap().contains("immutable"));

@@ -9,7 +9,7 @@ use std::{
 };
 use yinxin::{
     base::Timestamp,
-    store::{Store, StoreConfig, StoreError},
+    store::{Statement, Store, StoreConfig, StoreError},
 };
 
 /// Names the file for the child.
@@ -62,6 +62,37 @@ async fn prepared() -> Database {
     table(&store).await;
     store.close().await;
     database
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_heals_when_there_is_room_again() {
+    const FULL: Statement = Statement::portable("test.full", "PRAGMA max_page_count = 1");
+    const ROOM: Statement = Statement::portable("test.room", "PRAGMA max_page_count = 1000000");
+    let database = prepared().await;
+    let store = database.open().await;
+    let limit = async |pragma: &Statement| {
+        store.write(async |tx| tx.one::<i64>(pragma, &[]).await).await.unwrap();
+    };
+    let (mut kept, mut refused) = (Vec::new(), 0);
+    // The limit falls to what the file has by now; then some pages still take a row or two.
+    limit(&FULL).await;
+    for number in 0..2_000 {
+        let id = format!("{number:0900}");
+        match add(&store, &id).await {
+            Ok(_) => kept.push(id),
+            Err(StoreError::Full) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+        if refused == 5 {
+            break;
+        }
+    }
+    assert_eq!((refused, ids(&store).await), (5, kept.clone()));
+    limit(&ROOM).await;
+    add(&store, "room").await.unwrap();
+    kept.push("room".into());
+    store.close().await;
+    assert_eq!(ids(&database.open().await).await, kept);
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ async fn open_with(database: &Database, deadlines: Deadlines) -> Store {
 #[tokio::test]
 async fn work_past_its_deadline_is_rolled_back() {
     for_each_database(async |database| {
-        let store = open_with(database, Deadlines { body_ms: 200, ..Deadlines::default() }).await;
+        let store = open_with(database, Deadlines { body_ms: 700, ..Deadlines::default() }).await;
         table(&store).await;
         let late = store
             .write(async |tx| {
@@ -253,7 +253,7 @@ async fn work_past_its_deadline_is_rolled_back() {
 #[tokio::test]
 async fn who_gets_no_turn_in_time_is_told_that_nothing_was_done() {
     for_each_database(async |database| {
-        let deadlines = Deadlines { wait_ms: 150, lock_ms: 150, ..Deadlines::default() };
+        let deadlines = Deadlines { wait_ms: 900, lock_ms: 150, ..Deadlines::default() };
         let mut config = StoreConfig { deadlines, ..database.config() };
         if let EngineConfig::Postgres { connections, .. } = &mut config.engine {
             *connections = 2;
@@ -300,6 +300,36 @@ async fn a_row_that_another_holds_is_waited_for_and_then_given_up() {
         })
         .await;
     assert_eq!(outcome, Ok(Err(StoreError::Busy)));
+}
+
+#[tokio::test]
+async fn a_broken_connection_costs_one_write_and_no_more() {
+    let Some(database) = postgres().await else { return };
+    let store = database.open().await;
+    table(&store).await;
+    const PROCESS: Statement = Statement::portable("test.process", "SELECT pg_backend_pid()::BIGINT");
+    let broken: Result<u64, StoreError> = store
+        .write(async |tx| {
+            put(tx, "broken").await?;
+            let process: i64 = tx.one(&PROCESS, &[]).await?;
+            database.tamper(&format!("SELECT pg_terminate_backend({process}, 5000)")).await;
+            put(tx, "after").await
+        })
+        .await;
+    assert_eq!(broken, Err(StoreError::Unavailable));
+    let unheard: Result<(), StoreError> = store
+        .write(async |tx| {
+            put(tx, "unheard").await?;
+            let process: i64 = tx.one(&PROCESS, &[]).await?;
+            database.tamper(&format!("SELECT pg_terminate_backend({process}, 5000)")).await;
+            Ok(())
+        })
+        .await;
+    assert_eq!(unheard, Err(StoreError::Unknown));
+    for number in 0..10 {
+        add(&store, &format!("{number}")).await.unwrap();
+    }
+    assert_eq!(ids(&store).await.len(), 10);
 }
 
 /// A rule that fails at COMMIT only. The house forbids those in migrations; here it makes a commit fail.
@@ -352,12 +382,12 @@ async fn when_a_commit_fails_everyone_in_it_is_told_and_nothing_of_it_is_there()
 #[tokio::test]
 async fn a_commit_without_an_answer_is_unknown_and_the_server_is_left_to_finish_it() {
     let Some(database) = postgres().await else { return };
-    let store = open_with(&database, Deadlines { commit_ms: 150, ..Deadlines::default() }).await;
+    let store = open_with(&database, Deadlines { commit_ms: 500, ..Deadlines::default() }).await;
     table(&store).await;
     database
         .tamper(
             "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN IF NEW.id = 'slow' THEN PERFORM pg_sleep(0.6); END IF; RETURN NULL; END $$; \
+             $$ BEGIN IF NEW.id = 'slow' THEN PERFORM pg_sleep(1.5); END IF; RETURN NULL; END $$; \
              CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON thing DEFERRABLE INITIALLY DEFERRED \
              FOR EACH ROW EXECUTE FUNCTION slow()",
         )
@@ -411,8 +441,10 @@ async fn a_second_daemon_on_the_file_is_refused_with_what_to_do() {
         says.contains(&format!("process {}", std::process::id())) && says.contains("stop it first"),
         "{says}"
     );
+    assert_eq!(store.ping().await, Ok(()));
     store.close().await;
     assert_eq!(add(&store, "late").await, Err(StoreError::Halted));
+    assert_eq!(store.ping().await, Err(StoreError::Halted));
     database.open().await;
 }
 

@@ -2,3 +2,4 @@
 
 pub mod databases;
 pub mod front;
+pub mod whole;

@@ -1,0 +1,78 @@
+//! `yinxin serve`: the daemon.
+
+use super::CliError;
+use crate::{app::App, config::Config, http::Stop};
+use clap::Command;
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    signal::unix::{SignalKind, signal},
+};
+
+pub(super) fn command() -> Command {
+    Command::new("serve").about("Serves REST and pages until SIGTERM or Ctrl-C").arg(super::listen())
+}
+
+pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+    log();
+    let app = App::open(config).await?;
+    listen(config, app).await
+}
+
+/// Logs to standard error, one line an event.
+pub(super) fn log() {
+    let lines = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .with_target(false);
+    // A second call finds a logger in place, which is as well.
+    let _ = lines.try_init();
+}
+
+/// Listens and serves until told to stop.
+pub(super) async fn listen(config: &Config, app: App) -> Result<(), CliError> {
+    let address = config.listen.address;
+    let tcp = TcpListener::bind(address)
+        .await
+        .map_err(|error| CliError::failed(format!("cannot listen on {address}: {error}")))?;
+    let socket = config.socket_path();
+    let unix = bind_socket(&socket)?;
+    let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
+    println!("serving on http://{bound}");
+    let (switch, stop) = Stop::switch();
+    let signals = tokio::spawn(async move {
+        wait_for_signal().await;
+        // Nobody left to tell where the service has ended by itself.
+        let _ = switch.send(true);
+    });
+    let served = app.serve(tcp, Some(unix), stop).await;
+    signals.abort();
+    // Gone already, or removed by hand: either way nobody listens there.
+    let _ = fs::remove_file(&socket);
+    Ok(served?)
+}
+
+/// A socket that only our own user may use. What an earlier daemon left behind is removed: the lock on the database
+/// says that it is no longer alive.
+fn bind_socket(path: &Path) -> Result<UnixListener, CliError> {
+    let wrong = |error: io::Error| CliError::failed(format!("{}: {error}", path.display()));
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(wrong)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+    Ok(listener)
+}
+
+async fn wait_for_signal() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler Ctrl-C still ends the process; only the orderly stop is lost.
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

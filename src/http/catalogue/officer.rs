@@ -1,0 +1,67 @@
+//! Officers and their keys.
+
+use super::{Kind, kind};
+
+pub(super) const KINDS: &[Kind] = &[
+    // Officers.
+    kind(
+        "officer/unknown",
+        404,
+        ["没有此工作人员", "There is no such officer"],
+        ["请检查编号。", "Check the id."],
+    ),
+    kind(
+        "officer/unknown-key",
+        404,
+        ["没有此密钥", "There is no such API key"],
+        ["请检查编号。", "Check the id."],
+    ),
+    kind(
+        "officer/key-shown-once",
+        409,
+        ["密钥只显示一次", "The key was made, and its secret shown, before"],
+        ["若未收到，请吊销该密钥并另建一个。", "If it did not arrive, revoke that key and make another."],
+    ),
+    kind(
+        "officer/oneself",
+        403,
+        ["不得变更本人权限", "Nobody changes their own standing"],
+        ["请由另一名安全管理员操作。", "Ask another security administrator."],
+    ),
+    kind(
+        "officer/roles-exclude",
+        422,
+        ["角色互斥", "These roles exclude each other"],
+        [
+            "系统管理员、安全管理员、审计员须由不同人员单独担任。",
+            "System administrator, security administrator and auditor are held by different persons, each alone.",
+        ],
+    ),
+    kind(
+        "officer/bad-name",
+        422,
+        ["名称不符合要求", "The name can't be taken"],
+        ["请使用 1 至 100 个字符的单行文字。", "Use 1 to 100 characters in one line."],
+    ),
+    kind(
+        "officer/bad-expiry",
+        422,
+        ["有效期不符合要求", "The expiry can't be taken"],
+        ["有效期须晚于当前时间。", "The expiry lies in the future."],
+    ),
+    kind(
+        "officer/wrong-state",
+        409,
+        ["当前状态不允许此操作", "The present state does not allow this"],
+        ["请先查询当前状态。", "Look at the present state first."],
+    ),
+    kind(
+        "officer/exists",
+        409,
+        ["已完成初始化", "There are officers already"],
+        [
+            "首批人员只能建立一次；请由安全管理员添加。",
+            "The first officers are made once; a security administrator adds others.",
+        ],
+    ),
+];
