@@ -70,6 +70,7 @@ pub(super) const WHAT: &[(&str, &str)] = &[
 
 /// Codes that stand for themselves.
 pub(super) const WHOLE: &[(&str, &str)] = &[
+    ("appearance/overlay", "签名之后添加的签名域显示了没有印章依据的图案，可能遮盖已签内容。"),
     ("appearance/foreign", "页面上显示的图案不是该印章的图案，或尺寸不符。"),
     ("appearance/invisible", "该签章在页面上不显示。"),
     ("appearance/not-comparable", "印章图案的格式无法与页面显示的图案相比对。"),
