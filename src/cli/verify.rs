@@ -54,6 +54,10 @@ pub(super) fn command() -> Command {
             file("cert", "CERT", "Intermediate certificates, not trusted by themselves (repeatable)")
                 .action(ArgAction::Append),
         )
+        .arg(
+            file("maker", "CERT", "Who may make seals, or an authority for makers alone (repeatable); others fail")
+                .action(ArgAction::Append),
+        )
         .arg(file("crl", "CRL", "Revocation lists, PEM or DER (repeatable)").action(ArgAction::Append))
         .arg(
             Arg::new("at")
@@ -141,8 +145,12 @@ fn instant(text: &str) -> Result<Timestamp, CliError> {
 
 fn trust(matches: &ArgMatches) -> Result<Trust, CliError> {
     type Add = fn(&mut Trust, &[u8]) -> Result<(), TrustError>;
-    let kinds: [(&str, Add); 3] =
-        [("trust", Trust::add_anchors), ("cert", Trust::add_intermediates), ("crl", Trust::add_crl)];
+    let kinds: [(&str, Add); 4] = [
+        ("trust", Trust::add_anchors),
+        ("cert", Trust::add_intermediates),
+        ("maker", Trust::add_makers),
+        ("crl", Trust::add_crl),
+    ];
     let mut trust = Trust::default();
     for (flag, add) in kinds {
         for path in matches.get_many::<PathBuf>(flag).unwrap_or_default() {

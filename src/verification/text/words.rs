@@ -72,6 +72,7 @@ pub(super) const WHAT: &[(&str, &str)] = &[
 
 /// Codes that stand for themselves.
 pub(super) const WHOLE: &[(&str, &str)] = &[
+    ("appearance/overlay", "签名之后添加的签名域显示了没有印章依据的图案，可能遮盖已签内容。"),
     ("appearance/foreign", "页面上显示的图案不是该印章的图案，或尺寸不符。"),
     ("appearance/invisible", "该签章在页面上不显示。"),
     ("appearance/not-comparable", "印章图案的格式无法与页面显示的图案相比对。"),
@@ -142,6 +143,8 @@ pub(super) const WHOLE: &[(&str, &str)] = &[
     ("seal/holds", "印章真实，且在签章时有效。"),
     ("seal/made-later", "印章的制作时间晚于其使用时间。"),
     ("seal/maker-expired-later", "制章者证书在制章之后过期，不影响印章。"),
+    ("seal/maker-is-signer", "印章由其签章者自己制作，任何人不得为自己制章。"),
+    ("seal/maker-not-listed", "制章者不在许可的制章者之列。"),
     ("seal/not-yet-valid", "印章在签章时尚未生效。"),
     ("seal/status", "印章登记显示该印章在签章时不可使用。"),
     ("seal/status-unavailable", "无法查询印章登记。"),
