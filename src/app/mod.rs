@@ -203,6 +203,10 @@ impl App {
         let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
         self.authority.complete_intents(&act).await?;
         self.seals.sweep(&caller).await?;
+        // The file is locked for us alone, so whoever held a lease is gone. On PostgreSQL another node may be at work.
+        if self.store.is_ours_alone() {
+            http::idempotency::end_leases(&self.store, caller.now).await?;
+        }
         Ok(())
     }
 }
