@@ -8,7 +8,7 @@ mod paths;
 mod product;
 
 pub use error::AppError;
-pub use first::{First, init, is_initialised};
+pub use first::{First, init, init_at_cost, is_initialised};
 
 use crate::{
     authority::{Authority, AuthoritySettings},
@@ -119,9 +119,14 @@ impl App {
         &self.keystore
     }
 
-    /// The seals, for the sweeper's tests.
-    pub fn seals(&self) -> &SealService {
-        &self.seals
+    /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
+    pub async fn chain_records(&self) -> Result<(), AppError> {
+        self.background.chain_once(self).await
+    }
+
+    /// Closes what never ended, as it happens every minute beside the requests.
+    pub async fn sweep(&self) -> Result<(), AppError> {
+        background::sweep_once(&self.seals, &self.store, self.clock.now()).await
     }
 
     /// All routes: REST, pages, health.
@@ -196,10 +201,10 @@ impl App {
 fn store_config(config: &Config) -> StoreConfig {
     match &config.database {
         Database::Sqlite { path } => StoreConfig::sqlite(path),
-        Database::Postgres { url } => StoreConfig {
+        Database::Postgres { url, schema } => StoreConfig {
             engine: EngineConfig::Postgres {
                 url: crate::base::Secret::new(url.expose().clone()),
-                schema: None,
+                schema: schema.clone(),
                 connections: 16,
             },
             ..StoreConfig::sqlite("")

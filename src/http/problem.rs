@@ -35,7 +35,11 @@ impl Problem {
 
     /// Something broke that the caller can do nothing about. The cause belongs into the log, not here.
     pub fn internal() -> Self {
-        Self { kind: catalogue::INTERNAL, detail: "the service could not finish this request".into(), retry_after_s: None }
+        Self {
+            kind: catalogue::INTERNAL,
+            detail: "the service could not finish this request".into(),
+            retry_after_s: None,
+        }
     }
 
     /// The same, with the seconds after which it is worth trying again.

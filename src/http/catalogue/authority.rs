@@ -141,12 +141,7 @@ pub(super) const KINDS: &[Kind] = &[
         ["解锁代价不可接受", "The cost of unlocking is not accepted"],
         ["见说明。", "See the detail."],
     ),
-    kind(
-        "keys/unknown",
-        404,
-        ["没有此密钥", "There is no such key"],
-        ["请检查编号。", "Check the id."],
-    ),
+    kind("keys/unknown", 404, ["没有此密钥", "There is no such key"], ["请检查编号。", "Check the id."]),
     kind(
         "keys/destroyed",
         410,

@@ -8,7 +8,10 @@ pub(super) const KINDS: &[Kind] = &[
         "internal",
         500,
         ["服务内部错误", "The service failed"],
-        ["请稍后重试；若仍失败，请将请求编号告知管理员。", "Try again later; if it fails again, give the request id to the administrator."],
+        [
+            "请稍后重试；若仍失败，请将请求编号告知管理员。",
+            "Try again later; if it fails again, give the request id to the administrator.",
+        ],
     ),
     kind(
         "service/busy",
@@ -82,7 +85,10 @@ pub(super) const KINDS: &[Kind] = &[
         "auth/required",
         401,
         ["需要身份凭据", "An API key is needed"],
-        ["请在 Authorization 头中以 Bearer 方式提供密钥。", "Send an officer's API key as `Authorization: Bearer yx_…`."],
+        [
+            "请在 Authorization 头中以 Bearer 方式提供密钥。",
+            "Send an officer's API key as `Authorization: Bearer yx_…`.",
+        ],
     ),
     kind(
         "auth/api-key-invalid",
@@ -97,7 +103,10 @@ pub(super) const KINDS: &[Kind] = &[
         "auth/right-missing",
         403,
         ["权限不足", "Your roles do not allow this"],
-        ["请由具有相应角色的人员操作，或向安全管理员申请角色。", "Have it done by an officer with such a role, or ask a security administrator for it."],
+        [
+            "请由具有相应角色的人员操作，或向安全管理员申请角色。",
+            "Have it done by an officer with such a role, or ask a security administrator for it.",
+        ],
     ),
     // Other parties.
     kind(
@@ -132,7 +141,10 @@ pub(super) const KINDS: &[Kind] = &[
         "idempotency/malformed",
         400,
         ["幂等键格式有误", "The idempotency key is malformed"],
-        ["请使用 8 至 128 个可见 ASCII 字符，例如 UUID。", "Use 8 to 128 visible ASCII characters, a UUID for example."],
+        [
+            "请使用 8 至 128 个可见 ASCII 字符，例如 UUID。",
+            "Use 8 to 128 visible ASCII characters, a UUID for example.",
+        ],
     ),
     kind(
         "idempotency/reused",

@@ -57,7 +57,12 @@ mod tests {
     fn every_entry_is_complete_and_stands_once() {
         assert_eq!(INTERNAL.code, "internal");
         for kind in all() {
-            assert_eq!(all().filter(|other| other.code == kind.code).count(), 1, "{} stands twice", kind.code);
+            assert_eq!(
+                all().filter(|other| other.code == kind.code).count(),
+                1,
+                "{} stands twice",
+                kind.code
+            );
             assert!((400..600).contains(&kind.status), "{}", kind.code);
             let plain = |octet: u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'/');
             assert!(kind.code.bytes().all(plain), "{}", kind.code);
@@ -86,8 +91,10 @@ mod tests {
                 let source = fs::read_to_string(&entry).expect("UTF-8");
                 let rules = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
                 let calls = ["Problem::new(", "Refusal::new("];
-                let mut codes: Vec<String> =
-                    calls.iter().flat_map(|call| rules.split(call).skip(1).filter_map(first_literal)).collect();
+                let mut codes: Vec<String> = calls
+                    .iter()
+                    .flat_map(|call| rules.split(call).skip(1).filter_map(first_literal))
+                    .collect();
                 codes.extend(literals(rules, "problems(&[", "])"));
                 if !["/store/", "/audit/"].iter().any(|room| entry.display().to_string().contains(room)) {
                     codes.extend(literals(rules, "fn code(", "\n    }\n"));

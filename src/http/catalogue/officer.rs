@@ -59,6 +59,9 @@ pub(super) const KINDS: &[Kind] = &[
         "officer/exists",
         409,
         ["已完成初始化", "There are officers already"],
-        ["首批人员只能建立一次；请由安全管理员添加。", "The first officers are made once; a security administrator adds others."],
+        [
+            "首批人员只能建立一次；请由安全管理员添加。",
+            "The first officers are made once; a security administrator adds others.",
+        ],
     ),
 ];

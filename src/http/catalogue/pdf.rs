@@ -3,18 +3,8 @@
 use super::{Kind, kind};
 
 pub(super) const KINDS: &[Kind] = &[
-    kind(
-        "pdf/empty",
-        422,
-        ["文件为空", "The file is empty"],
-        ["请上传 PDF 文件。", "Send the PDF itself."],
-    ),
-    kind(
-        "pdf/not-pdf",
-        422,
-        ["不是 PDF 文件", "This is no PDF"],
-        ["请上传 PDF 文件。", "Send a PDF."],
-    ),
+    kind("pdf/empty", 422, ["文件为空", "The file is empty"], ["请上传 PDF 文件。", "Send the PDF itself."]),
+    kind("pdf/not-pdf", 422, ["不是 PDF 文件", "This is no PDF"], ["请上传 PDF 文件。", "Send a PDF."]),
     kind(
         "pdf/encrypted",
         422,

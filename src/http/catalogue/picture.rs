@@ -9,12 +9,7 @@ pub(super) const KINDS: &[Kind] = &[
         ["字库缺字", "The face lacks a character"],
         ["请更换该字，或导入制作好的印模。", "Use another character, or import a finished picture."],
     ),
-    kind(
-        "picture/empty-text",
-        422,
-        ["文字为空", "A text is empty"],
-        ["请填写文字。", "Give a text."],
-    ),
+    kind("picture/empty-text", 422, ["文字为空", "A text is empty"], ["请填写文字。", "Give a text."]),
     kind(
         "picture/text-too-long",
         422,

@@ -3,12 +3,7 @@
 use super::{Kind, kind};
 
 pub(super) const KINDS: &[Kind] = &[
-    kind(
-        "seal/unknown",
-        404,
-        ["没有此印章", "There is no such seal"],
-        ["请检查编号。", "Check the id."],
-    ),
+    kind("seal/unknown", 404, ["没有此印章", "There is no such seal"], ["请检查编号。", "Check the id."]),
     kind(
         "seal/wrong-state",
         409,
@@ -31,7 +26,10 @@ pub(super) const KINDS: &[Kind] = &[
         "seal/not-your-owner",
         403,
         ["不属于该使用主体", "You do not stamp for this owner"],
-        ["请由该使用主体的人员操作，或先登记为其人员。", "Have it done by an officer of the owner, or be registered as one."],
+        [
+            "请由该使用主体的人员操作，或先登记为其人员。",
+            "Have it done by an officer of the owner, or be registered as one.",
+        ],
     ),
     kind(
         "seal/not-drawn",
@@ -85,7 +83,10 @@ pub(super) const KINDS: &[Kind] = &[
         "stamp/closed",
         409,
         ["签章超时，已关闭", "The stamp took too long and was closed"],
-        ["未发出任何文件；请以新的幂等键重试。", "Nothing was handed out; try again with a fresh idempotency key."],
+        [
+            "未发出任何文件；请以新的幂等键重试。",
+            "Nothing was handed out; try again with a fresh idempotency key.",
+        ],
     ),
     kind(
         "idempotency/answer-gone",
