@@ -8,6 +8,7 @@ mod officer;
 mod pdf;
 mod picture;
 mod seal;
+mod verification;
 
 /// One code.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +33,15 @@ const fn kind(code: &'static str, status: u16, title: [&'static str; 2], hint: [
 }
 
 /// The catalogue, by room.
-const ROOMS: &[&[Kind]] =
-    &[door::KINDS, officer::KINDS, seal::KINDS, picture::KINDS, pdf::KINDS, authority::KINDS];
+const ROOMS: &[&[Kind]] = &[
+    door::KINDS,
+    officer::KINDS,
+    seal::KINDS,
+    picture::KINDS,
+    pdf::KINDS,
+    authority::KINDS,
+    verification::KINDS,
+];
 
 /// What a failure is told as whose own code stands nowhere.
 pub const INTERNAL: &Kind = &door::KINDS[0];
