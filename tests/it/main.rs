@@ -8,6 +8,7 @@ mod http;
 mod job;
 mod keys;
 mod officer;
+mod seal_life;
 mod statements;
 mod store;
 mod support;

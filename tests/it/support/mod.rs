@@ -1,4 +1,5 @@
 //! What several stories need.
 
+pub mod app;
 pub mod databases;
 pub mod front;
