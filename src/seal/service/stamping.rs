@@ -313,7 +313,9 @@ impl SealService {
             .0
             .store
             .write(async |tx| {
-                stamps::settle(tx, &record.id, Err(error.code()), caller.now).await?;
+                if !stamps::settle(tx, &record.id, Err(error.code()), caller.now).await? {
+                    return Ok(());
+                }
                 let detail = json!({ "seal": record.seal, "code": error.code() });
                 audit::append(tx, &caller.entry("seal.stamp_failed", &record.id, detail)).await?;
                 Ok::<_, SealError>(())

@@ -19,16 +19,13 @@ use std::{
 };
 use yinxin::{
     app::{App, Sources, init_at_cost},
-    base::{
-        Clock as _, CreditCode, Timestamp,
-        clock::SteppedClock,
-        entropy::SeededEntropy,
-    },
+    base::{Clock as _, CreditCode, Timestamp, clock::SteppedClock, entropy::SeededEntropy},
     config::Config,
     document::pdf::{self, analysis},
     job,
     keys::UnlockCost,
     officer::Role,
+    seal::nouns::SealId,
 };
 use yinxin_pki::{
     judge::{self, Question},
@@ -250,8 +247,7 @@ impl<'d> TestApp<'d> {
     /// Makes an officer a member of the office.
     pub async fn join(&self, member: &Person) {
         let path = format!("/api/v1/owners/{}/members/{}", self.owner, member.id);
-        let answer = self.send(request("PUT", &path, Some(&self.operator().key)).body(Body::empty()).unwrap());
-        assert_eq!(answer.await.status, 204);
+        assert_eq!(self.put(&path, &self.operator()).await.status, 204);
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -264,6 +260,19 @@ impl<'d> TestApp<'d> {
 
     pub async fn post(&self, path: &str, person: &Person, body: Value) -> Answer {
         self.send(json_request(path, Some(&person.key), &body)).await
+    }
+
+    pub async fn put(&self, path: &str, person: &Person) -> Answer {
+        self.send(request("PUT", path, Some(&person.key)).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn delete(&self, path: &str, person: &Person) -> Answer {
+        self.send(request("DELETE", path, Some(&person.key)).body(Body::empty()).unwrap()).await
+    }
+
+    /// A well-formed id of no seal.
+    pub fn seal_id_of_nobody(&self) -> String {
+        SealId::fresh(START, &SeededEntropy::new(99)).to_string()
     }
 
     /// A creating request with an idempotency key.
@@ -421,6 +430,12 @@ impl Drop for TestApp<'_> {
 }
 
 impl Answer {
+    /// This answer, where it is a good one.
+    pub fn good(self) -> Self {
+        assert!(self.status < 300, "{}", self.text());
+        self
+    }
+
     /// The id of what was made.
     pub fn id(&self) -> String {
         assert_eq!(self.status, 201, "{}", self.text());
@@ -438,6 +453,7 @@ impl Answer {
 pub fn credit_code(number: u32) -> String {
     let alphabet = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
     let ends = alphabet.iter().chain(b"X").flat_map(|&one| alphabet.iter().map(move |&two| [one, two]));
-    let mut codes = ends.map(|end| format!("11440100{number:08}{}{}", char::from(end[0]), char::from(end[1])));
+    let mut codes =
+        ends.map(|end| format!("11440100{number:08}{}{}", char::from(end[0]), char::from(end[1])));
     codes.find(|code| CreditCode::parse(code).is_ok()).unwrap()
 }
