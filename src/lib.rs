@@ -24,4 +24,5 @@ pub mod officer;
 pub mod outside;
 pub mod seal;
 pub mod store;
+pub mod verification;
 pub mod web;

@@ -93,7 +93,7 @@ async fn audit_key(store: &Store, keystore: &Keystore, now: crate::base::Timesta
 fn sources_fill(entropy: &dyn crate::base::Entropy) -> Zeroizing<String> {
     let mut secret = Zeroizing::new([0; 32]);
     entropy.fill(&mut *secret);
-    Zeroizing::new(hex::encode(&*secret))
+    Zeroizing::new(hex::encode(*secret))
 }
 
 fn make_passphrase(config: &Config, secret: &str) -> Result<bool, AppError> {

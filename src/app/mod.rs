@@ -19,6 +19,10 @@ use crate::{
     officer::Officers,
     seal::{self, SealService},
     store::{EngineConfig, Store, StoreConfig},
+    verification::{
+        Trust,
+        service::{self as verification, AuthorityTrust, OwnRegister, Verifications},
+    },
     web,
 };
 use audit_desk::AuditDesk;
@@ -40,6 +44,7 @@ pub struct App {
     authority: Authority,
     officers: Officers,
     seals: SealService,
+    verifications: Verifications,
     audit_desk: AuditDesk,
     limits: http::Limits,
     background: Background,
@@ -91,6 +96,13 @@ impl App {
             check: Arc::new(product::StrictCheck),
             entropy: entropy.clone(),
         });
+        let verifications = Verifications::new(verification::Parts {
+            store: store.clone(),
+            trust: Arc::new(AuthorityTrust::new(authority.clone(), Trust::default())),
+            register: Some(Arc::new(OwnRegister::new(store.clone()))),
+            entropy: entropy.clone(),
+            settings: verification_settings(config),
+        });
         let audit_key = background::audit_signer(&keystore).await?.public_key();
         let app = Self {
             audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
@@ -104,6 +116,7 @@ impl App {
             keystore,
             authority,
             seals,
+            verifications,
         };
         app.clean_up().await?;
         Ok(app)
@@ -137,6 +150,7 @@ impl App {
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
         routes.extend(seal::routes(&self.seals));
+        routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
     }
 
@@ -227,6 +241,15 @@ fn authority_settings(config: &Config) -> AuthoritySettings {
         crl_url: at("ca.crl"),
         issuer_url: at("issuing.cer"),
         ..AuthoritySettings::of("Yinxin")
+    }
+}
+
+fn verification_settings(config: &Config) -> verification::Settings {
+    verification::Settings {
+        at_once: config.limits.heavy_requests,
+        max_bytes: config.limits.document_bytes,
+        per_minute: config.limits.verifications_per_minute,
+        ..verification::Settings::default()
     }
 }
 

@@ -91,7 +91,9 @@ mod tests {
         let early = PaperId::fresh(Timestamp::from_ms(1_000), &chance);
         let late = PaperId::fresh(Timestamp::from_ms(1_001), &chance);
         assert!(early < late);
+        assert_eq!(PaperId::from_row(early.as_str().to_owned()), early);
         assert_eq!(PaperId::parse(early.as_str()), Some(early));
+        assert_eq!(PaperId::PREFIX, "paper");
         for bad in ["", "paper_", "seal_01j000000000000000000000zz", "paper_0Ij000000000000000000000zz"] {
             assert_eq!(PaperId::parse(bad), None, "{bad}");
         }

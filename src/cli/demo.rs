@@ -22,7 +22,7 @@ const OWNER: (&str, &str) = ("临江市人民政府办公室", "11440100MB2C0001
 const ONE_PAGE: &[u8] = include_bytes!("../../fixtures/pdf/one-page.pdf");
 const MANY_PAGES: &[u8] = include_bytes!("../../fixtures/pdf/many-pages.pdf");
 /// How many steps are told.
-const STEPS: usize = 12;
+const STEPS: usize = 11;
 
 pub(super) fn command() -> Command {
     Command::new("demo")

@@ -11,6 +11,7 @@ mod officer;
 mod seal;
 mod serve;
 mod stamp;
+mod verify;
 
 pub use error::CliError;
 
@@ -66,6 +67,7 @@ pub fn tree() -> Command {
         .subcommand(init::command())
         .subcommand(serve::command())
         .subcommand(demo::command())
+        .subcommand(verify::command())
         .subcommand(stamp::command())
         .subcommand(seal::command())
         .subcommand(officer::command())
@@ -77,6 +79,10 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     let Some((name, sub)) = matches.subcommand() else {
         return Err(CliError::usage("name a command; --help lists them"));
     };
+    if name == "verify" {
+        // No configuration, no store, no service: a verdict needs none of them.
+        return verify::run(sub);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

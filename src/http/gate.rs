@@ -84,6 +84,7 @@ impl Gate {
     fn authorize(&self, caller: &Caller) -> Result<(), Problem> {
         match (self.operation.access, &caller.actor) {
             (Access::Right(right), _) => caller.officer(right).map(|_| ()).map_err(Problem::from),
+            (Access::OneOf(rights), _) => one_of(caller, rights),
             (Access::Officer, Actor::Officer(_)) => Ok(()),
             (Access::Officer, _) => Err(Denied::NotSignedIn.into()),
             (Access::Public { per_minute }, _) => self.within_rate(caller, per_minute),
@@ -120,6 +121,14 @@ impl Gate {
             return Ok(None);
         }
         idempotency::key_of(headers)
+    }
+}
+
+/// Passes with any of these rights; where none is held, the first is named. No rights at all let nobody pass.
+fn one_of(caller: &Caller, rights: &[Right]) -> Result<(), Problem> {
+    match rights.iter().find(|&&right| caller.may(right)).or(rights.first()) {
+        Some(&right) => caller.officer(right).map(|_| ()).map_err(Problem::from),
+        None => Err(Denied::NotSignedIn.into()),
     }
 }
 

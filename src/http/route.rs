@@ -25,11 +25,22 @@ pub enum Access {
     Officer,
     /// Officers whose roles give this right.
     Right(Right),
+    /// Officers whose roles give at least one of these rights.
+    OneOf(&'static [Right]),
 }
 
 impl Access {
     /// Anyone, without a rate of its own.
     pub const PUBLIC: Access = Access::Public { per_minute: None };
+
+    /// Whether an officer whose roles give what `gives` says may pass.
+    pub fn admits(self, gives: impl Fn(Right) -> bool) -> bool {
+        match self {
+            Access::Public { .. } | Access::Officer => true,
+            Access::Right(right) => gives(right),
+            Access::OneOf(rights) => rights.iter().any(|&right| gives(right)),
+        }
+    }
 }
 
 /// Whom the route answers: programs or people.

@@ -1,8 +1,8 @@
 //! Commands on officers and their keys. Only security administrators make either.
 
 use super::{
-    ApiKey, ApiKeyId, Caller, ClearKey, Officer, OfficerError, OfficerId, OfficerState, Right, Role, Roles,
-    checked_name, store,
+    ApiKey, ApiKeyId, Caller, ClearKey, Denied, Officer, OfficerError, OfficerId, OfficerState, Right, Role,
+    Roles, checked_name, store,
 };
 use crate::{
     audit,
@@ -159,9 +159,8 @@ impl Officers {
         id: &OfficerId,
         roles: Vec<Role>,
     ) -> Result<Officer, OfficerError> {
-        let by = caller.officer(Right::OfficerManage)?;
         let roles = Roles::new(roles).map_err(Refusal::from)?;
-        self.change(caller, id, "officer.roles_changed", |officer| officer.with_roles(by, roles)).await
+        self.change(caller, id, "officer.roles_changed", |officer, by| officer.with_roles(by, roles)).await
     }
 
     /// Takes an officer off duty, or puts him back on.
@@ -171,12 +170,11 @@ impl Officers {
         id: &OfficerId,
         state: OfficerState,
     ) -> Result<Officer, OfficerError> {
-        let by = caller.officer(Right::OfficerManage)?;
         let action = match state {
             OfficerState::Active => "officer.enabled",
             OfficerState::Disabled => "officer.disabled",
         };
-        self.change(caller, id, action, |officer| officer.with_state(by, state)).await
+        self.change(caller, id, action, |officer, by| officer.with_state(by, state)).await
     }
 
     async fn change(
@@ -184,14 +182,15 @@ impl Officers {
         caller: &Caller,
         id: &OfficerId,
         action: &'static str,
-        rule: impl FnOnce(Officer) -> Result<Officer, Refusal>,
+        rule: impl FnOnce(Officer, &Officer) -> Result<Officer, Refusal>,
     ) -> Result<Officer, OfficerError> {
+        caller.officer(Right::OfficerManage)?;
         self.store
             .write(async |tx| {
-                let found = store::find_locked(tx, id).await?;
+                let (by, found) = both(tx, caller, id).await?;
                 let before = found.ok_or_else(|| OfficerError::Unknown(id.clone()))?;
                 let was = json!({ "roles": before.roles, "state": before.state });
-                let after = rule(before)?;
+                let after = rule(before, &by)?;
                 store::update(tx, &after).await?;
                 let detail = json!({ "was": was, "roles": after.roles, "state": after.state });
                 audit::append(tx, &caller.entry(action, id, detail)).await?;
@@ -237,7 +236,7 @@ impl Officers {
         let issued = fresh_key(officer.clone(), label, expires_at, caller.now, self.entropy.as_ref());
         self.store
             .write(async |tx| {
-                let found = store::find_locked(tx, &officer).await?;
+                let (_, found) = both(tx, caller, &officer).await?;
                 found.ok_or(OfficerError::Unknown(officer))?;
                 idempotency::record(tx, once, &issued.key.id).await?;
                 add_key(tx, caller, &issued).await?;
@@ -272,6 +271,26 @@ impl Officers {
                 Ok(ApiKey { revoked_at: Some(caller.now), ..key })
             })
             .await
+    }
+}
+
+/// The caller as the register knows him now, and the officer to change; both locked, in one order for everybody.
+///
+/// A caller who lost his standing since he signed in changes nothing: otherwise two security administrators could put
+/// each other off duty at the same moment, and nobody would be left to put anyone back.
+async fn both(
+    tx: &mut Tx,
+    caller: &Caller,
+    id: &OfficerId,
+) -> Result<(Officer, Option<Officer>), OfficerError> {
+    let by = &caller.officer(Right::OfficerManage)?.id;
+    for one in [by.min(id), by.max(id)] {
+        store::lock(tx, one).await?;
+    }
+    let by = store::find(tx, by).await?.filter(|by| by.state == OfficerState::Active);
+    match by.filter(|by| by.roles.give(Right::OfficerManage)) {
+        Some(by) => Ok((by, store::find(tx, id).await?)),
+        None => Err(Denied::LacksRight(Right::OfficerManage).into()),
     }
 }
 

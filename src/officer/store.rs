@@ -179,12 +179,9 @@ pub(crate) async fn find(rx: &mut Rx, id: &OfficerId) -> Result<Option<Officer>,
     rx.optional(&FIND, &[id.as_str().into()]).await
 }
 
-/// The officer, whom nobody else changes until this transaction ends. The lock comes first: the roles are read after it.
-pub(super) async fn find_locked(tx: &mut Tx, id: &OfficerId) -> Result<Option<Officer>, StoreError> {
-    match tx.optional::<String>(&LOCK, &[id.as_str().into()]).await? {
-        Some(_) => find(tx, id).await,
-        None => Ok(None),
-    }
+/// Keeps everybody else from changing the officer until this transaction ends; does nothing where there is none.
+pub(super) async fn lock(tx: &mut Tx, id: &OfficerId) -> Result<(), StoreError> {
+    tx.optional::<String>(&LOCK, &[id.as_str().into()]).await.map(|_| ())
 }
 
 /// Officers after this id, in order of registration.

@@ -47,6 +47,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_idempotency"),
     migration!(7, "0007_authority"),
     migration!(8, "0008_seal"),
+    migration!(9, "0009_verification"),
 ];
 
 /// The store's own statements.

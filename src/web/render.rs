@@ -23,6 +23,10 @@ pub enum Template {
     Code,
     /// All codes.
     Codes,
+    /// Where a file is dropped.
+    Verify,
+    /// The verdict over a file.
+    Verdict,
 }
 
 const SOURCES: &[(&str, &str)] = &[
@@ -30,6 +34,8 @@ const SOURCES: &[(&str, &str)] = &[
     ("problem.html", include_str!("templates/problem.html")),
     ("code.html", include_str!("templates/code.html")),
     ("codes.html", include_str!("templates/codes.html")),
+    ("verify.html", include_str!("templates/verify.html")),
+    ("verdict.html", include_str!("templates/verdict.html")),
 ];
 
 impl Template {
@@ -38,6 +44,8 @@ impl Template {
             Self::Problem => "problem.html",
             Self::Code => "code.html",
             Self::Codes => "codes.html",
+            Self::Verify => "verify.html",
+            Self::Verdict => "verdict.html",
         }
     }
 }

@@ -12,3 +12,4 @@ mod seal_life;
 mod statements;
 mod store;
 mod support;
+mod verification;

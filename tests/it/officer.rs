@@ -9,8 +9,8 @@ use yinxin::{
     audit::{self, Filter},
     base::{Clock as _, entropy::SeededEntropy},
     officer::{
-        ClearKey, Denied, MakeKey, OfficerError, OfficerState, RegisterOfficer, Right, Role, SignInError,
-        bootstrap,
+        Actor, Caller, ClearKey, Denied, MakeKey, OfficerError, OfficerState, RegisterOfficer, Right, Role,
+        SignInError, bootstrap,
     },
     store::{Statement, Store, StoreError},
 };
@@ -117,6 +117,30 @@ async fn roles_and_standing_change_together_and_never_ones_own() {
             assert_eq!(changed.roles.iter().collect::<Vec<_>>(), roles);
             assert_eq!(front.officers.find(&security, &id).await, Ok(changed));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_who_put_each_other_off_duty_at_once_leave_one() {
+    for_each_engine(async |store| {
+        let front = Front::new(store).await;
+        let first = front.caller(Role::SecurityAdministrator);
+        let id = front.person(Role::Viewer).officer.id.clone();
+        let promoted =
+            front.officers.change_roles(&first, &id, vec![Role::SecurityAdministrator]).await.unwrap();
+        let second = Caller { actor: Actor::Officer(promoted), ..first.clone() };
+        let own = front.person(Role::SecurityAdministrator).officer.id.clone();
+        let (one, other) = tokio::join!(
+            front.officers.change_state(&first, &id, OfficerState::Disabled),
+            front.officers.change_state(&second, &own, OfficerState::Disabled),
+        );
+        assert_eq!([one.is_ok(), other.is_ok()].iter().filter(|done| **done).count(), 1);
+        // Whoever was put off duty changes nothing any more, though signed in before.
+        let gone = if one.is_ok() { second } else { first };
+        let denied =
+            front.officers.change_roles(&gone, &front.person(Role::Verifier).officer.id, vec![Role::Viewer]);
+        assert_eq!(denied.await, Err(OfficerError::Denied(Denied::LacksRight(Right::OfficerManage))));
     })
     .await;
 }

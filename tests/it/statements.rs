@@ -1,7 +1,7 @@
 //! Every statement of every room is understood by both engines.
 
 use crate::support::databases::for_each_engine;
-use yinxin::{audit, authority, http, job, keys, officer, seal, store};
+use yinxin::{audit, authority, http, job, keys, officer, seal, store, verification};
 
 /// Each room with SQL, and its statements.
 const ROOMS: &[(&str, &[&store::Statement])] = &[
@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("officer", officer::store::STATEMENTS),
     ("http", http::health::STATEMENTS),
     ("idempotency", http::idempotency::store::STATEMENTS),
+    ("verification", verification::store::STATEMENTS),
 ];
 
 #[tokio::test]

@@ -106,7 +106,13 @@ pub fn seal(bytes: &[u8], question: &Question<'_>) -> SignatureReport {
 
 /// Judges a time-stamp token, over `stamped` where that is at hand.
 pub fn token(bytes: &[u8], stamped: Option<&[u8]>, question: &Question<'_>) -> SignatureReport {
-    token::judge(bytes, stamped, question)
+    let parts = stamped.map(|stamped| [stamped]);
+    token::judge(bytes, parts.as_ref().map(<[_; 1]>::as_slice), question)
+}
+
+/// Judges a time-stamp token over the parts of a document, which are read one after the other.
+pub fn token_over(bytes: &[u8], parts: &[&[u8]], question: &Question<'_>) -> SignatureReport {
+    token::judge(bytes, Some(parts), question)
 }
 
 /// Judges signed data over `parts`, which are read one after the other. Content that is carried inside must equal them,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Judges a bare token.
-pub(super) fn judge(bytes: &[u8], stamped: Option<&[u8]>, question: &Question<'_>) -> SignatureReport {
+pub(super) fn judge(bytes: &[u8], stamped: Option<&[&[u8]]>, question: &Question<'_>) -> SignatureReport {
     let mut report = SignatureReport::new(SignatureKind::Tst);
     let mut signature = Trial::new(question.profile);
     let passed = ("stamp-signature/holds", "The token's signature holds over what it states.");
@@ -49,7 +49,7 @@ pub(super) fn judge(bytes: &[u8], stamped: Option<&[u8]>, question: &Question<'_
     }
     if let Some(stamped) = stamped {
         let mut imprint = Trial::new(question.profile);
-        if token.info.digest.of(&[stamped]) != token.info.imprint {
+        if token.info.digest.of(stamped) != token.info.imprint {
             imprint.fail("document-digest/mismatch", "The token was made for other data.");
         }
         let passed = ("document-digest/equal", "The token was made for this data.");

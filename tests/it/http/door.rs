@@ -57,6 +57,20 @@ async fn a_lacking_right_is_named() {
 }
 
 #[tokio::test]
+async fn either_of_two_rights_opens_and_no_right_opens_nothing() {
+    let front = front().await;
+    let path = "/api/v1/test/either";
+    for role in [Role::Viewer, Role::SystemAdministrator] {
+        assert_eq!(front.get(path, Some(&front.person(role).key)).await.text(), "in", "{role}");
+    }
+    let refused = front.get(path, Some(&front.person(Role::Verifier).key)).await;
+    assert_eq!(refused.problem(), "403 auth/right-missing");
+    assert_eq!(front.get(path, None).await.problem(), "401 auth/required");
+    let nobody = front.get("/api/v1/test/nobody", Some(&front.person(Role::SystemAdministrator).key)).await;
+    assert_eq!(nobody.status, 401);
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_taken_is_told_why() {
     let front = front().await;
     let key = Some(front.person(Role::SecurityAdministrator).key.as_str());

@@ -30,7 +30,7 @@ use yinxin::{
         shape::{Shape, object},
         upload::Upload,
     },
-    officer::{Caller, MakeKey, Officer, Officers, RegisterOfficer, Right, Role, bootstrap},
+    officer::{Caller, Officer, Officers, RegisterOfficer, Right, Role, bootstrap},
     store::Store,
     web,
 };
@@ -192,20 +192,7 @@ async fn people(store: &Store, officers: &Officers, entropy: &dyn Entropy) -> BT
         let key = first.key.clear.text().expose().clone();
         people.insert(role, Person { officer: first.officer, key });
     }
-    let security = people[&Role::SecurityAdministrator].officer.clone();
-    let caller = Caller {
-        actor: yinxin::officer::Actor::Officer(security),
-        request: "req_setup".into(),
-        address: None,
-        now: START,
-    };
-    for &role in Role::ALL.iter().filter(|role| !role.stands_apart()) {
-        let command = RegisterOfficer { name: role.name().into(), roles: vec![role] };
-        let officer = officers.register(&caller, command, None).await.unwrap();
-        let command = MakeKey { officer: officer.id.clone(), label: "test".into(), expires_at: None };
-        let issued = officers.make_key(&caller, command, None).await.unwrap();
-        people.insert(role, Person { officer, key: issued.clear.text().expose().clone() });
-    }
+    super::whole::register_others(officers, &mut people).await;
     people
 }
 
@@ -248,6 +235,15 @@ fn test_routes(officers: &Officers, stage: &Stage) -> Vec<Route> {
             "Three a minute",
         )
         .handled_by((), async || "ok"),
+        Operation::get(
+            Access::OneOf(&[Right::SealRead, Right::KeyManage]),
+            "/api/v1/test/either",
+            "testEither",
+            "Either right",
+        )
+        .handled_by((), async || "in"),
+        Operation::get(Access::OneOf(&[]), "/api/v1/test/nobody", "testNobody", "No right at all")
+            .handled_by((), async || "in"),
         Operation::post(Access::PUBLIC, "/api/v1/test/echo", "testEcho", "Says how many bytes came")
             .body(Takes::Bytes("application/octet-stream"), 100_000)
             .heavy()

@@ -1,0 +1,86 @@
+//! SM3 of a file and of the ranges that its signatures cover, in about one pass: a signature's first range is the
+//! beginning of the file, so that the digest in progress is only copied where that range ends.
+
+use std::{collections::HashMap, ops::Range};
+use yinxin_pki::sm3::Sm3;
+
+/// The two ranges of a signature, the first from the first octet of the file.
+pub(super) type Ranges = [Range<usize>; 2];
+
+/// Octets that digesting may still take.
+#[derive(Debug)]
+pub(super) struct Room(usize);
+
+impl Room {
+    /// So many passes over a file, and some for short files with many signatures.
+    pub(super) fn passes(passes: usize, file_bytes: usize) -> Self {
+        Self(passes.saturating_mul(file_bytes).saturating_add(16 << 20))
+    }
+
+    /// Takes some; `false` where there are not so many left.
+    pub(super) fn take(&mut self, octets: usize) -> bool {
+        let left = self.0.checked_sub(octets);
+        self.0 = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+/// Digests of a file.
+#[derive(Debug)]
+pub(super) struct Digests {
+    /// Of the whole file.
+    pub(super) whole: [u8; 32],
+    /// Of each pair of ranges asked for.
+    ranges: HashMap<Ranges, [u8; 32]>,
+}
+
+impl Digests {
+    /// Digests `bytes` and each of `ranges`, which lie within them. `None` where that takes more than `room`.
+    pub(super) fn of(bytes: &[u8], ranges: &[Ranges], room: &mut Room) -> Option<Self> {
+        let mut order: Vec<&Ranges> = ranges.iter().filter(|[first, _]| first.start == 0).collect();
+        order.sort_by_key(|[first, second]| (first.end, second.start, second.end));
+        order.dedup();
+        let mut digest = Sm3::new();
+        let mut done = 0;
+        let mut found = HashMap::with_capacity(order.len());
+        room.take(bytes.len()).then_some(())?;
+        for pair in order {
+            let [first, second] = pair;
+            digest.update(bytes.get(done..first.end)?);
+            done = first.end;
+            room.take(second.len()).then_some(())?;
+            let mut rest = digest.clone();
+            rest.update(bytes.get(second.clone())?);
+            found.insert(pair.clone(), rest.finish());
+        }
+        digest.update(bytes.get(done..)?);
+        Some(Self { whole: digest.finish(), ranges: found })
+    }
+
+    /// The digest of one of the pairs asked for.
+    pub(super) fn over(&self, ranges: &Ranges) -> Option<[u8; 32]> {
+        self.ranges.get(ranges).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use yinxin_pki::sm3;
+
+    #[test]
+    fn each_pair_of_ranges_is_digested_as_its_octets_are() {
+        let bytes: Vec<u8> = (0..250).collect();
+        let pairs =
+            [[0..100, 120..250], [0..50, 60..250], [0..100, 120..250], [0..100, 120..200], [0..0, 0..250]];
+        let digests = Digests::of(&bytes, &pairs, &mut Room(2000)).unwrap();
+        assert_eq!(digests.whole, sm3::digest(&bytes));
+        for pair in &pairs {
+            let octets = [&bytes[pair[0].clone()], &bytes[pair[1].clone()]].concat();
+            assert_eq!(digests.over(pair), Some(sm3::digest(octets)), "{pair:?}");
+        }
+        assert_eq!(digests.over(&[0..1, 2..3]), None);
+        assert!(Digests::of(&bytes, &pairs, &mut Room(500)).is_none(), "beyond the room");
+        assert!(Digests::of(&bytes, &[[0..100, 120..251]], &mut Room(5000)).is_none(), "past the end");
+    }
+}
