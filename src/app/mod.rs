@@ -47,6 +47,7 @@ pub struct App {
     verifications: Verifications,
     audit_desk: AuditDesk,
     limits: http::Limits,
+    document_bytes: usize,
     background: Background,
 }
 
@@ -109,6 +110,7 @@ impl App {
             officers: Officers::new(store.clone(), entropy.clone()),
             background: Background::new(paths::heads(config)),
             limits: limits(config),
+            document_bytes: config.limits.document_bytes,
             store,
             clock,
             entropy,
@@ -149,7 +151,7 @@ impl App {
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
-        routes.extend(seal::routes(&self.seals));
+        routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
     }

@@ -9,6 +9,7 @@ mod job;
 mod keys;
 mod officer;
 mod seal_life;
+mod stamping;
 mod statements;
 mod store;
 mod support;

@@ -13,11 +13,11 @@ use crate::{
 use serde::Deserialize;
 use serde_json::json;
 
-/// All routes of this room.
-pub fn routes(service: &SealService) -> Vec<Route> {
+/// All routes of this room; documents to stamp have at most `document_bytes`.
+pub fn routes(service: &SealService, document_bytes: usize) -> Vec<Route> {
     let mut routes = register::routes(service);
     routes.extend(life::routes(service));
-    routes.extend(stamps::routes(service));
+    routes.extend(stamps::routes(service, document_bytes));
     routes
 }
 

@@ -184,6 +184,7 @@ impl SealService {
 
     /// Makers after an id, in order.
     pub async fn makers(&self, caller: &Caller, after: &str, limit: i64) -> Result<Vec<Maker>, SealError> {
+        // Two roles work with makers: who registers them, and who applies for seals.
         if !caller.may(Right::MakerRegister) {
             caller.officer(Right::SealRead)?;
         }

@@ -396,6 +396,15 @@ impl<'d> TestApp<'d> {
         analysis.signatures.iter().map(judge).collect()
     }
 
+    /// The report that anybody gets over REST.
+    pub async fn verify(&self, file: &[u8]) -> Value {
+        let request = request("POST", "/api/v1/verifications", None)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(Body::from(file.to_vec()))
+            .unwrap();
+        self.send(request).await.good().json()
+    }
+
     /// Judges a bare seal in profile `strict`.
     pub async fn judge_seal(&self, esl: &[u8]) -> SignatureReport {
         let certs = self.certs().await;
