@@ -3,6 +3,7 @@
 
 mod audit;
 mod authority;
+mod bad_input;
 mod house;
 mod http;
 mod job;

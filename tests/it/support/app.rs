@@ -405,6 +405,13 @@ impl<'d> TestApp<'d> {
         self.send(request).await.good().json()
     }
 
+    /// Asks the time-stamp authority.
+    pub async fn time_stamp(&self, body: Vec<u8>) -> Answer {
+        let request =
+            request("POST", "/tsa", None).header(header::CONTENT_TYPE, "application/timestamp-query");
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
     /// Judges a bare seal in profile `strict`.
     pub async fn judge_seal(&self, esl: &[u8]) -> SignatureReport {
         let certs = self.certs().await;
