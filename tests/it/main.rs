@@ -9,6 +9,7 @@ mod http;
 mod job;
 mod keys;
 mod officer;
+mod routes;
 mod seal_life;
 mod stamping;
 mod statements;

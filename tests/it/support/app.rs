@@ -303,7 +303,7 @@ impl<'d> TestApp<'d> {
                 self.post(&path, person, json!({ "reason": "盘点" })).await
             }
             "renewals" => self.post(&path, person, json!({ "period_days": 400 })).await,
-            _ => self.send(request("POST", &path, Some(&person.key)).body(Body::empty()).unwrap()).await,
+            _ => self.act_on(person, &path).await,
         }
     }
 
@@ -396,13 +396,22 @@ impl<'d> TestApp<'d> {
         analysis.signatures.iter().map(judge).collect()
     }
 
-    /// The report that anybody gets over REST.
+    /// The report that a verifier gets over REST; an officer who keeps reports finds it again.
     pub async fn verify(&self, file: &[u8]) -> Value {
-        let request = request("POST", "/api/v1/verifications", None)
+        self.verify_as(&self.operator(), file).await.json()
+    }
+
+    pub async fn verify_as(&self, person: &Person, file: &[u8]) -> Answer {
+        let request = request("POST", "/api/v1/verifications", Some(&person.key))
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .body(Body::from(file.to_vec()))
             .unwrap();
-        self.send(request).await.good().json()
+        self.send(request).await.good()
+    }
+
+    /// A `POST` without a body.
+    pub async fn act_on(&self, person: &Person, path: &str) -> Answer {
+        self.send(request("POST", path, Some(&person.key)).body(Body::empty()).unwrap()).await
     }
 
     /// Asks the time-stamp authority.

@@ -3,4 +3,5 @@
 pub mod app;
 pub mod databases;
 pub mod front;
+pub mod schema;
 pub mod whole;
