@@ -29,13 +29,50 @@ struct Parts {
 
 static RECORD: Shape = Shape {
     name: "AuditRecord",
-    json: || json!({ "type": "object", "description": "who did what to what, when, in which request; its place in the chain" }),
+    json: || {
+        let link = shape::object(
+            &[
+                ("seq", json!({ "type": "integer", "minimum": 1 })),
+                ("previous", shape::text("hash of the record before it, hex; zeros before the first")),
+                ("hash", shape::text("SM3 over the place, the hash before and the record, hex")),
+            ],
+            &[],
+        );
+        shape::object(
+            &[
+                ("id", json!({ "type": "integer", "description": "number within the database" })),
+                ("node", shape::text("the node that wrote it")),
+                ("at", shape::instant("when")),
+                ("actor", shape::text("an officer's id, `anonymous` or `system`")),
+                ("action", shape::text("what, in the past tense: `seal.suspended` …")),
+                ("subject", shape::text("to what: an id")),
+                ("detail", json!({ "description": "more, by action" })),
+                ("request", shape::text("the id of the request, or empty")),
+                ("link", shape::nullable(link)),
+            ],
+            &[],
+        )
+    },
     parts: &[],
 };
 
 static REPORT: Shape = Shape {
     name: "AuditReport",
-    json: || json!({ "type": "object", "description": "how many records are chained, and every defect by chain and place" }),
+    json: || {
+        let count = |says: &str| json!({ "type": "integer", "description": says });
+        let report = shape::object(
+            &[
+                ("chained", count("records in the chains")),
+                ("unchained", count("records that wait to be chained: a second's worth")),
+                ("heads", count("signed heads whose signature holds")),
+                ("without_heads", shape::list_of(shape::text("a chain that was checked link by link only"))),
+                ("defects", shape::list_of(json!({ "type": "object" }))),
+                ("further", count("defects beyond those listed")),
+            ],
+            &[],
+        );
+        shape::object(&[("sound", json!({ "type": "boolean" })), ("report", report)], &[])
+    },
     parts: &[],
 };
 

@@ -3,10 +3,13 @@
 use super::{App, AppError};
 use crate::{
     audit::Sequencer,
+    base::{Clock, Timestamp},
     http::idempotency,
     job,
     keys::{KeyId, KeyPurpose, KeysError, Keystore},
     officer::Caller,
+    seal::SealService,
+    store::Store,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
@@ -93,23 +96,21 @@ pub(super) async fn audit_key(keystore: &Keystore) -> Result<Option<KeyId>, Keys
     Ok(found.map(|key| key.id))
 }
 
-async fn sweep(
-    seals: crate::seal::SealService,
-    store: crate::store::Store,
-    clock: Arc<dyn crate::base::Clock>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn sweep(seals: SealService, store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.changed() => return,
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
-        let now = clock.now();
-        if let Err(error) = seals.sweep(&Caller::system("sweep", now)).await {
+        if let Err(error) = sweep_once(&seals, &store, clock.now()).await {
             tracing::warn!(%error, "what never ended could not be closed; the next sweep tries again");
         }
-        if let Err(error) = idempotency::sweep(&store, now).await {
-            tracing::warn!(%error, "old idempotency keys could not be forgotten; the next sweep tries again");
-        }
     }
+}
+
+/// Closes what never ended, and forgets old idempotency keys; one does not wait for the other.
+pub(super) async fn sweep_once(seals: &SealService, store: &Store, now: Timestamp) -> Result<(), AppError> {
+    let closed = seals.sweep(&Caller::system("sweep", now)).await;
+    idempotency::sweep(store, now).await?;
+    Ok(closed?)
 }

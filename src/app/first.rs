@@ -33,6 +33,11 @@ pub fn is_initialised(config: &Config) -> bool {
 
 /// The first start. Safe to repeat after a crash in the middle: what is there already is kept.
 pub async fn init(config: &Config, sources: Sources) -> Result<First, AppError> {
+    init_at_cost(config, sources, UnlockCost::default()).await
+}
+
+/// The same, with another cost of each unlocking than the usual one.
+pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -> Result<First, AppError> {
     if is_initialised(config) {
         return Err(AppError::Initialised);
     }
@@ -45,7 +50,7 @@ pub async fn init(config: &Config, sources: Sources) -> Result<First, AppError> 
     let keystore = if Keystore::exists(&store).await? {
         Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?
     } else {
-        Keystore::create(store.clone(), &passphrase, UnlockCost::default(), entropy.clone(), now).await?
+        Keystore::create(store.clone(), &passphrase, cost, entropy.clone(), now).await?
     };
     let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
     audit_key(&store, &keystore, now).await?;

@@ -8,7 +8,7 @@ mod paths;
 mod product;
 
 pub use error::AppError;
-pub use first::{First, init, is_initialised};
+pub use first::{First, init, init_at_cost, is_initialised};
 
 use crate::{
     authority::{Authority, AuthoritySettings},
@@ -47,6 +47,7 @@ pub struct App {
     verifications: Verifications,
     audit_desk: AuditDesk,
     limits: http::Limits,
+    document_bytes: usize,
     background: Background,
 }
 
@@ -109,6 +110,7 @@ impl App {
             officers: Officers::new(store.clone(), entropy.clone()),
             background: Background::new(paths::heads(config)),
             limits: limits(config),
+            document_bytes: config.limits.document_bytes,
             store,
             clock,
             entropy,
@@ -132,9 +134,14 @@ impl App {
         &self.keystore
     }
 
-    /// The seals, for the sweeper's tests.
-    pub fn seals(&self) -> &SealService {
-        &self.seals
+    /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
+    pub async fn chain_records(&self) -> Result<(), AppError> {
+        self.background.chain_once(self).await
+    }
+
+    /// Closes what never ended, as it happens every minute beside the requests.
+    pub async fn sweep(&self) -> Result<(), AppError> {
+        background::sweep_once(&self.seals, &self.store, self.clock.now()).await
     }
 
     /// All routes: REST, pages, health.
@@ -144,7 +151,7 @@ impl App {
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
-        routes.extend(seal::routes(&self.seals));
+        routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
     }
@@ -214,10 +221,10 @@ impl App {
 fn store_config(config: &Config) -> StoreConfig {
     match &config.database {
         Database::Sqlite { path } => StoreConfig::sqlite(path),
-        Database::Postgres { url } => StoreConfig {
+        Database::Postgres { url, schema } => StoreConfig {
             engine: EngineConfig::Postgres {
                 url: crate::base::Secret::new(url.expose().clone()),
-                schema: None,
+                schema: schema.clone(),
                 connections: 16,
             },
             ..StoreConfig::sqlite("")

@@ -6,6 +6,7 @@ use crate::{
         Access, Gives, JsonBody, Operation, Problem, Route, Shape, Takes, extract,
         shape::{object, one_of},
     },
+    keys::KeysError,
     officer::{Caller, Right},
 };
 use axum::{
@@ -162,10 +163,23 @@ async fn revoke(
 
 impl From<AuthorityError> for Problem {
     fn from(error: AuthorityError) -> Self {
+        let error = match error {
+            AuthorityError::Store(error) | AuthorityError::Keys(KeysError::Store(error)) => {
+                return error.into();
+            }
+            other => other,
+        };
         let problem = Self::new(error.code(), error.to_string());
-        if problem.status().is_server_error() {
-            tracing::warn!(code = error.code(), %error, "the authority could not answer");
+        match problem.status().as_u16() {
+            503 => {
+                tracing::warn!(code = error.code(), %error, "the authority could not answer");
+                problem.retry_after_s(1)
+            }
+            500.. => {
+                tracing::error!(code = error.code(), %error, "the authority failed");
+                problem
+            }
+            _ => problem,
         }
-        problem
     }
 }

@@ -164,6 +164,7 @@ mod tests {
             ("[listen]\naddress = 'here'", "listen.address"),
             ("[database]\nurl = 'mysql://x'", "database.url"),
             ("[database]\nurl = 'postgres://x'\nurl_file = 'y'", "database.url_file"),
+            ("[database]\nschema = 'x'", "database.schema"),
             ("[limits]\nheavy_requests = 0", "limits.heavy_requests"),
             ("[limits]\ndocument_bytes = 99999999999", "limits.document_bytes"),
             ("[outside]\nallowed_networks = ['10.0.0.1/8']", "outside.allowed_networks"),
@@ -187,7 +188,7 @@ mod tests {
         let variable = ("YINXIN_DATABASE_URL_FILE".to_owned(), file.path().display().to_string());
         let config = Config::load(None, [variable]).expect("whole");
         assert!(
-            matches!(config.database, Database::Postgres { ref url } if url.expose() == "postgres://u:hunter2@db/x")
+            matches!(config.database, Database::Postgres { ref url, .. } if url.expose() == "postgres://u:hunter2@db/x")
         );
     }
 }

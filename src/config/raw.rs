@@ -31,6 +31,7 @@ pub(super) struct RawListen {
 pub(super) struct RawDatabase {
     pub url: Option<String>,
     pub url_file: Option<PathBuf>,
+    pub schema: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +79,7 @@ impl Raw {
             "LISTEN_SOCKET" => self.listen.socket = path(value),
             "DATABASE_URL" => (self.database.url, self.database.url_file) = (Some(value), None),
             "DATABASE_URL_FILE" => (self.database.url, self.database.url_file) = (None, path(value)),
+            "DATABASE_SCHEMA" => self.database.schema = Some(value),
             "LIMITS_CONNECTIONS" => self.limits.connections = number("limits.connections", &value)?,
             "LIMITS_LIGHT_REQUESTS" => self.limits.light_requests = number("limits.light_requests", &value)?,
             "LIMITS_HEAVY_REQUESTS" => self.limits.heavy_requests = number("limits.heavy_requests", &value)?,

@@ -49,6 +49,8 @@ pub enum Database {
     Postgres {
         /// `postgres://user:password@host/database`; may hold a password.
         url: Secret<String>,
+        /// The schema that holds the tables; `None`: the one that the server's user comes to by default.
+        schema: Option<String>,
     },
 }
 
@@ -111,6 +113,9 @@ fn listen(raw: RawListen) -> Result<Listen, ConfigError> {
 fn database(raw: RawDatabase, data_dir: &std::path::Path) -> Result<Database, ConfigError> {
     const KEY: &str = "database.url_file";
     let url = match (raw.url, raw.url_file) {
+        (None, None) if raw.schema.is_some() => {
+            return Err(wrong("database.schema", "only PostgreSQL has schemas; database.url is missing"));
+        }
         (None, None) => return Ok(Database::Sqlite { path: data_dir.join("yinxin.db") }),
         (Some(_), Some(_)) => return Err(wrong(KEY, "it stands beside database.url; one of them is enough")),
         (Some(url), None) => url,
@@ -119,7 +124,7 @@ fn database(raw: RawDatabase, data_dir: &std::path::Path) -> Result<Database, Co
         }
     };
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Database::Postgres { url: Secret::new(url) });
+        return Ok(Database::Postgres { url: Secret::new(url), schema: raw.schema });
     }
     Err(wrong(
         "database.url",

@@ -68,11 +68,33 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryOf<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if !is_text(parts.uri.query().unwrap_or_default()) {
+            return Err(Problem::new("request/malformed", "the query is not UTF-8 text, or holds a NUL"));
+        }
         match Query::<T>::try_from_uri(&parts.uri) {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => Err(Problem::new("request/malformed", rejection.body_text())),
         }
     }
+}
+
+/// Whether a query is UTF-8 without NUL once it is decoded (RFC 3986 2.1). The framework would put replacement characters
+/// in place of what is no UTF-8, and the engines do not agree about NUL in a text.
+fn is_text(query: &str) -> bool {
+    let mut decoded = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((&octet, after)) = rest.split_first() {
+        rest = after;
+        let pair = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match pair.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(value) if octet == b'%' => {
+                decoded.push(value);
+                rest = &after[2..];
+            }
+            _ => decoded.push(octet),
+        }
+    }
+    !decoded.contains(&0) && std::str::from_utf8(&decoded).is_ok()
 }
 
 /// Reads a whole body, within the limit of its route.
@@ -101,4 +123,19 @@ pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_text;
+
+    #[test]
+    fn a_query_is_text_on_every_engine() {
+        for good in ["", "a=1&b=%E5%8D%B0", "a=100%", "a=%zz", "%25"] {
+            assert!(is_text(good), "{good}");
+        }
+        for bad in ["a=%00", "a=%ff", "a=%E5%8D", "%C0%80"] {
+            assert!(!is_text(bad), "{bad}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ pub enum SealError {
     Denied(Denied),
     /// There is no such thing.
     Unknown {
-        /// What: `seal`, `owner`, `maker`, `stamp`.
+        /// What: `seal`, `owner`, `maker`, `stamp`, `officer`.
         what: &'static str,
         /// Which.
         id: String,
@@ -43,6 +43,11 @@ pub enum SealError {
 }
 
 impl SealError {
+    /// Whether it is certain that nothing was committed: a database that did not confirm may have done it.
+    pub(super) fn is_decided(&self) -> bool {
+        !matches!(self, Self::Store(StoreError::Unknown))
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
@@ -51,6 +56,7 @@ impl SealError {
             Self::Unknown { what: "owner", .. } => "owner/unknown",
             Self::Unknown { what: "maker", .. } => "maker/unknown",
             Self::Unknown { what: "stamp", .. } => "stamp/unknown",
+            Self::Unknown { what: "officer", .. } => "officer/unknown",
             Self::Unknown { .. } => "seal/unknown",
             Self::Document(error) => error.code(),
             Self::Sign(SignError::Busy) => "keys/busy",

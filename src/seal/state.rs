@@ -201,8 +201,11 @@ fn wrong_state(state: State, act: Act) -> Refusal {
     } else {
         format!("from here: {}", allowed.join(", "))
     };
-    let code = if state == State::Expired && act == Act::Stamp { "seal/expired" } else { "seal/wrong-state" };
-    Refusal::new(code, format!("cannot {} a seal that is {state}; {allowed}", act.name()))
+    let says = format!("cannot {} a seal that is {state}; {allowed}", act.name());
+    match (state, act) {
+        (State::Expired, Act::Stamp) => Refusal::new("seal/expired", says),
+        _ => Refusal::new("seal/wrong-state", says),
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,15 @@
 
 mod audit;
 mod authority;
+mod bad_input;
 mod house;
 mod http;
 mod job;
 mod keys;
 mod officer;
+mod routes;
+mod seal_life;
+mod stamping;
 mod statements;
 mod store;
 mod support;

@@ -12,7 +12,7 @@ use crate::{
     audit,
     base::{Entropy, Refusal, Timestamp},
     keys::{KeyId, Keystore, SigningPool},
-    store::{Store, Tx},
+    store::{Rx, Store, Tx},
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -172,8 +172,12 @@ impl Authority {
 
     /// The certificate that a reference names; `None` where there is none, or only an intent.
     pub async fn find(&self, reference: &str) -> Result<Option<Issued>, AuthorityError> {
-        let row = self.0.store.read(async |rx| store::find(rx, reference).await).await?;
-        match row {
+        self.0.store.read(async |rx| self.find_in(rx, reference).await).await
+    }
+
+    /// The same, as seen by an act of another room: inside its transaction.
+    pub async fn find_in(&self, rx: &mut Rx, reference: &str) -> Result<Option<Issued>, AuthorityError> {
+        match store::find(rx, reference).await? {
             Some(row) if row.state != CertState::Intended => Issued::of(row).map(Some),
             _ => Ok(None),
         }

@@ -9,6 +9,12 @@ pub(super) const KINDS: &[Kind] = &[
         ["字库缺字", "The face lacks a character"],
         ["请更换该字，或导入制作好的印模。", "Use another character, or import a finished picture."],
     ),
+    kind(
+        "picture/animated",
+        422,
+        ["图像为动画", "The picture is animated"],
+        ["请导入静止的 PNG。", "Import a PNG that stands still."],
+    ),
     kind("picture/empty-text", 422, ["文字为空", "A text is empty"], ["请填写文字。", "Give a text."]),
     kind(
         "picture/text-too-long",

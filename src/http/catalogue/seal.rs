@@ -11,8 +11,14 @@ pub(super) const KINDS: &[Kind] = &[
         ["请先查询印章状态；说明中写有当前状态。", "Look at the seal first; the detail names its state."],
     ),
     kind(
+        "seal/expired",
+        409,
+        ["印章已过期", "The seal's period is over"],
+        ["请先续期。", "Renew the seal first."],
+    ),
+    kind(
         "seal/same-person",
-        403,
+        409,
         ["申领与审批须为不同人员", "Applicant and approver must be two persons"],
         ["请由另一名审批员审批。", "Have another approver decide."],
     ),
@@ -33,9 +39,9 @@ pub(super) const KINDS: &[Kind] = &[
     ),
     kind(
         "seal/not-drawn",
-        422,
-        ["印模无法绘制", "The seal's picture can't be drawn"],
-        ["请按说明更改文字或尺寸。", "Change the text or the measures as the detail says."],
+        404,
+        ["没有矢量图", "There is no drawing of this seal"],
+        ["该印模由外部导入，请取用 PNG 图像。", "Its picture was imported; take the PNG."],
     ),
     kind(
         "seal/certificate-expired",

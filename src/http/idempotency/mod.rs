@@ -136,7 +136,8 @@ pub(super) async fn take_turn(
 ) -> Result<Turn, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = extract::read(Request::from_parts(parts.clone(), body)).await?;
-    let body_sm3 = digest(parts.uri.path(), parts.headers.get(header::CONTENT_TYPE), &bytes);
+    let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |whole| whole.as_str());
+    let body_sm3 = digest(target, parts.headers.get(header::CONTENT_TYPE), &bytes);
     let lease_ms = i64::try_from(kit.limits.request.as_millis()).unwrap_or(i64::MAX);
     let now = caller.now;
     let wanted = Record {
@@ -259,13 +260,13 @@ fn replay(settled: Settled) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// What makes two requests the same: path and body. The boundary of a form is drawn anew for every attempt and says
+/// What makes two requests the same: path, query and body. The boundary of a form is drawn anew for every attempt and says
 /// nothing, so it is left out.
-fn digest(path: &str, content_type: Option<&HeaderValue>, body: &Bytes) -> [u8; 32] {
+fn digest(target: &str, content_type: Option<&HeaderValue>, body: &Bytes) -> [u8; 32] {
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (media, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let mut digest = Sm3::new();
-    digest.update(path).update([0]).update(media.trim().to_ascii_lowercase()).update([0]);
+    digest.update(target).update([0]).update(media.trim().to_ascii_lowercase()).update([0]);
     match boundary(parameters) {
         Some(boundary) if media.trim().eq_ignore_ascii_case("multipart/form-data") => {
             let mut rest: &[u8] = body;

@@ -6,15 +6,18 @@ mod shapes;
 mod stamps;
 
 use super::{error::SealError, service::SealService};
-use crate::http::{Param, Problem, Route, shape};
+use crate::{
+    http::{Param, Problem, Route, shape},
+    keys::KeysError,
+};
 use serde::Deserialize;
 use serde_json::json;
 
-/// All routes of this room.
-pub fn routes(service: &SealService) -> Vec<Route> {
+/// All routes of this room; documents to stamp have at most `document_bytes`.
+pub fn routes(service: &SealService, document_bytes: usize) -> Vec<Route> {
     let mut routes = register::routes(service);
     routes.extend(life::routes(service));
-    routes.extend(stamps::routes(service));
+    routes.extend(stamps::routes(service, document_bytes));
     routes
 }
 
@@ -50,8 +53,9 @@ impl From<SealError> for Problem {
         match error {
             SealError::Refused(refusal) => refusal.into(),
             SealError::Denied(denied) => denied.into(),
-            SealError::Store(error) => error.into(),
-            SealError::Sign(_) | SealError::NoTimeStamp | SealError::Keys(_) | SealError::Authority(_) => {
+            SealError::Store(error) | SealError::Keys(KeysError::Store(error)) => error.into(),
+            SealError::Authority(error) => error.into(),
+            SealError::Sign(_) | SealError::NoTimeStamp | SealError::Keys(_) => {
                 tracing::warn!(code = error.code(), %error, "a signature could not be made");
                 let problem = Problem::new(error.code(), error.to_string());
                 if problem.status().as_u16() == 503 { problem.retry_after_s(1) } else { problem }

@@ -4,7 +4,10 @@ use super::{AFTER, LIMIT, known_id, shapes};
 use crate::{
     base::Timestamp,
     document::pdf::Placement,
-    http::{Access, Gives, IdempotencyKey, Operation, Param, Problem, QueryOf, Route, Takes, extract, shape},
+    http::{
+        Access, Gives, IdempotencyKey, Operation, Param, Problem, QueryOf, Route, Takes, extract,
+        idempotency::Confidential, shape,
+    },
     officer::{Caller, Right},
     seal::{
         nouns::SealId,
@@ -23,8 +26,6 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The longest document that is stamped over REST.
-const DOCUMENT_BYTES: usize = 128 << 20;
 /// Lines of one export at the most; the next one goes on after its last line.
 const EXPORT_ROWS: i64 = 10_000;
 /// Names the stamp beside the stamped file.
@@ -81,7 +82,7 @@ const FROM: Param = Param {
 const TO: Param =
     Param { name: "to", says: "before this instant", schema: || shape::instant("RFC 3339"), required: false };
 
-pub(super) fn routes(service: &SealService) -> Vec<Route> {
+pub(super) fn routes(service: &SealService, document_bytes: usize) -> Vec<Route> {
     vec![
         Operation::create(
             Access::Right(Right::Stamp),
@@ -89,7 +90,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
             "stampPdf",
             "Stamps a PDF; answers the stamped file, checked before it leaves.",
         )
-        .body(Takes::Bytes("application/pdf"), DOCUMENT_BYTES)
+        .body(Takes::Bytes("application/pdf"), document_bytes)
         .query(&[SEAL, PAGE, X_MM, Y_MM, PURPOSE, TIME_STAMP])
         .gives(201, Gives::Bytes("application/pdf"))
         .problems(STAMP_PROBLEMS)
@@ -173,7 +174,10 @@ async fn stamp(
         (header::LOCATION, format!("/api/v1/stamps/{}", stamped.record.id)),
         (STAMP, stamped.record.id.to_string()),
     ];
-    Ok((StatusCode::CREATED, headers, Body::from(stamped.file)).into_response())
+    let mut response = (StatusCode::CREATED, headers, Body::from(stamped.file)).into_response();
+    // Documents are not ours to keep: asked for again, the answer is put together from the document that is sent again.
+    response.extensions_mut().insert(Confidential);
+    Ok(response)
 }
 
 #[derive(Deserialize)]

@@ -14,7 +14,7 @@ use crate::{
         state::{Act, State},
         store::{life as rows, register as registers},
     },
-    store::Tx,
+    store::{StoreError, Tx},
 };
 use serde_json::json;
 
@@ -98,7 +98,7 @@ impl SealService {
                 let wish = Wish { period_days, ..seal.wish.clone() }.checked()?;
                 let renewal =
                     Seal::apply(id, seal.code.clone(), wish, Some(seal.id.clone()), &officer.id, caller.now);
-                record_application(tx, caller, &renewal, key).await.map_err(one_renewal_at_a_time)?;
+                record_application(tx, caller, &renewal, key).await?;
                 audit::append(
                     tx,
                     &caller.entry(Act::Renew.recorded(), &seal.id, json!({ "by": renewal.id })),
@@ -129,7 +129,7 @@ impl SealService {
         self.change(caller, seal, Act::Resume, Right::SealResume, None).await
     }
 
-    /// Reports a seal lost (挂失).
+    /// Reports a seal lost (挂失): whoever acts for its owner, or may suspend it.
     pub async fn report_loss(
         &self,
         caller: &Caller,
@@ -214,6 +214,10 @@ impl SealService {
             .store
             .write(async |tx| {
                 let seal = locked(tx, id).await?;
+                // Who may not suspend every seal reports only those lost that they have in hand.
+                if act == Act::ReportLoss && !caller.may(Right::SealSuspend) {
+                    must_act_for(tx, &seal.wish.owner, &officer.id).await?;
+                }
                 let (seal, event) = seal.act(act, &officer.id, reason, caller.now)?;
                 record(tx, caller, &seal, &event).await?;
                 Ok(seal)
@@ -246,7 +250,7 @@ async fn record_application(
     seal: &Seal,
     key: Option<&IdempotencyKey>,
 ) -> Result<(), SealError> {
-    rows::insert(tx, seal).await?;
+    rows::insert(tx, seal).await.map_err(one_renewal_at_a_time)?;
     idempotency::record(tx, key, &seal.id).await?;
     let detail =
         json!({ "code": seal.code, "name": seal.wish.name, "owner": seal.wish.owner, "renews": seal.renews });
@@ -254,15 +258,13 @@ async fn record_application(
     Ok(())
 }
 
-fn one_renewal_at_a_time(error: SealError) -> SealError {
-    match error {
-        SealError::Store(error) if error.is_conflict() => Refusal::new(
-            "seal/renewal-open",
-            "a renewal of this seal is under way already; decide that one first",
-        )
-        .into(),
-        other => other,
+/// The id is fresh and the code is in use only once made: what two rows can share is the seal that they renew.
+fn one_renewal_at_a_time(error: StoreError) -> SealError {
+    if error.is_duplicate() {
+        let says = "a renewal of this seal is under way already; decide that one first";
+        return Refusal::new("seal/renewal-open", says).into();
     }
+    error.into()
 }
 
 /// esID: the region's six digits and its next serial of eight (seal.md §6.4).

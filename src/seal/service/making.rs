@@ -47,18 +47,34 @@ impl SealService {
                 let seal = super::known_seal(rx, id).await?;
                 must_act_for(rx, &seal.wish.owner, &officer.id).await?;
                 seal.standing(caller.now).after(Act::Make)?;
+                if let Some(old) = &seal.renews {
+                    super::known_seal(rx, old).await?.standing(caller.now).after(Act::Supersede)?;
+                }
                 let owner = known_owner(rx, &seal.wish.owner).await?;
                 Ok::<_, SealError>((seal, owner))
             })
             .await?;
         let signer = self.signer_for(caller, &owner, &seal).await?;
         let plan = self.intend_making(caller, id, signer).await?;
-        match self.sign_seal(caller, &plan).await {
-            Ok(esl) => self.issue(caller, &plan, &esl).await,
-            Err(error) => {
-                self.abandon_making(caller, id, "making failed; it can be tried again").await?;
+        match self.sign_and_issue(caller, &plan).await {
+            Err(error) if error.is_decided() => {
+                self.give_up_making(caller, id).await;
                 Err(error)
             }
+            other => other,
+        }
+    }
+
+    async fn sign_and_issue(&self, caller: &Caller, plan: &Plan) -> Result<Seal, SealError> {
+        let esl = self.sign_seal(caller, plan).await?;
+        self.issue(caller, plan, &esl).await
+    }
+
+    /// Back to `approved` at once. Should that fail too, the sweeper does it.
+    async fn give_up_making(&self, caller: &Caller, id: &SealId) {
+        let outcome = self.abandon_making(caller, id, "making failed; it can be tried again").await;
+        if let Err(second) = outcome {
+            tracing::warn!(seal = %id, code = second.code(), "a failed making could not be taken back; the sweeper will");
         }
     }
 

@@ -4,7 +4,7 @@ use super::{SealService, known_owner};
 use crate::{
     audit,
     authority::{Ask, SubjectFields, SubjectKey},
-    base::CreditCode,
+    base::{CreditCode, Refusal},
     http::idempotency::{self, IdempotencyKey},
     officer::{Caller, OfficerId, Right},
     seal::{
@@ -12,6 +12,7 @@ use crate::{
         register::{Maker, MakerId, Owner, OwnerId, OwnerKind, checked_name, checked_vendor},
         store::register as rows,
     },
+    store::StoreError,
 };
 use serde_json::json;
 use yinxin_pki::sign::SignError;
@@ -60,11 +61,7 @@ impl SealService {
         self.0
             .store
             .write(async |tx| {
-                if rows::find_owner_by_code(tx, &owner.credit_code).await?.is_some() {
-                    let says = "an owner with this credit code is registered already";
-                    return Err(crate::base::Refusal::new("owner/exists", says).into());
-                }
-                rows::insert_owner(tx, &owner).await?;
+                rows::insert_owner(tx, &owner).await.map_err(one_owner_a_code)?;
                 idempotency::record(tx, key, &owner.id).await?;
                 rows::add_member(tx, &owner.id, &officer.id, &officer.id, caller.now).await?;
                 let detail = json!({ "name": owner.name, "credit_code": owner.credit_code.as_str() });
@@ -187,6 +184,7 @@ impl SealService {
 
     /// Makers after an id, in order.
     pub async fn makers(&self, caller: &Caller, after: &str, limit: i64) -> Result<Vec<Maker>, SealError> {
+        // Two roles work with makers: who registers them, and who applies for seals.
         if !caller.may(Right::MakerRegister) {
             caller.officer(Right::SealRead)?;
         }
@@ -194,4 +192,12 @@ impl SealService {
             self.0.store.read(async |rx| Ok::<_, SealError>(rows::makers(rx, after, limit).await?)).await?;
         Ok(found.into_iter().map(|row| row.maker).collect())
     }
+}
+
+fn one_owner_a_code(error: StoreError) -> SealError {
+    if error.is_duplicate() {
+        let says = "an owner with this credit code is registered already";
+        return Refusal::new("owner/exists", says).into();
+    }
+    error.into()
 }

@@ -1,6 +1,6 @@
 //! Stamping a PDF: prepare, intend and commit, sign, check our own product, record, hand out.
 
-use super::{Chain, SealService, making::signer_reference, must_act_for};
+use super::{Chain, SealService, life, making::signer_reference};
 use crate::{
     audit,
     authority::CertState,
@@ -19,9 +19,11 @@ use crate::{
         stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp},
         store::{
             life::{self as rows, Tools},
+            register as registers,
             stamps::{self, Search},
         },
     },
+    store::Rx,
 };
 use axum::body::Bytes;
 use serde_json::json;
@@ -73,15 +75,14 @@ impl SealService {
         }
         let request = request.checked()?;
         let loaded = match self.load(caller, &officer, &request).await {
-            Ok(loaded) => self.certified(caller, &loaded).await.map(|()| loaded),
-            Err(error) => Err(error),
-        };
-        let loaded = match loaded {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
             other => other?,
         };
         let ready = prepare(&loaded, &request, document, caller.now).await?;
-        let record = self.intend(caller, &officer, &loaded.seal, &request, &ready).await?;
+        let record = match self.intend(caller, &officer, &request, &ready).await {
+            Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
+            other => other?,
+        };
         match self.finish(caller, &loaded, &request, ready).await {
             Ok((file, increment_at, product_sm3)) => {
                 let record = self.settle(caller, record, &file[increment_at..], product_sm3, key).await?;
@@ -155,11 +156,7 @@ impl SealService {
             .store
             .read(async |rx| {
                 let seal = super::known_seal(rx, &request.seal).await?;
-                let acts = must_act_for(rx, &seal.wish.owner, officer).await;
-                if let Err(SealError::Store(error)) = acts {
-                    return Err(error.into());
-                }
-                may_stamp(&seal, acts.is_ok(), caller.now)?;
+                self.allowed(rx, caller, officer, &seal).await?;
                 let tools = rows::tools(rx, &seal.id).await?;
                 let tools =
                     tools.ok_or_else(|| Refusal::new("seal/wrong-state", "this seal is not made yet"))?;
@@ -168,9 +165,17 @@ impl SealService {
             .await
     }
 
-    /// A certificate that is over or revoked stamps no more from that second on (R-SEAL-03).
-    async fn certified(&self, caller: &Caller, loaded: &Loaded) -> Result<(), SealError> {
-        let issued = self.0.authority.find(&signer_reference(&loaded.seal.id)).await?;
+    /// Whether this officer may stamp with this seal now: by the seal, its owner's members, and its certificate. One
+    /// that is over or revoked stamps no more from that second on (R-SEAL-03).
+    async fn allowed(
+        &self,
+        rx: &mut Rx,
+        caller: &Caller,
+        officer: &OfficerId,
+        seal: &Seal,
+    ) -> Result<(), SealError> {
+        may_stamp(seal, registers::is_member(rx, &seal.wish.owner, officer).await?, caller.now)?;
+        let issued = self.0.authority.find_in(rx, &signer_reference(&seal.id)).await?;
         let issued =
             issued.ok_or_else(|| Refusal::new("seal/certificate-revoked", "this seal has no certificate"))?;
         if matches!(issued.state, CertState::Revoked { .. }) {
@@ -202,49 +207,29 @@ impl SealService {
         Err(refusal.into())
     }
 
-    /// Writes the intent down. The state of the seal is looked at again, under the transaction that commits it.
+    /// Writes the intent down. Whether it may be is looked at again, in the transaction that commits it: reading a long
+    /// document takes time.
     async fn intend(
         &self,
         caller: &Caller,
         officer: &OfficerId,
-        seal: &Seal,
         request: &StampRequest,
         ready: &Ready,
     ) -> Result<StampRecord, SealError> {
-        let um = |mm: f64| (mm * 1000.0).round() as i64;
-        let record = StampRecord {
-            id: StampId::fresh(caller.now, &*self.0.entropy),
-            seal: seal.id.clone(),
-            owner: seal.wish.owner.clone(),
-            officer: officer.clone(),
-            state: StampState::Intended,
-            document_sm3: hex::encode(ready.digests.document),
-            document_bytes: i64::try_from(ready.document_bytes).unwrap_or(i64::MAX),
-            signed_sm3: hex::encode(ready.digests.signed),
-            page: request.placement.page,
-            x_um: um(request.placement.x_mm),
-            y_um: um(request.placement.y_mm),
-            purpose: request.purpose.clone(),
-            time_stamped: request.time_stamp,
-            intended_at: caller.now,
-            settled_at: None,
-            product_sm3: None,
-            failure: None,
-        };
+        let id = StampId::fresh(caller.now, &*self.0.entropy);
         self.0
             .store
             .write(async |tx| {
-                let now = rows::lock(tx, &seal.id).await?;
-                let now = now.ok_or_else(|| SealError::Unknown { what: "seal", id: seal.id.to_string() })?;
-                may_stamp(&now, true, caller.now)?;
+                let seal = life::locked(tx, &request.seal).await?;
+                self.allowed(tx, caller, officer, &seal).await?;
+                let record = intended(id.clone(), caller.now, officer, &seal, request, ready);
                 stamps::insert(tx, &record).await?;
                 let detail =
                     json!({ "seal": record.seal, "document_sm3": record.document_sm3, "page": record.page });
                 audit::append(tx, &caller.entry("seal.stamp_intended", &record.id, detail)).await?;
-                Ok::<_, SealError>(())
+                Ok::<_, SealError>(record)
             })
-            .await?;
-        Ok(record)
+            .await
     }
 
     /// Signs, assembles, embeds and checks. Answers the file, where its increment starts, and its SM3.
@@ -313,7 +298,9 @@ impl SealService {
             .0
             .store
             .write(async |tx| {
-                stamps::settle(tx, &record.id, Err(error.code()), caller.now).await?;
+                if !stamps::settle(tx, &record.id, Err(error.code()), caller.now).await? {
+                    return Ok(());
+                }
                 let detail = json!({ "seal": record.seal, "code": error.code() });
                 audit::append(tx, &caller.entry("seal.stamp_failed", &record.id, detail)).await?;
                 Ok::<_, SealError>(())
@@ -322,6 +309,37 @@ impl SealService {
         if let Err(second) = outcome {
             tracing::warn!(stamp = %record.id, code = second.code(), "a failed stamp could not be settled; the sweeper will");
         }
+    }
+}
+
+/// The line of the register before the signature.
+fn intended(
+    id: StampId,
+    now: Timestamp,
+    officer: &OfficerId,
+    seal: &Seal,
+    request: &StampRequest,
+    ready: &Ready,
+) -> StampRecord {
+    let um = |mm: f64| (mm * 1000.0).round() as i64;
+    StampRecord {
+        id,
+        seal: seal.id.clone(),
+        owner: seal.wish.owner.clone(),
+        officer: officer.clone(),
+        state: StampState::Intended,
+        document_sm3: hex::encode(ready.digests.document),
+        document_bytes: i64::try_from(ready.document_bytes).unwrap_or(i64::MAX),
+        signed_sm3: hex::encode(ready.digests.signed),
+        page: request.placement.page,
+        x_um: um(request.placement.x_mm),
+        y_um: um(request.placement.y_mm),
+        purpose: request.purpose.clone(),
+        time_stamped: request.time_stamp,
+        intended_at: now,
+        settled_at: None,
+        product_sm3: None,
+        failure: None,
     }
 }
 

@@ -35,7 +35,11 @@ impl SealService {
         let making =
             self.0.store.read(async |rx| Ok::<_, SealError>(life::making_since(rx, before).await?)).await?;
         for seal in making {
-            self.abandon_making(caller, &seal.id, "the service stopped while it was made").await?;
+            match self.abandon_making(caller, &seal.id, "the service stopped while it was made").await {
+                // It was issued, or taken back by another node, since it was looked up.
+                Err(SealError::Refused(_)) => {}
+                other => other?,
+            }
         }
         Ok(())
     }

@@ -23,10 +23,6 @@ const OWNERS: Statement = Statement::portable(
     "seal.owner.page",
     concat!("SELECT ", owner_columns!(), " FROM owner WHERE id > $1 ORDER BY id LIMIT $2"),
 );
-const FIND_OWNER_BY_CODE: Statement = Statement::portable(
-    "seal.owner.find_by_code",
-    concat!("SELECT ", owner_columns!(), " FROM owner WHERE credit_code = $1"),
-);
 const INSERT_MEMBER: Statement = Statement::portable(
     "seal.owner_member.insert",
     "INSERT INTO owner_member (owner_id, officer_id, added_by, added_at) VALUES ($1, $2, $3, $4) \
@@ -67,7 +63,6 @@ const NEXT_SERIAL: Statement = Statement::portable(
 pub const STATEMENTS: &[&Statement] = &[
     &INSERT_OWNER,
     &FIND_OWNER,
-    &FIND_OWNER_BY_CODE,
     &OWNERS,
     &INSERT_MEMBER,
     &DELETE_MEMBER,
@@ -151,11 +146,6 @@ pub async fn insert_owner(tx: &mut Tx, owner: &Owner) -> Result<(), StoreError> 
 /// The owner with this id.
 pub async fn find_owner(rx: &mut Rx, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
     rx.optional(&FIND_OWNER, &[id.as_str().into()]).await
-}
-
-/// The owner with this credit code.
-pub async fn find_owner_by_code(rx: &mut Rx, code: &CreditCode) -> Result<Option<Owner>, StoreError> {
-    rx.optional(&FIND_OWNER_BY_CODE, &[code.as_str().into()]).await
 }
 
 /// Owners after an id, in order.

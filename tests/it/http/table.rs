@@ -2,6 +2,7 @@
 
 use crate::support::{
     front::{Front, START, json_request, request},
+    schema::mismatches,
     whole::Whole,
 };
 use axum::{body::Body, http::Method};
@@ -40,7 +41,7 @@ async fn every_route_lets_pass_whom_the_table_names_and_nobody_else() {
             let answer = ask(Some(&whole.people[role].key)).await;
             let may = operation.access.admits(|right| role.rights().contains(&right));
             let passed = ![401, 403].contains(&answer.status);
-            assert!(passed == may, "{} for {role}: {answer:?}", operation.id);
+            assert_eq!(passed, may, "{} for {role}: {answer:?}", operation.id);
             assert!(answer.status < 500, "{} for {role}: {answer:?}", operation.id);
         }
         let wrong = ask(Some("yx_nonsense")).await;
@@ -137,44 +138,6 @@ async fn answers_have_the_shapes_that_the_document_says() {
     let second = format!("/api/v1/officers?after={}", all[0]["id"].as_str().unwrap());
     assert_eq!(front.get(&second, key).await.json()["items"].as_array().unwrap()[..], all[1..]);
     assert_eq!(START.rfc3339(), front.get("/api/v1/me", key).await.json()["made_at"].as_str().unwrap());
-}
-
-/// The part of JSON Schema that our shapes use.
-fn mismatches(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
-    if let Some(target) = schema["$ref"].as_str() {
-        return mismatches(document, document.pointer(&target[1..]).unwrap(), value, at);
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let kinds = &schema["type"];
-    let mut found = Vec::new();
-    if kinds != kind && !kinds.as_array().is_some_and(|kinds| kinds.contains(&json!(kind))) {
-        found.push(format!("{at} is {kind}, not {kinds}"));
-    }
-    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
-        found.push(format!("{at} is {value}"));
-    }
-    for item in value.as_array().into_iter().flatten() {
-        found.extend(mismatches(document, &schema["items"], item, at));
-    }
-    for (name, member) in value.as_object().into_iter().flatten() {
-        match schema["properties"].get(name) {
-            Some(schema) => found.extend(mismatches(document, schema, member, &format!("{at}.{name}"))),
-            None => found.push(format!("{at}.{name} is not in the document")),
-        }
-    }
-    for name in schema["required"].as_array().into_iter().flatten() {
-        if value.get(name.as_str().unwrap()).is_none() {
-            found.push(format!("{at}.{name} is missing"));
-        }
-    }
-    found
 }
 
 /// Every `$ref` that nothing answers.

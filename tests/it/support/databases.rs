@@ -50,6 +50,17 @@ impl Database {
         StoreConfig { engine, node: node.into(), deadlines: Deadlines::default() }
     }
 
+    /// How the configuration of a daemon names it.
+    pub fn setting(&self) -> yinxin::config::Database {
+        match &self.place {
+            Place::Sqlite(path) => yinxin::config::Database::Sqlite { path: path.clone() },
+            Place::Postgres { url, schema } => yinxin::config::Database::Postgres {
+                url: Secret::new(url.clone()),
+                schema: Some(schema.clone()),
+            },
+        }
+    }
+
     /// Opens it, with all tables.
     pub async fn open(&self) -> Store {
         self.try_open().await.unwrap()

@@ -1,5 +1,7 @@
 //! What several stories need.
 
+pub mod app;
 pub mod databases;
 pub mod front;
+pub mod schema;
 pub mod whole;
