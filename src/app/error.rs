@@ -21,6 +21,8 @@ pub enum AppError {
     },
     /// Something was made here already.
     Initialised,
+    /// The first officers were made, and a crash took their keys before they were written down.
+    KeysLost,
     /// The passphrase cannot be read.
     Passphrase(PassphraseError),
     /// The database cannot be opened.
@@ -61,6 +63,10 @@ impl fmt::Display for AppError {
             Self::Initialised => {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }
+            Self::KeysLost => out.write_str(
+                "the first start was cut short after the officers were made and before their keys were written: nothing \
+                 else was made yet, so empty the data directory (or the database's schema) and run `yinxin init` again",
+            ),
             Self::Passphrase(error) => error.fmt(out),
             Self::Open(error) => error.fmt(out),
             Self::Store(error) => error.fmt(out),

@@ -4,8 +4,8 @@ use super::{AppError, Sources, authority_settings, paths, store_config};
 use crate::{
     authority::{Act, Authority},
     config::Config,
-    keys::{KeyKind, KeyPurpose, Keystore, PassphraseSource, PoolSize, SigningPool, UnlockCost},
-    officer::{FirstOfficer, bootstrap},
+    keys::{KeyKind, KeyPurpose, Keystore, PoolSize, SigningPool, UnlockCost},
+    officer::{FirstOfficer, OfficerError, bootstrap},
     store::Store,
 };
 use std::{
@@ -43,10 +43,10 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     }
     let Sources { clock, entropy } = sources;
     private_dir(&config.data_dir)?;
-    let made_passphrase = make_passphrase(config, &sources_fill(&*entropy))?;
+    let made_passphrase = make_passphrase(paths::passphrase(config).path(), &random_secret(&*entropy))?;
     let now = clock.now();
     let store = Store::open(&store_config(config), now).await?;
-    let passphrase = PassphraseSource::File(paths::passphrase(config)).read()?;
+    let passphrase = paths::passphrase(config).read()?;
     let keystore = if Keystore::exists(&store).await? {
         Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?
     } else {
@@ -73,7 +73,10 @@ async fn first_officers(
 ) -> Result<Vec<FirstOfficer>, AppError> {
     let folder = paths::officer_keys(config);
     private_dir(&folder)?;
-    let officers = bootstrap(store, entropy, now).await?;
+    let officers = bootstrap(store, entropy, now).await.map_err(|error| match error {
+        OfficerError::Exists => AppError::KeysLost,
+        other => other.into(),
+    })?;
     for first in &officers {
         let role = first.officer.roles.iter().next().map_or("officer", |role| role.name());
         private_file(&folder.join(role), first.key.clear.text().expose().as_bytes())?;
@@ -90,18 +93,18 @@ async fn audit_key(store: &Store, keystore: &Keystore, now: crate::base::Timesta
     Ok(())
 }
 
-fn sources_fill(entropy: &dyn crate::base::Entropy) -> Zeroizing<String> {
+/// 256 bits as hex.
+fn random_secret(entropy: &dyn crate::base::Entropy) -> Zeroizing<String> {
     let mut secret = Zeroizing::new([0; 32]);
     entropy.fill(&mut *secret);
     Zeroizing::new(hex::encode(*secret))
 }
 
-fn make_passphrase(config: &Config, secret: &str) -> Result<bool, AppError> {
-    let path = paths::passphrase(config);
+fn make_passphrase(path: &Path, secret: &str) -> Result<bool, AppError> {
     if path.exists() {
         return Ok(false);
     }
-    private_file(&path, secret.as_bytes())?;
+    private_file(path, secret.as_bytes())?;
     Ok(true)
 }
 

@@ -28,7 +28,7 @@ use crate::{
 use audit_desk::AuditDesk;
 use axum::Router;
 use background::Background;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 
 /// How long an orderly stop waits for signatures under way.
@@ -210,6 +210,10 @@ impl App {
         let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
         self.authority.complete_intents(&act).await?;
         self.seals.sweep(&caller).await?;
+        // The file is locked for us alone, so whoever held a lease is gone. On PostgreSQL another node may be at work.
+        if self.store.is_ours_alone() {
+            http::idempotency::end_leases(&self.store, caller.now).await?;
+        }
         Ok(())
     }
 }
@@ -228,13 +232,13 @@ fn store_config(config: &Config) -> StoreConfig {
     }
 }
 
-/// The passphrase's file: as configured, else `passphrase` in the data directory.
+/// Where the passphrase is; an error where nothing is there.
 fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
-    let path = paths::passphrase(config);
-    if !Path::new(&path).exists() {
-        return Err(AppError::NotInitialised { passphrase: path });
+    let source = paths::passphrase(config);
+    if !source.path().exists() {
+        return Err(AppError::NotInitialised { passphrase: source.path().to_owned() });
     }
-    Ok(PassphraseSource::File(path))
+    Ok(source)
 }
 
 fn authority_settings(config: &Config) -> AuthoritySettings {

@@ -1,11 +1,21 @@
 //! Where the data directory keeps what.
 
-use crate::config::Config;
+use crate::{config::Config, keys::PassphraseSource};
 use std::path::PathBuf;
 
-/// The keystore's passphrase: as configured, else in the data directory.
-pub fn passphrase(config: &Config) -> PathBuf {
-    config.passphrase_file.clone().unwrap_or_else(|| config.data_dir.join("passphrase"))
+/// The keystore's passphrase: the file that is configured, else systemd's credential `passphrase`, else a file in the
+/// data directory. What lies among systemd's credentials is read by their rules.
+pub fn passphrase(config: &Config) -> PassphraseSource {
+    let credentials = config.credentials_dir.as_deref();
+    let credential = credentials.map(|folder| folder.join("passphrase")).filter(|path| path.exists());
+    match (&config.passphrase_file, credential) {
+        (Some(path), _) if credentials.is_some_and(|folder| path.starts_with(folder)) => {
+            PassphraseSource::Credential(path.clone())
+        }
+        (Some(path), _) => PassphraseSource::File(path.clone()),
+        (None, Some(path)) => PassphraseSource::Credential(path),
+        (None, None) => PassphraseSource::File(config.data_dir.join("passphrase")),
+    }
 }
 
 /// The signed heads of the audit chain: outside the database.

@@ -2,12 +2,16 @@
 
 use crate::{
     base::Timestamp,
-    document::pdf::{self, analysis},
+    document::{
+        pdf::{self, analysis},
+        png,
+    },
     seal::{Chain, ProductCheck},
 };
 use yinxin_pki::{
     judge::{self, Question},
     report::{Outcome, Profile, SignatureReport, Verdict},
+    ses::Stamp,
     x509::path::Material,
 };
 
@@ -29,14 +33,29 @@ impl ProductCheck for StrictCheck {
         if let Some(trick) = newest.tricks.first() {
             return Err(format!("{}: {}", trick.id, trick.says));
         }
-        if newest.covers != analysis::Coverage::Whole || newest.appearance.is_none() {
-            return Err("the stamp does not cover the whole file, or does not show its picture".into());
+        if newest.covers != analysis::Coverage::Whole {
+            return Err("the stamp does not cover the whole file".into());
         }
+        shows_its_seal(newest)?;
         passed(judge::stamp(&newest.value, Some(*digest), &question(chain, at)))
     }
 
     fn seal(&self, esl: &[u8], chain: &Chain, at: Timestamp) -> Result<(), String> {
         passed(judge::seal(esl, &question(chain, at)))
+    }
+}
+
+/// What the page shows is the picture inside the SESeal, at its size, and nothing else.
+fn shows_its_seal(stamp: &analysis::Placed) -> Result<(), String> {
+    let data = Stamp::parse(&stamp.value).map_err(|error| error.to_string())?;
+    let picture = &data.seal.picture;
+    let um = |mm: u64| u32::try_from(mm.saturating_mul(1000)).unwrap_or(u32::MAX);
+    let (width, height) = (um(picture.width_mm), um(picture.height_mm));
+    let own = png::appearance(picture.bytes, width, height, &png::Limits::default())
+        .map_err(|error| error.to_string())?;
+    match &stamp.appearance {
+        Some(shown) if png::same_picture(shown, &own) => Ok(()),
+        _ => Err("the page does not show the seal's own picture".into()),
     }
 }
 

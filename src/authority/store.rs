@@ -46,6 +46,13 @@ const ISSUE: Statement = Statement::portable(
     "UPDATE authority_cert SET state = 'valid', cert = $2, issued_at_ms = $3 WHERE id = $1 AND state = 'intended'",
 );
 
+/// Every maker there ever was: what a revocation says of one is for its list to say.
+const MAKERS: Statement = Statement::portable(
+    "authority.makers",
+    "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
+     cert, revoked_at_ms, reason FROM authority_cert WHERE role = 'seal-maker' AND state <> 'intended' ORDER BY id",
+);
+
 const REVOKE: Statement = Statement::portable(
     "authority.revoke",
     "UPDATE authority_cert SET state = 'revoked', revoked_at_ms = $2, reason = $3 WHERE id = $1 AND state = 'valid'",
@@ -80,6 +87,7 @@ pub const STATEMENTS: &[&Statement] = &[
     &FIND_BY_ID,
     &INTENDED,
     &INSERT,
+    &MAKERS,
     &ISSUE,
     &REVOKE,
     &REVOCATIONS,
@@ -144,6 +152,11 @@ pub(super) async fn find_by_id(rx: &mut Rx, id: &CertId) -> Result<Option<CertRo
 /// Up to 100 certificates that are intended.
 pub(super) async fn intended(rx: &mut Rx) -> Result<Vec<CertRow>, StoreError> {
     rx.all(&INTENDED, &[]).await
+}
+
+/// Certificates of makers, the revoked ones among them.
+pub(super) async fn makers(rx: &mut Rx) -> Result<Vec<CertRow>, StoreError> {
+    rx.all(&MAKERS, &[]).await
 }
 
 /// `false` where the reference is taken.

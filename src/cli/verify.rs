@@ -3,7 +3,6 @@
 use super::CliError;
 use crate::{
     base::{Clock, Timestamp, clock::SystemClock},
-    document::pdf::HARD_MAX_BYTES,
     verification::{Demand, Limits, Trust, TrustError, judge, text, too_large},
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
@@ -16,6 +15,8 @@ use yinxin_pki::report::{Profile, Report};
 
 /// Exit code where the answer could not be written (`EX_IOERR`): none of 0 to 3, which are verdicts.
 const NOT_WRITTEN: u8 = 74;
+/// The longest file that is read where nothing else is said, in MiB.
+const DEFAULT_MIB: u16 = 256;
 /// The longest file of certificates, or revocation list.
 const TRUST_MAX_BYTES: usize = 32 << 20;
 
@@ -46,11 +47,15 @@ pub(super) fn command() -> Command {
                 .value_name("FILE")
                 .required(true)
                 .value_parser(value_parser!(PathBuf))
-                .help("What to verify; told by its content, not its name; at most 1 GiB"),
+                .help("What to verify; told by its content, not its name"),
         )
         .arg(file("trust", "CERT", "Trusted certificates, PEM or DER (repeatable)").action(ArgAction::Append))
         .arg(
             file("cert", "CERT", "Intermediate certificates, not trusted by themselves (repeatable)")
+                .action(ArgAction::Append),
+        )
+        .arg(
+            file("maker", "CERT", "Who may make seals, or an authority for makers alone (repeatable); others fail")
                 .action(ArgAction::Append),
         )
         .arg(file("crl", "CRL", "Revocation lists, PEM or DER (repeatable)").action(ArgAction::Append))
@@ -72,6 +77,14 @@ pub(super) fn command() -> Command {
         .arg(flag("require-revocation", "A signer without a revocation list leaves the verdict undecided"))
         .arg(flag("require-status", "A seal of unknown status leaves the verdict undecided"))
         .arg(file("data", "FILE", "What a bare token, stamp or detached signature is over"))
+        .arg(
+            Arg::new("max-mib")
+                .long("max-mib")
+                .value_name("MIB")
+                .value_parser(value_parser!(u16).range(1..=1024))
+                .default_value("256")
+                .help("The longest FILE that is read, in MiB: it is held in memory whole"),
+        )
         .arg(flag("json", "Print the report as JSON"))
 }
 
@@ -82,7 +95,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, CliError> {
         Some(text) => instant(text)?,
         None => SystemClock.now(),
     };
-    let limits = Limits::default().with_max_bytes(HARD_MAX_BYTES);
+    let max_mib = matches.get_one::<u16>("max-mib").copied().unwrap_or(DEFAULT_MIB);
+    let limits = Limits::default().with_max_bytes(usize::from(max_mib) << 20);
     let signed = match matches.get_one::<PathBuf>("data") {
         Some(path) => Some(whole(path, limits.max_bytes())?),
         None => None,
@@ -131,8 +145,12 @@ fn instant(text: &str) -> Result<Timestamp, CliError> {
 
 fn trust(matches: &ArgMatches) -> Result<Trust, CliError> {
     type Add = fn(&mut Trust, &[u8]) -> Result<(), TrustError>;
-    let kinds: [(&str, Add); 3] =
-        [("trust", Trust::add_anchors), ("cert", Trust::add_intermediates), ("crl", Trust::add_crl)];
+    let kinds: [(&str, Add); 4] = [
+        ("trust", Trust::add_anchors),
+        ("cert", Trust::add_intermediates),
+        ("maker", Trust::add_makers),
+        ("crl", Trust::add_crl),
+    ];
     let mut trust = Trust::default();
     for (flag, add) in kinds {
         for path in matches.get_many::<PathBuf>(flag).unwrap_or_default() {

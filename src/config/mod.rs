@@ -35,6 +35,8 @@ pub enum ConfigError {
 /// The longest file.
 const FILE_MAX_BYTES: u64 = 256 * 1024;
 const PREFIX: &str = "YINXIN_";
+/// Where systemd places what `LoadCredential=` names.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 impl Config {
     /// Reads the file, where one is given, and the variables that begin with `YINXIN_`.
@@ -52,6 +54,8 @@ impl Config {
         for (name, value) in variables {
             if let Some(name) = name.strip_prefix(PREFIX) {
                 raw.set(name, value)?;
+            } else if name == CREDENTIALS {
+                raw.credentials_dir = Some(value.into());
             }
         }
         section::check(raw)
@@ -134,6 +138,14 @@ mod tests {
         assert_eq!((config.limits.heavy_requests, config.limits.document_bytes), (2, 1_000_000));
         assert_eq!(config.public_url, "https://seal.example.gov.cn");
         assert_eq!(config.outside.allowed_networks.len(), 1);
+    }
+
+    #[test]
+    fn systemd_says_where_credentials_are() {
+        let variable = ("CREDENTIALS_DIRECTORY".to_owned(), "/run/credentials/yinxin.service".to_owned());
+        let config = Config::load(None, [variable]).expect("whole");
+        assert_eq!(config.credentials_dir, Some(PathBuf::from("/run/credentials/yinxin.service")));
+        assert!(matches!(load("credentials_dir = '/x'", &[]), Err(ConfigError::Toml(_))));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 pub(super) struct Raw {
     pub data_dir: Option<PathBuf>,
     pub passphrase_file: Option<PathBuf>,
+    /// Never in the file: systemd sets it.
+    #[serde(skip)]
+    pub credentials_dir: Option<PathBuf>,
     pub public_url: Option<String>,
     pub listen: RawListen,
     pub database: RawDatabase,

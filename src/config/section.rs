@@ -16,8 +16,10 @@ pub struct Config {
     pub listen: Listen,
     /// Which database it uses.
     pub database: Database,
-    /// The file with the keystore's passphrase; `None`: commands ask, the daemon does not sign.
+    /// The file with the keystore's passphrase; `None`: the credential `passphrase`, else a file in the data directory.
     pub passphrase_file: Option<PathBuf>,
+    /// Where systemd placed credentials.
+    pub credentials_dir: Option<PathBuf>,
     /// The address under which others see the service, without a slash at its end.
     pub public_url: String,
     /// How much is taken on.
@@ -93,6 +95,7 @@ pub(super) fn check(raw: Raw) -> Result<Config, ConfigError> {
         database: database(raw.database, &data_dir)?,
         public_url: public_url(raw.public_url, &listen)?,
         passphrase_file: raw.passphrase_file,
+        credentials_dir: raw.credentials_dir,
         limits: limits(&raw.limits)?,
         outside: outside(&raw.outside)?,
         data_dir,

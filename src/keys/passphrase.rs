@@ -63,6 +63,12 @@ impl fmt::Display for PassphraseError {
 impl std::error::Error for PassphraseError {}
 
 impl PassphraseSource {
+    /// The file.
+    pub fn path(&self) -> &std::path::Path {
+        let (Self::File(path) | Self::Credential(path)) = self;
+        path
+    }
+
     /// Reads the passphrase: UTF-8, 1 to 1024 octets; one trailing newline (`\n` or `\r\n`) is taken off.
     /// Blocking: a few system calls. The file is checked by the handle that is read, so it can't be swapped in between.
     pub fn read(&self) -> Result<Secret<String>, PassphraseError> {

@@ -47,6 +47,10 @@ impl Engine {
         }
     }
 
+    pub(super) fn is_one_process(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
         Ok(match self {
             Self::Sqlite(engine) => Turn::Sqlite(engine.turn().await?),

@@ -135,6 +135,11 @@ impl Store {
         self.0.engine.name()
     }
 
+    /// Whether no other process can be at work on these data: SQLite's file is locked for one, PostgreSQL serves many.
+    pub fn is_ours_alone(&self) -> bool {
+        self.0.engine.is_one_process()
+    }
+
     /// Resolves when a write of this process that called [`Tx::ring`] has been committed. Rings are not kept: take
     /// the future before looking for work.
     pub fn rung(&self) -> impl Future<Output = ()> + '_ {

@@ -67,11 +67,12 @@ impl<'a> Demand<'a> {
     }
 
     fn question(&self) -> Question<'a> {
-        let Trust { anchors, intermediates, crls } = self.trust;
+        let Trust { anchors, intermediates, crls, makers } = self.trust;
         Question {
             require_time_stamp: self.require_time_stamp,
             require_revocation: self.require_revocation,
             require_status: self.require_status,
+            makers,
             status: self.status,
             ..Question::new(Material { anchors, intermediates, crls }, self.judged_at, self.profile)
         }

@@ -40,6 +40,7 @@ pub(super) fn judge(bytes: &[u8], demand: &Demand<'_>) -> Report {
             "The signatures of this file cover more octets, all together, than are digested for one file.";
         return refused(bytes, DocumentKind::Pdf, ("too-large", says), demand);
     };
+    overlaid(&analysis.signatures, &mut signatures);
     signatures.iter_mut().for_each(|report| tricks(&analysis.tricks, report));
     let mut report = Report::new(face(DocumentKind::Pdf, whole, bytes), demand.judged_at, demand.profile);
     report.signatures = signatures;
@@ -152,7 +153,7 @@ fn unreadable() -> SignatureReport {
 
 /// Where it is, so that people find it.
 fn place(placed: &Placed, report: &mut SignatureReport) {
-    let name: String = placed.field_name.chars().filter(|c| !c.is_control()).take(100).collect();
+    let name = printable(&placed.field_name);
     let says = match (placed.widget.page, placed.widget.rect_mm) {
         (Some(page), Some(rect)) => format!(
             "Field {name}, page {page}, {:.1} mm from the left, {:.1} mm from the top, {:.1} × {:.1} mm.",
@@ -187,6 +188,39 @@ fn changes(placed: &Placed, report: &mut SignatureReport) {
     }
 }
 
+/// A field that is added after a signature lies wherever its signer likes, over what others signed. A stamp's picture is
+/// its seal's, which has been compared; whatever else is shown there could be anything.
+fn overlaid(placed: &[Placed], reports: &mut [SignatureReport]) {
+    let is_stamp = |kind| matches!(kind, SignatureKind::SesV1 | SignatureKind::SesV4 | SignatureKind::SesV5);
+    let stamps: Vec<&str> = placed
+        .iter()
+        .zip(reports.iter())
+        .filter(|(placed, report)| is_stamp(report.kind) && placed.appearance.is_some())
+        .map(|(placed, _)| placed.field_name.as_str())
+        .filter(|name| !name.is_empty())
+        .collect();
+    let overlays: Vec<Option<String>> = placed
+        .iter()
+        .map(|placed| {
+            let fields = placed.changes_after.iter().filter_map(|change| change.shown_field.as_deref());
+            fields.filter(|field| !stamps.contains(field)).map(ToOwned::to_owned).next()
+        })
+        .collect();
+    for (report, field) in reports.iter_mut().zip(overlays) {
+        if let Some(field) = field {
+            let says = format!(
+                "After signing, field {} was added: it shows a picture that no seal stands behind.",
+                printable(&field)
+            );
+            report.cap(Verdict::Undecided, "appearance/overlay", says);
+        }
+    }
+}
+
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
 fn tricks(tricks: &[Trick], report: &mut SignatureReport) {
     for trick in tricks {
         let cap = match trick.severity {
@@ -201,4 +235,27 @@ fn tricks(tricks: &[Trick], report: &mut SignatureReport) {
 fn capital(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verification::{Trust, judge};
+    use yinxin_pki::time::Timestamp;
+
+    #[test]
+    fn a_later_picture_without_a_seal_is_said_of_what_it_may_cover() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pdf/attacks");
+        for (name, expected) in
+            [("one", &[false][..]), ("two", &[true, false]), ("lta", &[false, false]), ("prepared", &[false; 2])]
+        {
+            let bytes = std::fs::read(folder.join(name).with_extension("pdf")).unwrap();
+            let report = judge(&bytes, &Demand::new(&Trust::default(), Timestamp::from_seconds(1_795_219_200)));
+            let is_overlaid = |report: &SignatureReport| {
+                report.findings.iter().any(|finding| finding.id == "appearance/overlay")
+            };
+            let found: Vec<bool> = report.signatures.iter().map(is_overlaid).collect();
+            assert_eq!(found, expected, "{name}");
+        }
+    }
 }

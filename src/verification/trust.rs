@@ -12,6 +12,9 @@ pub struct Trust {
     pub intermediates: Vec<Cert>,
     /// Revocation lists; each counts only if its issuer signed it.
     pub crls: Vec<Crl>,
+    /// Who may make seals: these, and whom the authorities among them certify. Empty: whoever leads to an anchor. Believed
+    /// for nothing by themselves.
+    pub makers: Vec<Cert>,
 }
 
 /// Why a file holds no certificate or list.
@@ -45,6 +48,15 @@ impl Trust {
     /// As [`Trust::add_anchors`].
     pub fn add_intermediates(&mut self, file: &[u8]) -> Result<(), TrustError> {
         self.intermediates.extend(certificates(file)?);
+        Ok(())
+    }
+
+    /// Adds makers of seals, or authorities that certify none but makers: one certificate in DER, or any number in PEM.
+    ///
+    /// # Errors
+    /// As [`Trust::add_anchors`].
+    pub fn add_makers(&mut self, file: &[u8]) -> Result<(), TrustError> {
+        self.makers.extend(certificates(file)?);
         Ok(())
     }
 

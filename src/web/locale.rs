@@ -76,7 +76,11 @@ pub const MESSAGES: &[Message] = &[
     message("verdict.coverage", "覆盖范围", "Coverage"),
     message("verdict.uncovered", "未覆盖的部分", "Not covered"),
     message("verdict.changes", "签章后的更改", "Changed after signing"),
-    message("verdict.allowed", "下列追加属允许范围，未改动所签内容。", "What follows is allowed: it leaves what was signed as it was."),
+    message(
+        "verdict.allowed",
+        "下列追加属允许范围，未改动所签内容。",
+        "What follows is allowed: it leaves what was signed as it was.",
+    ),
     message("verdict.findings", "其他发现", "Also noticed"),
     message("problem.code", "代码", "Code"),
     message("problem.status", "状态", "Status"),

@@ -21,7 +21,7 @@ pub use stranger::{Kind, kind_of};
 use crate::{
     report::{Profile, SignatureReport},
     time::Timestamp,
-    x509::path::Material,
+    x509::{Cert, path::Material},
 };
 
 /// A token may be this much older than the time the signer claims, since two clocks never agree (verdicts.md, check 8).
@@ -44,6 +44,9 @@ pub struct Question<'a> {
     pub revocation_unreachable: bool,
     /// Whether a seal without a known status leaves check 4 undecided.
     pub require_status: bool,
+    /// Who may make seals: these, and whom the authorities among them certify. Empty: whoever leads to an anchor and is
+    /// not marked as someone else.
+    pub makers: &'a [Cert],
     /// Who knows the state of seals, if anyone does.
     pub status: Option<&'a dyn SealStatus>,
     /// The container's copy of the seal (`Seal.esl`), which must equal the one in the stamp.
@@ -63,6 +66,7 @@ impl<'a> Question<'a> {
             require_revocation: false,
             revocation_unreachable: false,
             require_status: false,
+            makers: &[],
             status: None,
             seal_file: None,
             claimed_at: None,

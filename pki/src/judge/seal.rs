@@ -96,6 +96,7 @@ fn check(seal: &Seal<'_>, maker: Option<&Cert>, at: Timestamp, trial: &mut Trial
     let signed = (seal.to_be_signed(), seal.signature);
     chain::ses_signature(trial, "seal/maker-signature-", maker, &seal.algorithm, signed);
     maker_certificate(seal, maker, at, trial, question);
+    maker_role(seal, maker, trial, question);
     if at < seal.valid_from {
         trial.fail("seal/not-yet-valid", format!("The seal is valid from {} on only.", seal.valid_from));
     }
@@ -138,6 +139,25 @@ fn maker_certificate(
         );
         trial.find("seal/maker-expired-later", says);
     }
+}
+
+/// Whoever has a certificate for stamping must not make seals with it: a path to an anchor does not tell the two apart.
+fn maker_role(seal: &Seal<'_>, maker: Option<&Cert>, trial: &mut Trial, question: &Question<'_>) {
+    let Some(maker) = maker else { return };
+    if seal.signers.allow(seal.maker_cert) || seal.signers.name_key(maker) {
+        let says = "The seal was made by one of those who stamp with it: nobody makes a seal for himself.";
+        trial.fail("seal/maker-is-signer", says);
+    }
+    let makers = question.makers;
+    if !makers.is_empty() && !makers.iter().any(|known| known == maker || certifies(known, maker)) {
+        trial.fail("seal/maker-not-listed", "The seal was made by someone who is not among the makers of seals.");
+    }
+}
+
+fn certifies(authority: &Cert, cert: &Cert) -> bool {
+    authority.is_ca()
+        && authority.subject() == cert.issuer()
+        && authority.public_key().is_some_and(|key| cert.verify_signed_by(key).is_ok())
 }
 
 fn status(seal: &Seal<'_>, at: Timestamp, trial: &mut Trial, question: &Question<'_>) {

@@ -150,6 +150,10 @@ impl Judging<'_> {
     /// Check 4.
     fn seal(&self, at: Timestamp, report: &mut SignatureReport) {
         let mut trial = self.trial();
+        let keys = [self.signer, self.maker].map(|cert| cert.map(Cert::public_key_der));
+        if keys[0].is_some() && keys[0] == keys[1] {
+            trial.fail("seal/maker-is-signer", "The seal was made with the key that stamps with it.");
+        }
         seal::check_embedded(&self.stamp.seal, self.maker, at, &mut trial, self.question);
         let passed = ("seal/holds", "The seal holds and was in force at the time of signing.");
         self.settle(trial, CheckId::Seal, passed, report);

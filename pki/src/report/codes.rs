@@ -55,6 +55,8 @@ const SINGLE: &[&str] = &[
     "seal/holds",
     "seal/made-later",
     "seal/maker-expired-later",
+    "seal/maker-is-signer",
+    "seal/maker-not-listed",
     "seal/not-yet-valid",
     "seal/status",
     "seal/status-unavailable",

@@ -7,6 +7,7 @@ use crate::{
     report::SealFace,
     sm3,
     time::Timestamp,
+    x509::Cert,
 };
 use std::borrow::Cow;
 
@@ -32,6 +33,12 @@ impl Signers<'_> {
             }
             Self::Unknown(_) => false,
         }
+    }
+
+    /// Whether a listed certificate has the same key as this one. Digests do not tell.
+    pub fn name_key(&self, cert: &Cert) -> bool {
+        let Self::Certs(certs) = self else { return false };
+        certs.iter().any(|der| Cert::parse(der).is_ok_and(|one| one.public_key_der() == cert.public_key_der()))
     }
 }
 

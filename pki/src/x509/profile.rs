@@ -58,12 +58,13 @@ pub static SEAL_MAKER: Profile = Profile {
     hosts: false,
 };
 
-/// 签章者: signs stamps and documents.
+/// 签章者: signs stamps and documents. The extended use says so, and that tells an owner from a maker of seals: whoever
+/// has a key with this mark cannot make seals with it.
 pub static SIGNER: Profile = Profile {
     name: "signer",
     authority: None,
     usage: SIGNING,
-    extended: &[],
+    extended: &[oid::EKU_DOCUMENT_SIGNING],
     extended_critical: false,
     days_max: 10 * 366,
     hosts: false,

@@ -202,6 +202,12 @@ impl Authority {
         self.own(MAKER).await
     }
 
+    /// Every certificate of a seal maker, the revoked ones among them: nobody else whom we certified makes seals.
+    pub async fn makers(&self) -> Result<Vec<Cert>, AuthorityError> {
+        let rows = self.0.store.read(async |rx| store::makers(rx).await).await?;
+        rows.into_iter().map(|row| Issued::of(row).map(|issued| issued.cert)).collect()
+    }
+
     pub(super) async fn own(&self, reference: &str) -> Result<Issued, AuthorityError> {
         self.find(reference).await?.ok_or_else(|| AuthorityError::not_ready(reference))
     }

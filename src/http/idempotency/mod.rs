@@ -94,6 +94,11 @@ pub async fn sweep(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
     store.write(async |tx| store::delete_expired(tx, now).await).await
 }
 
+/// Ends every lease: for a start where no other process can be at work, so that what a crash left is taken over at once.
+pub async fn end_leases(store: &Store, now: Timestamp) -> Result<u64, StoreError> {
+    store.write(async |tx| store::end_leases(tx, now).await).await
+}
+
 /// Reads the header.
 pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();

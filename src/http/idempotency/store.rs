@@ -49,6 +49,10 @@ const END_LEASE: Statement = Statement::portable(
     "idempotency.end_lease",
     "UPDATE idempotency SET lease_until = $4 WHERE caller = $1 AND name = $2 AND holder = $3 AND status IS NULL",
 );
+const END_LEASES: Statement = Statement::portable(
+    "idempotency.end_leases",
+    "UPDATE idempotency SET lease_until = $1 WHERE status IS NULL AND lease_until > $1",
+);
 const DELETE_EXPIRED: Statement = Statement::portable(
     "idempotency.delete_expired",
     "DELETE FROM idempotency WHERE (caller, name) IN
@@ -56,8 +60,18 @@ const DELETE_EXPIRED: Statement = Statement::portable(
 );
 
 /// Every statement of this room, for the test that prepares them all.
-pub const STATEMENTS: &[&Statement] =
-    &[&RESERVE, &FIND, &REPLACE, &TAKE_OVER, &WRITE_SUBJECT, &SETTLE, &RELEASE, &END_LEASE, &DELETE_EXPIRED];
+pub const STATEMENTS: &[&Statement] = &[
+    &RESERVE,
+    &FIND,
+    &REPLACE,
+    &TAKE_OVER,
+    &WRITE_SUBJECT,
+    &SETTLE,
+    &RELEASE,
+    &END_LEASE,
+    &END_LEASES,
+    &DELETE_EXPIRED,
+];
 
 pub(super) struct Record {
     pub key: IdempotencyKey,
@@ -166,6 +180,11 @@ pub(super) async fn release(tx: &mut Tx, key: &IdempotencyKey, past: Timestamp) 
         tx.execute(&END_LEASE, &[caller, name, holder, past.into()]).await?;
     }
     Ok(())
+}
+
+/// Ends the lease of every holder, so that the next attempt takes over at once.
+pub(super) async fn end_leases(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(&END_LEASES, &[now.into()]).await
 }
 
 pub(super) async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {

@@ -27,7 +27,8 @@ impl TrustSource for Arc<Trust> {
     }
 }
 
-/// The own authority's root, and what an operator configured beside it.
+/// The own authority's root, and what an operator configured beside it; of the own certificates only those of makers are
+/// for making seals, and others' makers have to be configured.
 #[derive(Clone)]
 pub struct AuthorityTrust {
     authority: Authority,
@@ -44,6 +45,7 @@ impl AuthorityTrust {
         let mut trust = self.configured.clone();
         trust.anchors.push(self.authority.root().await?);
         trust.intermediates.extend(self.authority.chain().await?);
+        trust.makers.extend(self.authority.makers().await?);
         trust.crls.push(self.authority.crl(now).await?);
         Ok(Arc::new(trust))
     }

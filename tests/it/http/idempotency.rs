@@ -133,6 +133,22 @@ async fn a_handler_that_dies_after_its_effect_is_asked_what_it_made() {
 }
 
 #[tokio::test]
+async fn a_start_that_is_alone_takes_over_at_once_what_a_crash_left() {
+    for_each_engine(async |store| {
+        let front = Front::new(store).await;
+        let security = front.person(Role::SecurityAdministrator).clone();
+        let body = json!({ "name": "half", "break_after": "panic" });
+        assert_eq!(front.create(TEST, &security, KEY, &body).await.problem(), "500 internal");
+        let front = front.restarted();
+        assert_eq!(idempotency::end_leases(&front.store, front.clock.now()).await.unwrap(), 1);
+        let again = front.create(TEST, &security, KEY, &body).await;
+        assert_eq!((again.status, front.registered("half").await), (201, 1));
+        assert_eq!(idempotency::end_leases(&front.store, front.clock.now()).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_handler_that_dies_before_its_effect_leaves_the_work_to_the_next() {
     for_each_engine(async |store| {
         let front = Front::new(store).await;

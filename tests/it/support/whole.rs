@@ -15,6 +15,7 @@ pub struct Whole {
     pub app: App,
     pub router: Router,
     pub people: BTreeMap<Role, Person>,
+    pub clock: Arc<SteppedClock>,
     _folder: tempfile::TempDir,
 }
 
@@ -25,7 +26,8 @@ impl Whole {
         let dir = ("YINXIN_DATA_DIR".to_owned(), folder.path().join("data").display().to_string());
         let config = Config::load(None, [dir]).unwrap();
         let entropy = Arc::new(SeededEntropy::new(11));
-        let sources = Sources { clock: Arc::new(SteppedClock::at(START)), entropy: entropy.clone() };
+        let clock = Arc::new(SteppedClock::at(START));
+        let sources = Sources { clock: clock.clone(), entropy: entropy.clone() };
         let first = init(&config, sources.clone()).await.unwrap();
         let mut people: BTreeMap<Role, Person> = first
             .officers
@@ -39,7 +41,7 @@ impl Whole {
         let app = App::open_with(&config, sources).await.unwrap();
         let officers = Officers::new(app.store().clone(), entropy);
         register_others(&officers, &mut people).await;
-        Self { router: app.router().unwrap(), app, people, _folder: folder }
+        Self { router: app.router().unwrap(), app, people, clock, _folder: folder }
     }
 
     pub async fn send(&self, request: Request<Body>) -> super::front::Answer {

@@ -134,7 +134,7 @@ fn bad_input_gets_its_code_and_clear_words() {
     let text = write(&scratch, "text.txt", b"just words");
     let fake = write(&scratch, "fake.pdf", b"%PDF-1.7 and nothing else");
     let huge = scratch.path().join("huge.pdf");
-    File::create(&huge).unwrap().set_len((1 << 30) + 1).unwrap();
+    File::create(&huge).unwrap().set_len((256 << 20) + 1).unwrap();
     let at = |name: &str| fixture_path(name).to_str().unwrap().to_owned();
     let table = [
         (empty, 3, "malformed"),

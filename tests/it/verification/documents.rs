@@ -154,6 +154,11 @@ fn what_is_broken_fails_the_check_that_is_meant_and_no_other() {
 
 /// A valid stamp of another document, put into this one.
 fn transplanted() -> Vec<u8> {
+    with_value(|_| stamp(&seal(), &WORLD.owner, time("2026-11-20T12:00:00Z"), [9; 32], None))
+}
+
+/// The document with this value in the place of a stamp, over the octets that it covers.
+fn with_value(value: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let file = pdf::open(&DOCUMENT, &pdf::Limits::default()).unwrap();
     let place = pdf::Placement { page: 1, x_mm: 40.0, y_mm: 40.0 };
     let names = pdf::StampNames {
@@ -163,8 +168,36 @@ fn transplanted() -> Vec<u8> {
         signed_at: "D:2026".into(),
     };
     let prepared = file.prepare(&place, &shown(&picture(RED), SIDE_MM), &names, 12_000).unwrap();
-    let value = stamp(&seal(), &WORLD.owner, time("2026-11-20T12:00:00Z"), [9; 32], None);
-    prepared.embed(&value).unwrap()
+    let covered = prepared.signed_parts().concat();
+    prepared.embed(&value(&covered)).unwrap()
+}
+
+#[test]
+fn the_value_decides_what_it_is_and_names_do_not() {
+    let at = time("2026-11-20T12:00:00Z");
+    let report = judged(&with_value(|covered| token(covered, at)));
+    let signature = &report.signatures[0];
+    assert_eq!(
+        (signature.kind, letters(signature).as_str()),
+        (SignatureKind::Tst, "-p--p-p-"),
+        "{signature:#?}"
+    );
+    assert!(report.exit_code() == 2 && finds(signature, "appearance/foreign"), "a token has no seal to show");
+
+    let report = judged(&with_value(|_| seal()));
+    assert_eq!(
+        (letters(&report.signatures[0]).as_str(), report.exit_code()),
+        ("-F------", 1),
+        "a seal is no stamp"
+    );
+
+    // What calls itself a time stamp of the document may follow a certification; another signature may not.
+    let named = fixture("attacks/one.pdf");
+    let at = find(&named, b"/ETSI.CAdES.detached");
+    let mut named = named;
+    named[at..at + 20].copy_from_slice(b"/ETSI.RFC3161       ");
+    let report = judged(&named);
+    assert!(report.exit_code() == 1 && finds(&report.signatures[0], "time-stamp/not-a-token"), "{report:#?}");
 }
 
 fn find(bytes: &[u8], word: &[u8]) -> usize {

@@ -5,6 +5,7 @@ mod documents;
 mod outside;
 mod schema;
 mod service;
+mod whole;
 pub mod world;
 
 #[allow(dead_code, reason = "shared with the tests of the reader, which use more of it")]

@@ -444,3 +444,58 @@ fn signed_data_passes_and_fails_where_it_is_broken() {
         assert_eq!(report.time.unwrap().source, TimeSource::Token);
     }
 }
+
+#[test]
+fn an_owner_with_a_key_makes_no_seals() {
+    let w = &*WORLD;
+    for version in [Version::V4, Version::V5] {
+        // For himself, for another owner, and by the time-stamping authority.
+        let table = [
+            (&w.owner, "seal/maker-extended-use"),
+            (&w.other, "seal/maker-extended-use"),
+            (&w.tsa, "seal/maker-extended-use"),
+        ];
+        for (maker, reason) in table {
+            let minted = seal_by(&seal_draft(version), maker);
+            let report = judged(&stamp(&minted, false));
+            assert_eq!(report.checks.outcome(CheckId::Seal), crate::report::Outcome::Failed, "{report:#?}");
+            let bare = judge::seal(&minted, &strict());
+            assert_eq!(bare.checks.check(CheckId::Seal).verdict, crate::report::Outcome::Failed);
+            let said = |report: &SignatureReport| {
+                report.checks.check(CheckId::Seal).reason == reason
+                    || report.findings.iter().any(|finding| finding.id == reason)
+            };
+            assert!(said(&report) || said(&bare), "{report:#?}");
+        }
+    }
+}
+
+#[test]
+fn an_unmarked_certificate_makes_seals_only_where_makers_are_not_named() {
+    let w = &*WORLD;
+    let seal = seal(Version::V4);
+    let stamp = stamp(&seal, false);
+    let named = |makers| judge::stamp(&stamp, Some(DIGEST), &Question { makers, ..strict() });
+    let [maker, other, ca] = [&w.maker, &w.other, &w.ca].map(|party| [party.cert.clone()]);
+    assert_eq!(letters(&named(&[])), "ppppppp-");
+    assert_eq!(letters(&named(&maker)), "ppppppp-");
+    assert_eq!(letters(&named(&ca)), "ppppppp-");
+    let refused = named(&other);
+    assert_eq!(letters(&refused), "pppFppp-");
+    assert_eq!(refused.checks.check(CheckId::Seal).reason, "seal/maker-not-listed");
+}
+
+#[test]
+fn a_maker_makes_no_seal_for_his_own_key() {
+    let w = &*WORLD;
+    for signers in [
+        SignersDraft::Certs(vec![w.maker.cert.der().to_vec()]),
+        SignersDraft::Digests(vec![w.maker.cert.sm3()]),
+    ] {
+        let own = seal_by(&SealDraft { signers, ..seal_draft(Version::V4) }, &w.maker);
+        let bent = Bent { seal: own, signer: &w.maker, key: &w.maker, ..Bent::straight() };
+        let report = judged(&bent.make());
+        assert_eq!(letters(&report), "pppFppp-");
+        assert_eq!(report.checks.check(CheckId::Seal).reason, "seal/maker-is-signer");
+    }
+}

@@ -274,7 +274,8 @@ const SIGNING_USES: [&[u8]; 6] = [
 ];
 
 /// TimeStamping: the one use, critical (RFC 3161 2.3). Signing: no extension, or a use that goes with it; others refuse
-/// where critical and are said where not. SealMaking: makers' certificates carry all kinds (seal.md 1.5), which are said.
+/// where critical and are said where not. SealMaking: makers' certificates carry all kinds (seal.md 1.5), which are said;
+/// but a key that was certified for documents (RFC 9336), as those of owners are, makes no seals.
 fn check_extended(leaf: &Cert, purpose: Purpose) -> Result<Option<Finding>, PathError> {
     let refused = || PathError::ExtendedUse { subject: leaf.subject().to_string() };
     let extended = leaf.extended_key_usage();
@@ -283,10 +284,13 @@ fn check_extended(leaf: &Cert, purpose: Purpose) -> Result<Option<Finding>, Path
         return if fits { Ok(None) } else { Err(refused()) };
     }
     let Some(extended) = extended else { return Ok(None) };
+    if purpose == Purpose::SealMaking && extended.uses.contains(&oid::EKU_DOCUMENT_SIGNING) {
+        return Err(refused());
+    }
     if extended.uses.iter().any(|id| SIGNING_USES.contains(&id.content())) {
         return Ok(None);
     }
-    if extended.critical && purpose == Purpose::Signing {
+    if extended.critical {
         return Err(refused());
     }
     let says = "The certificate names extended uses, and signing is not among them.";

@@ -173,9 +173,27 @@ fn a_time_stamping_use_stands_alone_and_is_critical() {
                 code(validate(&leaf, &material, day("2026-06-01"), Purpose::Signing)),
                 "path/extended-use"
             );
-            let path = validate(&leaf, &material, day("2026-06-01"), Purpose::SealMaking).unwrap();
-            assert_eq!(path.findings[0].id, "path/extended-use");
+            assert_eq!(
+                code(validate(&leaf, &material, day("2026-06-01"), Purpose::SealMaking)),
+                "path/extended-use"
+            );
         }
+    }
+}
+
+#[test]
+fn whoever_is_certified_for_documents_makes_no_seals() {
+    let [root, ca, _] = good();
+    let table = [
+        (vec![oid::EKU_DOCUMENT_SIGNING], "path/extended-use"),
+        (vec![oid::EKU_CLIENT_AUTH, oid::EKU_DOCUMENT_SIGNING], "path/extended-use"),
+        (vec![oid::EKU_CLIENT_AUTH], "good"),
+        (vec![oid::EKU_SERVER_AUTH, oid::EKU_TIME_STAMPING], "good"),
+    ];
+    for (uses, expected) in table {
+        let leaf = Draft { extended: Some((uses, false)), ..Draft::leaf("maker") }.sign(3, "ca", 2);
+        let material = Material { anchors: from_ref(&root), intermediates: from_ref(&ca), crls: &[] };
+        assert_eq!(code(validate(&leaf, &material, day("2026-06-01"), Purpose::SealMaking)), expected);
     }
 }
 

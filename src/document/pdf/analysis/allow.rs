@@ -122,23 +122,26 @@ impl Comparison<'_> {
 
     fn field_added(&mut self, field: &Object) {
         let checked = match field.as_reference() {
-            Some(id) => self.new_field(id, false, 0),
+            Some(id) => self.new_field(id, Above::default()),
             None => Err("it is no object of its own".to_owned()),
         };
         match checked {
             Ok(found) => {
                 self.own(field);
                 self.widgets.extend(&found.widgets);
-                // A time stamp that shows something is as good as a signature for covering what others signed.
-                let is_quiet = found.is_time_stamp && !found.is_shown;
-                let kind = if is_quiet { ChangeKind::TimeStamp } else { ChangeKind::Signature };
+                let kind =
+                    if found.is_time_stamp { ChangeKind::TimeStamp } else { ChangeKind::Signature };
                 let sort = match (found.is_time_stamp, found.is_signed) {
                     (true, _) => "document time stamp",
                     (false, true) => "signature",
                     (false, false) => "empty signature field",
                 };
-                let looks = if found.is_shown { " with its own appearance" } else { "" };
-                self.allowed(kind, format!("a {sort} was added in field {}{looks}", found.name));
+                let what = format!("a {sort} was added in field {}", found.name);
+                // A time stamp that shows something is as good as a signature for covering what others signed.
+                match found.is_shown {
+                    true => self.allowed_to_show(&found.name, format!("{what} with its own appearance")),
+                    false => self.allowed(kind, what),
+                }
             }
             Err(reason) => self.refused(format!("a form field was added: {reason}")),
         }
@@ -148,10 +151,9 @@ impl Comparison<'_> {
     fn new_field(
         &self,
         id: ObjectId,
-        is_signature: bool,
-        level: usize,
+        above: Above,
     ) -> std::result::Result<NewField, String> {
-        if !self.created.contains(&id) || level > MAX_LEVELS {
+        if !self.created.contains(&id) || above.level > MAX_LEVELS {
             return Err(format!("object {} was there before", id.number));
         }
         let object = self.new.resolve(id).unwrap_or(Object::Null);
@@ -165,12 +167,18 @@ impl Comparison<'_> {
         let is_signature = match dict.find(b"FT").map(|kind| kind.as_name() == Some(b"Sig")) {
             Some(false) => return Err(format!("{} is no signature field", describe(id.number, &object))),
             Some(true) => true,
-            None => is_signature,
+            None => above.is_signature,
         };
         let mut found = NewField { name: string(dict, b"T").unwrap_or_default(), ..NewField::default() };
         found.widgets.insert(id);
         self.value(dict, &mut found)?;
         found.is_shown = self.paints(dict)?;
+        let here =
+            Above { is_signature, is_signed: above.is_signed || found.is_signed, level: above.level + 1 };
+        // Each for itself: the signature of one field of a group says nothing for the picture of another.
+        if found.is_shown && !here.is_signed {
+            return Err(format!("field {} shows a picture and holds no signature", found.name));
+        }
         match dict.find(b"Kids") {
             None if !is_signature => {
                 return Err(format!("{} is no signature field", describe(id.number, &object)));
@@ -179,13 +187,10 @@ impl Comparison<'_> {
             Some(Object::Array(kids)) => {
                 for kid in kids {
                     let kid = kid.as_reference().ok_or("a kid is no object of its own")?;
-                    found.take_in(self.new_field(kid, is_signature, level + 1)?);
+                    found.take_in(self.new_field(kid, here)?);
                 }
             }
             Some(_) => return Err("its kids are no array in place".to_owned()),
-        }
-        if level == 0 && found.is_shown && !found.is_signed {
-            return Err(format!("field {} shows a picture and holds no signature", found.name));
         }
         Ok(found)
     }
@@ -410,6 +415,14 @@ impl Comparison<'_> {
         }
         Ok(found)
     }
+}
+
+/// What a new field takes over from those above it.
+#[derive(Clone, Copy, Default)]
+struct Above {
+    is_signature: bool,
+    is_signed: bool,
+    level: usize,
 }
 
 /// What a new field turned out to be.

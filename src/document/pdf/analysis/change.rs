@@ -10,7 +10,7 @@ use super::history::History;
 use super::same::{references, references_in, same};
 use super::survey::Survey;
 use super::text::name;
-use super::{Change, ChangeKind, MAX_CHANGES, Result};
+use super::{Change, ChangeKind, MAX_CHANGES, MAX_SIGNATURES, Result};
 
 /// Comparisons of revisions with now, each made once.
 pub(super) struct Comparisons<'p> {
@@ -87,20 +87,27 @@ impl<'p> Comparison<'p> {
 
     /// Notes a change that is on the whitelist.
     pub(super) fn allowed(&mut self, kind: ChangeKind, what: impl Into<String>) {
-        self.note(Change { what: what.into(), allowed: true, kind });
+        self.note(Change { what: what.into(), allowed: true, kind, shown_field: None });
+    }
+
+    /// Notes a signature field on the whitelist that was added and shows something.
+    pub(super) fn allowed_to_show(&mut self, field: &str, what: String) {
+        let (kind, shown_field) = (ChangeKind::Signature, Some(field.to_owned()));
+        self.note(Change { what, allowed: true, kind, shown_field });
     }
 
     /// Notes a change that isn't.
     pub(super) fn refused(&mut self, what: impl Into<String>) {
-        self.note(Change { what: what.into(), allowed: false, kind: ChangeKind::Content });
+        self.note(Change { what: what.into(), allowed: false, kind: ChangeKind::Content, shown_field: None });
     }
 
     fn note(&mut self, change: Change) {
         if self.changes.contains(&change) {
             return;
         }
-        // What isn't allowed always finds a place; the list stays short.
+        // What isn't allowed always finds a place, and so does what covers something; the list stays short.
         if self.changes.len() < MAX_CHANGES
+            || change.shown_field.is_some() && self.changes.len() < MAX_CHANGES + MAX_SIGNATURES
             || !change.allowed && self.changes.iter().all(|known| known.allowed)
         {
             self.changes.push(change);
@@ -270,7 +277,7 @@ impl<'p> Comparison<'p> {
         if self.unlisted_changes > 0 {
             let what = format!("and {} more changes", self.unlisted_changes);
             let allowed = self.changes.iter().all(|change| change.allowed);
-            self.changes.push(Change { what, allowed, kind: ChangeKind::Content });
+            self.changes.push(Change { what, allowed, kind: ChangeKind::Content, shown_field: None });
         }
         self.changes
     }

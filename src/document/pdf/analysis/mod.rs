@@ -133,6 +133,8 @@ pub struct Change {
     pub allowed: bool,
     /// What sort of thing.
     pub kind: ChangeKind,
+    /// The field that was added and shows something, wherever whoever added it wanted.
+    pub shown_field: Option<String>,
 }
 
 /// Sorts of changes.

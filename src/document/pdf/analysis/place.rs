@@ -8,8 +8,10 @@ use super::{RectMm, Result, Widget};
 
 /// Millimetres in a point.
 pub(super) const MM: f64 = 25.4 / 72.0;
-/// Annotation flags Hidden and NoView (12.5.3): bits 2 and 6.
-const HIDDEN: i64 = 1 << 1 | 1 << 5;
+/// Annotation flags Hidden, Print and NoView (12.5.3): bits 2, 3 and 6. What is not viewed may be printed all the same.
+const HIDDEN: i64 = 1 << 1;
+const PRINT: i64 = 1 << 2;
+const NO_VIEW: i64 = 1 << 5;
 
 /// The page (from 0) that first lists each annotation.
 pub(super) fn widgets_of(view: View<'_>, pages: &[Page]) -> Result<HashMap<ObjectId, usize>> {
@@ -36,12 +38,25 @@ pub(super) fn widget(
     let rect_mm = page.and_then(|page| pages.get(page)).zip(rect).map(|(page, rect)| on_page(page, rect));
     let rect_mm = rect_mm.filter(|rect| rect.width > 0.0 && rect.height > 0.0);
     let flags = view.lookup_in(dict, b"F")?.as_integer().unwrap_or(0);
-    let appearance = match view.lookup_in(dict, b"AP")? {
-        Object::Dict(appearances) => view.lookup_in(&appearances, b"N")?,
-        _ => Object::Null,
-    };
-    let is_invisible = rect_mm.is_none() || flags & HIDDEN != 0 || appearance.is_null();
+    let is_hidden = flags & HIDDEN != 0 || flags & NO_VIEW != 0 && flags & PRINT == 0;
+    // One written in place has no number by which its page could be found; only pages hold such.
+    let is_nowhere = rect_mm.is_none() && id.is_some() || rect.is_none_or(|rect| rect.width() <= 0.0 || rect.height() <= 0.0);
+    let is_invisible = is_nowhere || is_hidden || !paints(view, dict)?;
     Ok(Widget { page: page.and_then(|page| u32::try_from(page + 1).ok()), rect_mm, is_invisible })
+}
+
+/// Whether it has an appearance for any state (also for the pointer above it), or borders and a ground (`/MK`).
+fn paints(view: View<'_>, widget: &Dict) -> Result<bool> {
+    for key in [&b"AP"[..], b"MK"] {
+        if let Object::Dict(looks) = view.lookup_in(widget, key)? {
+            for (_, look) in looks.entries() {
+                if !view.follow(look)?.is_null() {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// `/Rect`, normalised.

@@ -119,6 +119,7 @@ fn what_followed_is_told_sort_by_sort() {
     let kinds: Vec<ChangeKind> = kinds.filter(|kind| *kind != Description).collect();
     assert_eq!(kinds, [Signature, Signature, TimeStamp, ValidationData]);
     assert!(analysis.signatures[0].changes_after[0].what.contains("Sig2 with its own appearance"));
+    assert_eq!(analysis.signatures[0].changes_after[0].shown_field.as_deref(), Some("Sig2"));
 }
 
 use Severity::{Capped, Failed};
@@ -187,6 +188,7 @@ const ATTACKS: &[(&str, Severity, &str)] = &[
     ("isa-signature-repainted", Capped, "object 15 (XObject, Form) was changed"),
     ("isa-perms", Capped, "Perms of the catalogue was changed"),
     ("isa-unsigned-stamp", Capped, "field Seal shows a picture and holds no signature"),
+    ("isa-unsigned-stamp-in-group", Failed, "field Seal shows a picture and holds no signature"),
     ("isa-signature-with-action", Failed, "has /A"),
     ("isa-signature-of-same-name", Failed, "field/double-name"),
     ("isa-text-field", Capped, "object 20 (Annot, Widget, Tx) is no signature field"),
@@ -530,5 +532,24 @@ proptest! {
         if let Ok(analysis) = analyse(&changed) {
             prop_assert!(!analysis.is_clean());
         }
+    }
+}
+
+#[test]
+fn what_is_only_printed_or_pointed_at_is_shown_all_the_same() {
+    let stamped = stamp(&honest("plain"), 1, 100.0, &seal());
+    let at = |needle: &[u8]| stamped.windows(needle.len()).rposition(|window| window == needle).unwrap();
+    let swap = |old: &[u8], new: &[u8]| [&stamped[..at(old)], new, &stamped[at(old) + old.len()..]].concat();
+    // Flags: hidden, not viewed, printed though not viewed. Looks: under the pointer alone.
+    let table: [(&[u8], &[u8], bool); 4] = [
+        (b"/F 132", b"/F 130", true),
+        (b"/F 132", b"/F 032", true),
+        (b"/F 132", b"/F 036", false),
+        (b"/AP<</N ", b"/AP<</R ", false),
+    ];
+    for (old, new, expected) in table {
+        let analysis = analyse(&swap(old, new)).unwrap();
+        let name = String::from_utf8_lossy(new);
+        assert_eq!(analysis.signatures[0].widget.is_invisible, expected, "{name}");
     }
 }
