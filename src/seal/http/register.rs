@@ -115,7 +115,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
         .problems(&["input/name", "input/vendor"])
         .handled_by(at(), register_maker),
         Operation::get(
-            Access::OneOf(&[Right::SealRead, Right::MakerRegister]),
+            Access::OneOf(&[Right::MakerRegister, Right::SealRead]),
             "/api/v1/makers",
             "listMakers",
             "Lists makers in order of their ids.",

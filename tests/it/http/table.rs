@@ -41,7 +41,7 @@ async fn every_route_lets_pass_whom_the_table_names_and_nobody_else() {
             let answer = ask(Some(&whole.people[role].key)).await;
             let may = operation.access.admits(|right| role.rights().contains(&right));
             let passed = ![401, 403].contains(&answer.status);
-            assert!(passed == may, "{} for {role}: {answer:?}", operation.id);
+            assert_eq!(passed, may, "{} for {role}: {answer:?}", operation.id);
             assert!(answer.status < 500, "{} for {role}: {answer:?}", operation.id);
         }
         let wrong = ask(Some("yx_nonsense")).await;

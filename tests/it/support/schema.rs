@@ -1,6 +1,6 @@
 //! Whether an answer has the shape that the OpenAPI document says.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What does not fit, by place: the part of JSON Schema that our shapes use. Members that no schema names count too,
 /// unless the schema names none at all.

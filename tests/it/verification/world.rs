@@ -83,6 +83,7 @@ impl World {
             anchors: vec![self.root.cert.clone()],
             intermediates: vec![self.ca.cert.clone()],
             crls: vec![crl(&self.ca, revoked)],
+            ..Trust::default()
         }
     }
 }
