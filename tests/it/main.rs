@@ -4,6 +4,8 @@
 mod audit;
 mod authority;
 mod bad_input;
+mod cli;
+mod daemon;
 mod house;
 mod http;
 mod job;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 use yinxin::{
@@ -206,10 +206,6 @@ impl<'d> TestApp<'d> {
 
     pub fn app(&self) -> &App {
         self.app.as_ref().unwrap()
-    }
-
-    pub fn router(&self) -> Router {
-        self.router.clone()
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -437,10 +433,6 @@ impl<'d> TestApp<'d> {
         self.database.tamper(sql).await;
     }
 
-    /// The files of the data directory, for whoever looks at them.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.data_dir().join(name)
-    }
 }
 
 async fn open(config: &Config, clock: &Arc<SteppedClock>, seed: u64) -> App {

@@ -3,5 +3,6 @@
 pub mod app;
 pub mod databases;
 pub mod front;
+pub mod process;
 pub mod schema;
 pub mod whole;

@@ -1,0 +1,129 @@
+//! The daemon as a process: commands beside it, a second one, an orderly stop, and being killed.
+
+use crate::support::process::{Daemon, Place};
+use rustix::process::Signal;
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+};
+
+fn heard(mut stream: std::net::TcpStream) -> String {
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+fn get(daemon: &Daemon, path: &str) -> String {
+    let mut stream = daemon.connect();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    heard(stream)
+}
+
+#[test]
+fn commands_beside_a_running_daemon_go_through_its_socket() {
+    let place = Place::initialised();
+    let daemon = place.serve();
+    assert!(get(&daemon, "/healthz").ends_with("ok\n"));
+    let sealed = place.sealed();
+    let out = place.file("stamped.pdf");
+    place.good(sealed.stamp(&out));
+    for name in ["root", "issuing"] {
+        let mut stream = daemon.connect();
+        write!(stream, "GET /pki/{name}.cer HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        let body = all.windows(4).position(|word| word == b"\r\n\r\n").unwrap() + 4;
+        fs::write(place.file(&format!("{name}.cer")), &all[body..]).unwrap();
+    }
+    let (root, issuing) = (place.file("root.cer"), place.file("issuing.cer"));
+    let verified = place.run(["verify", &out, "--trust", &root, "--cert", &issuing]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    // The socket belongs to our own user alone.
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs::metadata(place.dir().join("yinxin.sock")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+    // A key that opens nothing opens nothing here either.
+    fs::write(place.file("stale"), "yx_nonsense").unwrap();
+    let refused = place.run(["seal", "list", "--key-file", &place.file("stale")]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("auth/api-key-invalid"), "{refused:?}");
+}
+
+#[test]
+fn a_second_daemon_on_the_same_data_is_refused_with_a_word() {
+    let place = Place::initialised();
+    let daemon = place.serve();
+    let second = place.run(["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.code, 1);
+    assert!(second.err.contains("another daemon") && second.err.contains("yinxin.db"), "{second:?}");
+    // It did no harm to the first, or to its socket.
+    assert!(get(&daemon, "/readyz").starts_with("HTTP/1.1 200"));
+    place.good(["officer", "list", "--key-file", &place.key("security_administrator")]);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let (place, other) = (Place::initialised(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = other.local_addr().unwrap().to_string();
+    let said = place.run(["serve", "--listen", &address]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains(&address), "{said:?}");
+}
+
+/// What was begun is answered; new connections are not taken; the process ends well and takes its socket away.
+#[test]
+fn an_orderly_stop_answers_what_was_begun() {
+    let place = Place::initialised();
+    let daemon = place.serve();
+    let mut begun = daemon.connect();
+    let head = "POST /tsa HTTP/1.1\r\nHost: x\r\nContent-Type: application/timestamp-query\r\nContent-Length: 4\r\n\r\n";
+    begun.write_all(head.as_bytes()).unwrap();
+    // The daemon has read the head once it answers a request that came after it on the same two threads; the pause of
+    // its own answer is what is waited for, not a time.
+    for _ in 0..20 {
+        get(&daemon, "/healthz");
+    }
+    daemon.signal(Signal::TERM);
+    begun.write_all(b"\x30\x02\x05\x00").unwrap();
+    let answer = heard(begun);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("application/timestamp-reply"));
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(!place.dir().join("yinxin.sock").exists());
+    let said = place.good(["audit", "verify", "--key-file", &place.key("auditor")]);
+    assert!(said.contains("the chain holds"), "{said}");
+    assert!(said.contains(" 0 waiting"), "an orderly stop chains what was recorded: {said}");
+}
+
+/// R-OPS-05: whatever was answered is there after the hardest of ends, and the chain of records holds.
+#[test]
+fn what_was_acknowledged_survives_being_killed() {
+    let place = Place::initialised();
+    let daemon = place.serve();
+    let sealed = place.sealed();
+    let mut stamps = Vec::new();
+    for at in 0..3 {
+        let out = place.file(&format!("stamped-{at}.pdf"));
+        let said = place.good(sealed.stamp(&out));
+        stamps.push(said.split_whitespace().next().unwrap().to_owned());
+    }
+    daemon.signal(Signal::KILL);
+    assert_eq!(daemon.wait().code(), None);
+    // Beside the dead one's socket, which nobody listens at, commands open the data themselves.
+    assert!(place.dir().join("yinxin.sock").exists());
+    let before = place.good(["seal", "show", &sealed.seal, "--key-file", &sealed.operator]);
+    assert!(before.contains("\"active\""), "{before}");
+    let daemon = place.serve();
+    let key = fs::read_to_string(&sealed.operator).unwrap();
+    for stamp in stamps {
+        let mut stream = daemon.connect();
+        let head = format!("GET /api/v1/stamps/{stamp} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n");
+        write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
+        let answer = heard(stream);
+        assert!(answer.contains("\"state\":\"done\""), "{answer}");
+    }
+    place.good(["seal", "suspend", &sealed.seal, "--reason", "盘点", "--key-file", &sealed.approver]);
+    let said = place.good(["audit", "verify", "--key-file", &place.key("auditor")]);
+    assert!(said.contains("the chain holds"), "{said}");
+}

@@ -1,0 +1,173 @@
+//! The program as people and service managers run it.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+/// A data directory of its own.
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    /// `127.0.0.1:40001`
+    pub address: String,
+}
+
+impl Place {
+    /// An empty one.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// One after `init`, which makes a passphrase as for trying things out.
+    pub fn initialised() -> Self {
+        let place = Self::empty();
+        let said = place.run(["init"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        place
+    }
+
+    pub fn dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// A first officer's key file.
+    pub fn key(&self, role: &str) -> String {
+        self.dir().join("officer-keys").join(role).display().to_string()
+    }
+
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
+        command.args(arguments).arg("--dir").arg(self.dir()).current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Said {
+        Said::of(self.command(arguments).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Runs a command that must go well; what it printed.
+    pub fn good<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        let said = self.run(arguments);
+        assert_eq!(said.code, 0, "{said:?}");
+        said.out
+    }
+
+    /// Starts the daemon on a free port.
+    pub fn serve(&self) -> Daemon {
+        let mut child = self
+            .command(["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(address) = line.trim().strip_prefix("serving on http://").map(str::to_owned) else {
+            let said = Said::of(child.wait_with_output().unwrap());
+            panic!("the daemon did not start: {said:?}");
+        };
+        // Its log is read to the end by somebody, or the pipe would fill.
+        let mut log = child.stderr.take().unwrap();
+        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        Daemon { child, address }
+    }
+
+    /// Hires an officer; the key lies in the file that is answered.
+    pub fn hire(&self, name: &str, role: &str) -> (String, String) {
+        let security = self.key("security_administrator");
+        let out = self.good(["officer", "add", name, "--role", role, "--key-file", &security]);
+        let [id, key]: [&str; 2] = out.lines().collect::<Vec<_>>().try_into().unwrap();
+        let file = self.file(name);
+        fs::write(&file, key).unwrap();
+        (id.to_owned(), file)
+    }
+
+    /// An office with a seal in force, by commands alone.
+    pub fn sealed(&self) -> Sealed {
+        let (_, operator) = self.hire("operator", "seal_operator");
+        let (_, approver) = self.hire("approver", "seal_approver");
+        let system = self.key("system_administrator");
+        let first = |out: String| out.split_whitespace().next().unwrap().to_owned();
+        let maker = ["seal", "add-maker", "--name", "某制作中心", "--vendor", "YINXIN", "--key-file", &system];
+        let maker = first(self.good(maker));
+        let owner = ["--name", "某市大数据管理局", "--credit-code", "11440100MB2C000137", "--key-file", &operator];
+        let owner = first(self.good(["seal", "add-owner"].into_iter().chain(owner)));
+        let apply = ["--owner", &owner, "--maker", &maker, "--name", "公章", "--key-file", &operator];
+        let seal = first(self.good(["seal", "apply"].into_iter().chain(apply)));
+        self.good(["seal", "approve", &seal, "--key-file", &approver]);
+        self.good(["seal", "make", &seal, "--key-file", &operator]);
+        Sealed { operator, approver, seal }
+    }
+}
+
+/// Key files of two officers, and the id of a seal in force.
+pub struct Sealed {
+    pub operator: String,
+    pub approver: String,
+    pub seal: String,
+}
+
+impl Sealed {
+    /// The arguments that stamp `fixtures/pdf/one-page.pdf` into `out`.
+    pub fn stamp(&self, out: &str) -> Vec<String> {
+        let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pdf/one-page.pdf");
+        let document = document.display().to_string();
+        let arguments = ["stamp", &document, "--seal", &self.seal, "--x", "150", "--y", "232", "--out", out];
+        arguments.into_iter().chain(["--key-file", &self.operator]).map(str::to_owned).collect()
+    }
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        let text = |octets| String::from_utf8(octets).unwrap();
+        let code = output.status.code().unwrap_or(-1);
+        Self { code, out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Daemon {
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    pub fn connect(&self) -> std::net::TcpStream {
+        let stream = std::net::TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
