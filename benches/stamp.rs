@@ -26,6 +26,7 @@ use yinxin::{
 use yinxin_pki::{
     ses::StampDraft,
     sign::{PublicKey, SignInput, Signer},
+    sm2,
     x509::Cert,
 };
 
@@ -52,6 +53,11 @@ fn main() {
         stamps += 1;
         steps.iter_mut().zip(clock.spent).for_each(|(sum, spent)| *sum += spent);
     })];
+    subjects.push(Subject::here("nothing remembered", 20, || {
+        sm2::forget_held();
+        let mut clock = Steps { before: 0.0, spent: Vec::new() };
+        stamp(&document, &world, &world.chain(), &mut clock);
+    }));
     if let Some(peer) = &peer {
         println!("  peer: {}", peer.borrow().version);
         subjects.push(Subject::batches("stamp", || peer.borrow_mut().batch("stamp", 2)));
@@ -62,10 +68,11 @@ fn main() {
     drop(subjects);
 
     figures.at_most("library, CPU of a stamp", medians[0], 1.0, "ms");
+    figures.tell("library, no signature remembered (a first stamp)", medians[1], "ms");
     for (name, spent) in STEPS.iter().zip(&steps) {
         figures.tell(&format!("  of which {name} (mean)"), spent / f64::from(stamps), "ms");
     }
-    if let [ours, stamp, bare] = medians[..] {
+    if let [ours, _, stamp, bare] = medians[..] {
         figures.tell("pyHanko, P-256, the same picture, CPU of a stamp", stamp, "ms");
         figures.tell("pyHanko, P-256, no picture, CPU of a signature", bare, "ms");
         figures.at_least("pyHanko's CPU to ours, with the picture", stamp / ours, 30.0, "times");
