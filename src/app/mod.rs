@@ -9,6 +9,7 @@ mod product;
 
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
+pub use product::StrictCheck;
 
 use crate::{
     authority::{Authority, AuthoritySettings},
@@ -95,7 +96,7 @@ impl App {
             keystore: keystore.clone(),
             pool: pool.clone(),
             authority: authority.clone(),
-            check: Arc::new(product::StrictCheck),
+            check: Arc::new(StrictCheck),
             entropy: entropy.clone(),
         });
         let verifications = Verifications::new(verification::Parts {

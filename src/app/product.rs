@@ -16,7 +16,8 @@ use yinxin_pki::{
 };
 
 /// The check that stands between signing and handing out.
-pub(super) struct StrictCheck;
+#[derive(Debug, Clone, Copy)]
+pub struct StrictCheck;
 
 impl ProductCheck for StrictCheck {
     fn stamped_pdf(

@@ -3,9 +3,11 @@
 //! The curve arithmetic is RustCrypto's `sm2`, constant-time; the signing equation stands here, so that every secret
 //! is wiped, a rejected nonce is retried, and the product is verified before it leaves.
 
+mod memo;
 mod private;
 mod signature;
 
+pub use memo::forget_held;
 pub use private::PrivateKey;
 pub use signature::Signature;
 
@@ -140,10 +142,24 @@ impl PublicKey {
         Ok(SmDigest(digest.finish()))
     }
 
-    /// Whether `signature` over `digest` holds under this key.
+    /// Whether `signature` over `digest` holds under this key. What held a while ago is remembered, see [`forget_held`].
     pub fn verify(&self, digest: &SmDigest, signature: &Signature) -> Result<(), Sm2Error> {
+        let entry = self.entry(digest, signature);
+        if memo::held(&entry) {
+            return Ok(());
+        }
         let value = signature.parsed()?;
-        self.key.verify_prehash(&digest.0, &value).map_err(|_| Sm2Error::Mismatch)
+        self.key.verify_prehash(&digest.0, &value).map_err(|_| Sm2Error::Mismatch)?;
+        memo::keep(&entry);
+        Ok(())
+    }
+
+    fn entry(&self, digest: &SmDigest, signature: &Signature) -> memo::Held {
+        let mut entry = [0; 160];
+        entry[..64].copy_from_slice(&self.sec1[1..]);
+        entry[64..96].copy_from_slice(&digest.0);
+        entry[96..].copy_from_slice(signature.raw());
+        entry
     }
 }
 
@@ -207,6 +223,26 @@ mod tests {
             let holds = Signature::from_raw(&other).and_then(|other| public.verify(&digest, &other));
             assert!(holds.is_err(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn what_held_is_remembered_and_no_neighbour_of_it_is() {
+        let private = PrivateKey::from_bytes(&[9; 32]).unwrap();
+        let (public, other) = (private.public_key(), PrivateKey::from_bytes(&[8; 32]).unwrap().public_key());
+        let digest = public.digest("remembered");
+        let signature = private.sign(&digest, &mut crate::testing::Steps::default()).unwrap();
+        assert!(memo::held(&public.entry(&digest, &signature)));
+        assert_eq!(public.verify(&digest, &signature), Ok(()));
+        assert_eq!(other.verify(&digest, &signature), Err(Sm2Error::Mismatch));
+        for bit in 0..256 {
+            let mut near = digest.0;
+            near[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(public.verify(&SmDigest(near), &signature), Err(Sm2Error::Mismatch), "bit {bit}");
+        }
+        let mut raw = *signature.raw();
+        raw[63] ^= 1;
+        assert!(public.verify(&digest, &Signature::from_raw(&raw).unwrap()).is_err());
+        assert!(!memo::held(&public.entry(&digest, &Signature::from_raw(&raw).unwrap())));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::{Dict, Entry, Object, Pdf, PdfString};
+use super::super::{Dict, Entry, Object, Pdf, PdfString, syntax::all_hex};
 use super::extent::encoded_length;
 use super::field::Field;
 use super::same::holds_ambiguity;
@@ -102,7 +102,7 @@ fn token(pdf: &Pdf<'_>, field: &Field, dict: &Dict) -> Found<(PdfString, Range<u
         ));
     };
     let digits = pdf.bytes().get(span.start + 1..span.end.saturating_sub(1)).unwrap_or_default();
-    if !string.hex || !digits.iter().all(u8::is_ascii_hexdigit) || digits.len() % 2 == 1 {
+    if !string.hex || !all_hex(digits) || digits.len() % 2 == 1 {
         let says = "/Contents is not plain hexadecimal digits between < and >, so that it may hide something";
         return Err(Trick::failed("swa/contents-token", says));
     }
