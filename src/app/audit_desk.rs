@@ -220,7 +220,16 @@ async fn verify(State(desk): State<AuditDesk>, caller: Caller) -> Result<Json<Va
         tracing::error!(%error, "the file of audit heads cannot be read");
         Problem::internal()
     })?;
-    Ok(Json(json!({ "sound": report.is_sound(), "report": report })))
+    let mut told = json!(report);
+    told["defects"] = report.defects.iter().map(told_defect).collect();
+    Ok(Json(json!({ "sound": report.is_sound(), "report": told })))
+}
+
+/// The defect as data, and as a sentence.
+fn told_defect(defect: &audit::Defect) -> Value {
+    let mut told = json!(defect);
+    told["says"] = defect.to_string().into();
+    told
 }
 
 /// A buffer that refuses to outgrow its bound.

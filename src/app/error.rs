@@ -64,8 +64,9 @@ impl fmt::Display for AppError {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }
             Self::KeysLost => out.write_str(
-                "the first start was cut short after the officers were made and before their keys were written: nothing \
-                 else was made yet, so empty the data directory (or the database's schema) and run `yinxin init` again",
+                "the first start was cut short after the officers were made and before all of their keys were written to \
+                 officer-keys: nothing else was made yet, so empty the data directory (or the database's schema) and run \
+                 `yinxin init` again",
             ),
             Self::Passphrase(error) => error.fmt(out),
             Self::Open(error) => error.fmt(out),

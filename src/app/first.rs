@@ -5,7 +5,7 @@ use crate::{
     authority::{Act, Authority},
     config::Config,
     keys::{KeyKind, KeyPurpose, Keystore, PoolSize, SigningPool, UnlockCost},
-    officer::{FirstOfficer, OfficerError, bootstrap},
+    officer::{FirstOfficer, OfficerError, Role, bootstrap},
     store::Store,
 };
 use std::{
@@ -73,15 +73,22 @@ async fn first_officers(
 ) -> Result<Vec<FirstOfficer>, AppError> {
     let folder = paths::officer_keys(config);
     private_dir(&folder)?;
-    let officers = bootstrap(store, entropy, now).await.map_err(|error| match error {
-        OfficerError::Exists => AppError::KeysLost,
-        other => other.into(),
-    })?;
+    let officers = match bootstrap(store, entropy, now).await {
+        // A crash after the last key was written, and before the last word.
+        Err(OfficerError::Exists) if all_keys_written(&folder) => return Ok(Vec::new()),
+        Err(OfficerError::Exists) => return Err(AppError::KeysLost),
+        other => other?,
+    };
     for first in &officers {
         let role = first.officer.roles.iter().next().map_or("officer", |role| role.name());
         private_file(&folder.join(role), first.key.clear.text().expose().as_bytes())?;
     }
     Ok(officers)
+}
+
+fn all_keys_written(folder: &Path) -> bool {
+    let first = Role::ALL.iter().filter(|role| role.stands_apart());
+    first.map(|role| folder.join(role.name())).all(|path| fs::metadata(path).is_ok_and(|file| file.len() > 0))
 }
 
 /// The key that signs the heads of the audit chain; one for all nodes.

@@ -79,8 +79,9 @@ impl App {
     pub async fn open_with(config: &Config, sources: Sources) -> Result<Self, AppError> {
         let Sources { clock, entropy } = sources;
         let now = clock.now();
-        let store = Store::open(&store_config(config), now).await?;
+        // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?.read()?;
+        let store = Store::open(&store_config(config), now).await?;
         let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
         let authority = Authority::new(
@@ -210,10 +211,13 @@ impl App {
         let caller = crate::officer::Caller::system("start", self.clock.now());
         let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
         self.authority.complete_intents(&act).await?;
-        self.seals.sweep(&caller).await?;
-        // The file is locked for us alone, so whoever held a lease is gone. On PostgreSQL another node may be at work.
+        // The file is locked for us alone, so whoever was at work, or held a lease, is gone. On PostgreSQL another node
+        // may be at work.
         if self.store.is_ours_alone() {
+            self.seals.close_all(&caller).await?;
             http::idempotency::end_leases(&self.store, caller.now).await?;
+        } else {
+            self.seals.sweep(&caller).await?;
         }
         Ok(())
     }

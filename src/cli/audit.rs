@@ -59,7 +59,7 @@ async fn verify(door: &Door, key: &str) -> Result<(), CliError> {
         return Ok(());
     }
     for defect in report["defects"].as_array().into_iter().flatten() {
-        say!("{defect}");
+        say!("{}", defect["says"].as_str().unwrap_or_default());
     }
     Err(CliError::failed("the chain of audit records does not hold; see the defects above"))
 }

@@ -188,6 +188,11 @@ impl Seal {
         Ok((Self { state, approved_by, changed_at: now, changed_by: by.clone(), reason, ..self }, event))
     }
 
+    /// Whether this officer may take the application back: their own, and nobody has decided on it.
+    pub fn may_be_withdrawn_by(&self, by: &OfficerId) -> bool {
+        self.state == State::Applied && *by == self.applied_by
+    }
+
     /// Never alone: who applied neither approves nor rejects, and ends no seal of their own making (levels.md, roles).
     fn two_persons(&self, act: Act, by: &OfficerId) -> Result<(), Refusal> {
         let second = match act {

@@ -95,7 +95,7 @@ fn init_is_done_once_and_keeps_its_secrets_to_itself() {
     fs::remove_file(place.dir().join("officer-keys/auditor")).unwrap();
     let lost = place.run(["init"]);
     assert_eq!(lost.code, 1);
-    assert!(lost.err.contains("auditor") && lost.err.contains("remove"), "{lost:?}");
+    assert!(lost.err.contains("officer-keys") && lost.err.contains("empty the data directory"), "{lost:?}");
 }
 
 #[test]

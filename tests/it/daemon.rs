@@ -77,13 +77,12 @@ fn an_orderly_stop_answers_what_was_begun() {
     let place = Place::initialised();
     let daemon = place.serve();
     let mut begun = daemon.connect();
-    let head = "POST /tsa HTTP/1.1\r\nHost: x\r\nContent-Type: application/timestamp-query\r\nContent-Length: 4\r\n\r\n";
-    begun.write_all(head.as_bytes()).unwrap();
-    // The daemon has read the head once it answers a request that came after it on the same two threads; the pause of
-    // its own answer is what is waited for, not a time.
-    for _ in 0..20 {
-        get(&daemon, "/healthz");
-    }
+    let head = "POST /tsa HTTP/1.1\r\nHost: x\r\nContent-Type: application/timestamp-query\r\n";
+    write!(begun, "{head}Content-Length: 4\r\nExpect: 100-continue\r\n\r\n").unwrap();
+    // It asks for the body when a handler waits for it.
+    let mut go_on = [0; 25];
+    begun.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     daemon.signal(Signal::TERM);
     begun.write_all(b"\x30\x02\x05\x00").unwrap();
     let answer = heard(begun);
@@ -118,7 +117,8 @@ fn what_was_acknowledged_survives_being_killed() {
     let key = fs::read_to_string(&sealed.operator).unwrap();
     for stamp in stamps {
         let mut stream = daemon.connect();
-        let head = format!("GET /api/v1/stamps/{stamp} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n");
+        let head =
+            format!("GET /api/v1/stamps/{stamp} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n");
         write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
         let answer = heard(stream);
         assert!(answer.contains("\"state\":\"done\""), "{answer}");

@@ -323,9 +323,11 @@ async fn a_stamp_that_a_crash_cut_short_is_closed_and_nothing_was_handed_out() {
         app.stamped(&seal, &At::notice(), fixture("pdf/one-page.pdf")).await;
         app.tamper("UPDATE stamp SET state = 'intended', settled_at = NULL, product_sm3 = NULL").await;
         app.crash().await;
-        assert_eq!(app.stamps("").await[0]["state"], "intended", "it may be under way on another node");
-        app.clock.step_ms(121_000);
-        app.crash().await;
+        if !app.is_alone() {
+            assert_eq!(app.stamps("").await[0]["state"], "intended", "it may be under way on another node");
+            app.clock.step_ms(121_000);
+            app.crash().await;
+        }
         let line = &app.stamps("").await[0];
         assert_eq!(line["state"], "abandoned");
         assert!(line["failure"].as_str().unwrap().contains("nothing was handed out"));

@@ -116,8 +116,8 @@ macro_rules! plain {
 
 /// A change of a seal's life that takes something away, and says why.
 macro_rules! reasoned {
-    ($service:expr, $right:ident, $word:literal, $id:literal, $says:literal, $command:ident) => {
-        Operation::post(Access::Right(Right::$right), concat!("/api/v1/seals/{seal}/", $word), $id, $says)
+    ($service:expr, $access:expr, $word:literal, $id:literal, $says:literal, $command:ident) => {
+        Operation::post($access, concat!("/api/v1/seals/{seal}/", $word), $id, $says)
             .json(&REASON)
             .gives(200, Gives::Json(&shapes::SEAL))
             .problems(&["seal/unknown", "seal/wrong-state", "seal/same-person", "input/reason"])
@@ -188,7 +188,14 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
             "Approves an application; never by who applied.",
             approve
         ),
-        reasoned!(service, SealApprove, "reject", "rejectSeal", "Rejects an application.", reject),
+        reasoned!(
+            service,
+            Access::Right(Right::SealApprove),
+            "reject",
+            "rejectSeal",
+            "Rejects an application.",
+            reject
+        ),
         plain!(
             service,
             SealMake,
@@ -199,7 +206,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
         ),
         reasoned!(
             service,
-            SealSuspend,
+            Access::Right(Right::SealSuspend),
             "suspend",
             "suspendSeal",
             "Suspends an active seal; stamps made before stay valid.",
@@ -208,14 +215,21 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
         plain!(service, SealResume, "resume", "resumeSeal", "Takes a suspended seal into use again.", resume),
         reasoned!(
             service,
-            SealReportLoss,
+            Access::Right(Right::SealReportLoss),
             "report-loss",
             "reportSealLost",
             "Reports a seal lost.",
             report_loss
         ),
         plain!(service, SealResume, "recover", "recoverSeal", "Takes a lost seal into use again.", recover),
-        reasoned!(service, SealCancel, "cancel", "cancelSeal", "Ends a seal for good.", cancel),
+        reasoned!(
+            service,
+            Access::OneOf(&[Right::SealCancel, Right::SealApply]),
+            "cancel",
+            "cancelSeal",
+            "Ends a seal for good; applicants withdraw so what nobody has decided on.",
+            cancel
+        ),
     ]);
     routes
 }

@@ -5,7 +5,7 @@ use crate::{
     audit,
     base::Refusal,
     http::idempotency::{self, IdempotencyKey},
-    officer::{Caller, Right},
+    officer::{Caller, Denied, Right},
     seal::{
         error::SealError,
         look::LookRequest,
@@ -144,9 +144,10 @@ impl SealService {
         self.change(caller, seal, Act::Recover, Right::SealResume, None).await
     }
 
-    /// Ends a seal for good (注销).
+    /// Ends a seal for good (注销). Who may only apply withdraws an own application that nobody has decided on.
     pub async fn cancel(&self, caller: &Caller, seal: &SealId, reason: String) -> Result<Seal, SealError> {
-        self.change(caller, seal, Act::Cancel, Right::SealCancel, Some(reason)).await
+        let right = if caller.may(Right::SealCancel) { Right::SealCancel } else { Right::SealApply };
+        self.change(caller, seal, Act::Cancel, right, Some(reason)).await
     }
 
     /// The seal with this id.
@@ -217,6 +218,10 @@ impl SealService {
                 // Who may not suspend every seal reports only those lost that they have in hand.
                 if act == Act::ReportLoss && !caller.may(Right::SealSuspend) {
                     must_act_for(tx, &seal.wish.owner, &officer.id).await?;
+                }
+                if act == Act::Cancel && right != Right::SealCancel && !seal.may_be_withdrawn_by(&officer.id)
+                {
+                    return Err(Denied::LacksRight(Right::SealCancel).into());
                 }
                 let (seal, event) = seal.act(act, &officer.id, reason, caller.now)?;
                 record(tx, caller, &seal, &event).await?;

@@ -3,6 +3,7 @@
 use super::SealService;
 use crate::{
     audit,
+    base::Timestamp,
     officer::Caller,
     seal::{
         error::SealError,
@@ -19,7 +20,16 @@ const INCREMENT_KEPT_MS: i64 = 86_400_000;
 impl SealService {
     /// Closes what never ended. Safe to run at any time, on any node; called at start and every minute.
     pub async fn sweep(&self, caller: &Caller) -> Result<(), SealError> {
-        let before = caller.now.plus_ms(-OPEN_FOR_MS);
+        self.close(caller, caller.now.plus_ms(-OPEN_FOR_MS)).await
+    }
+
+    /// Closes whatever is open: for a start where nobody else can be at work.
+    pub async fn close_all(&self, caller: &Caller) -> Result<(), SealError> {
+        self.close(caller, Timestamp::from_ms(i64::MAX)).await
+    }
+
+    /// Closes what was begun before `before`.
+    async fn close(&self, caller: &Caller, before: Timestamp) -> Result<(), SealError> {
         self.0
             .store
             .write(async |tx| {

@@ -11,12 +11,7 @@ use axum::{
     http::{Request, header},
 };
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use yinxin::{
     app::{App, Sources, init_at_cost},
     base::{Clock as _, CreditCode, Timestamp, clock::SteppedClock, entropy::SeededEntropy},
@@ -206,6 +201,11 @@ impl<'d> TestApp<'d> {
 
     pub fn app(&self) -> &App {
         self.app.as_ref().unwrap()
+    }
+
+    /// Whether no other node can be at work on these data.
+    pub fn is_alone(&self) -> bool {
+        self.database.is_sqlite()
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -432,7 +432,6 @@ impl<'d> TestApp<'d> {
     pub async fn tamper(&self, sql: &str) {
         self.database.tamper(sql).await;
     }
-
 }
 
 async fn open(config: &Config, clock: &Arc<SteppedClock>, seed: u64) -> App {

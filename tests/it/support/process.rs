@@ -110,9 +110,11 @@ impl Place {
         let (_, approver) = self.hire("approver", "seal_approver");
         let system = self.key("system_administrator");
         let first = |out: String| out.split_whitespace().next().unwrap().to_owned();
-        let maker = ["seal", "add-maker", "--name", "某制作中心", "--vendor", "YINXIN", "--key-file", &system];
+        let maker =
+            ["seal", "add-maker", "--name", "某制作中心", "--vendor", "YINXIN", "--key-file", &system];
         let maker = first(self.good(maker));
-        let owner = ["--name", "某市大数据管理局", "--credit-code", "11440100MB2C000137", "--key-file", &operator];
+        let owner =
+            ["--name", "某市大数据管理局", "--credit-code", "11440100MB2C000137", "--key-file", &operator];
         let owner = first(self.good(["seal", "add-owner"].into_iter().chain(owner)));
         let apply = ["--owner", &owner, "--maker", &maker, "--name", "公章", "--key-file", &operator];
         let seal = first(self.good(["seal", "apply"].into_iter().chain(apply)));
