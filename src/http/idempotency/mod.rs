@@ -23,7 +23,7 @@ use crate::{
 use axum::{
     body::{Body, Bytes},
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
 };
 use http_body_util::BodyExt as _;
@@ -131,7 +131,7 @@ pub(super) async fn take_turn(
 ) -> Result<Turn, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = extract::read(Request::from_parts(parts.clone(), body)).await?;
-    let body_sm3 = digest(parts.uri.path(), parts.headers.get(header::CONTENT_TYPE), &bytes);
+    let body_sm3 = digest(&parts.uri, parts.headers.get(header::CONTENT_TYPE), &bytes);
     let lease_ms = i64::try_from(kit.limits.request.as_millis()).unwrap_or(i64::MAX);
     let now = caller.now;
     let wanted = Record {
@@ -254,13 +254,13 @@ fn replay(settled: Settled) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// What makes two requests the same: path and body. The boundary of a form is drawn anew for every attempt and says
+/// What makes two requests the same: path, query (a stamp's seal and place stand there) and body. The boundary of a form is drawn anew for every attempt and says
 /// nothing, so it is left out.
-fn digest(path: &str, content_type: Option<&HeaderValue>, body: &Bytes) -> [u8; 32] {
+fn digest(uri: &Uri, content_type: Option<&HeaderValue>, body: &Bytes) -> [u8; 32] {
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (media, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let mut digest = Sm3::new();
-    digest.update(path).update([0]).update(media.trim().to_ascii_lowercase()).update([0]);
+    digest.update(uri.path()).update([0]).update(uri.query().unwrap_or_default()).update([0]).update(media.trim().to_ascii_lowercase()).update([0]);
     match boundary(parameters) {
         Some(boundary) if media.trim().eq_ignore_ascii_case("multipart/form-data") => {
             let mut rest: &[u8] = body;
@@ -303,7 +303,20 @@ mod tests {
     use super::*;
 
     fn of(content_type: &'static str, body: &str) -> [u8; 32] {
-        digest("/api/v1/stamps", Some(&HeaderValue::from_static(content_type)), &Bytes::from(body.to_owned()))
+        at("/api/v1/stamps", content_type, body)
+    }
+
+    fn at(uri: &'static str, content_type: &'static str, body: &str) -> [u8; 32] {
+        let content_type = HeaderValue::from_static(content_type);
+        digest(&Uri::from_static(uri), Some(&content_type), &Bytes::from(body.to_owned()))
+    }
+
+    #[test]
+    fn another_seal_in_the_query_is_another_request() {
+        let stamp = |uri| at(uri, "application/pdf", "%PDF-");
+        assert_eq!(stamp("/api/v1/stamps?seal=seal_1&page=1"), stamp("/api/v1/stamps?seal=seal_1&page=1"));
+        assert_ne!(stamp("/api/v1/stamps?seal=seal_1&page=1"), stamp("/api/v1/stamps?seal=seal_2&page=1"));
+        assert_ne!(stamp("/a?b"), stamp("/a/b"));
     }
 
     #[test]
