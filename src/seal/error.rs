@@ -51,6 +51,7 @@ impl SealError {
             Self::Unknown { what: "owner", .. } => "owner/unknown",
             Self::Unknown { what: "maker", .. } => "maker/unknown",
             Self::Unknown { what: "stamp", .. } => "stamp/unknown",
+            Self::Unknown { what: "officer", .. } => "officer/unknown",
             Self::Unknown { .. } => "seal/unknown",
             Self::Document(error) => error.code(),
             Self::Sign(SignError::Busy) => "keys/busy",
