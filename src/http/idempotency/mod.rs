@@ -23,7 +23,7 @@ use crate::{
 use axum::{
     body::{Body, Bytes},
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use http_body_util::BodyExt as _;
@@ -314,7 +314,7 @@ mod tests {
 
     fn at(uri: &'static str, content_type: &'static str, body: &str) -> [u8; 32] {
         let content_type = HeaderValue::from_static(content_type);
-        digest(&Uri::from_static(uri), Some(&content_type), &Bytes::from(body.to_owned()))
+        digest(uri, Some(&content_type), &Bytes::from(body.to_owned()))
     }
 
     #[test]
