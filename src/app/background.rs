@@ -3,6 +3,7 @@
 use super::{App, AppError};
 use crate::{
     audit::Sequencer,
+    authority::RenewList,
     base::{Clock, Timestamp},
     http::idempotency,
     job,
@@ -15,6 +16,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 use yinxin_pki::sign::Signer;
 
+/// Jobs that a command does before it ends; what is left waits for the daemon.
+const JOBS_AT_ONCE: usize = 100;
 /// How often what never ended is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -39,12 +42,7 @@ impl Background {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
         let chain = stopped.clone();
-        let worker = job::Worker::new(
-            app.store.clone(),
-            app.clock.clone(),
-            app.entropy.clone(),
-            job::Settings::default(),
-        );
+        let worker = worker(app);
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
@@ -55,6 +53,12 @@ impl Background {
             tokio::spawn(sweep(app.seals.clone(), app.store.clone(), app.clock.clone(), stopped)),
         ];
         Ok(Work { stop, tasks })
+    }
+
+    /// Does the jobs that are due, once.
+    pub(super) async fn work_once(&self, app: &App) -> Result<(), AppError> {
+        worker(app).run_due(JOBS_AT_ONCE).await?;
+        Ok(())
     }
 
     /// Chains what was recorded, once.
@@ -68,6 +72,17 @@ impl Background {
         Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone())
             .await?)
     }
+}
+
+/// The outbox's worker, with everything that jobs may ask for.
+fn worker(app: &App) -> job::Worker {
+    let authority = app.authority.clone();
+    job::Worker::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), job::Settings::default()).on(
+        move |work: RenewList, run| {
+            let authority = authority.clone();
+            async move { authority.renew_list(work, run).await }
+        },
+    )
 }
 
 impl Work {

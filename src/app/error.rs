@@ -19,6 +19,11 @@ pub enum AppError {
         /// Where it was looked for.
         passphrase: PathBuf,
     },
+    /// The database holds a keystore, and its passphrase is not here.
+    OtherKeystore {
+        /// Where the passphrase was looked for.
+        passphrase: PathBuf,
+    },
     /// Something was made here already.
     Initialised,
     /// The first officers were made, and a crash took their keys before they were written down.
@@ -58,6 +63,12 @@ impl fmt::Display for AppError {
             Self::NotInitialised { passphrase } => write!(
                 out,
                 "there is no passphrase at {}: run `yinxin init` first, or name the right data directory",
+                passphrase.display()
+            ),
+            Self::OtherKeystore { passphrase } => write!(
+                out,
+                "the database was initialised before, and its passphrase is not at {}: put it there, or name an empty \
+                 database; nothing was changed",
                 passphrase.display()
             ),
             Self::Initialised => {

@@ -43,11 +43,16 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     }
     let Sources { clock, entropy } = sources;
     private_dir(&config.data_dir)?;
-    let made_passphrase = make_passphrase(paths::passphrase(config).path(), &random_secret(&*entropy))?;
     let now = clock.now();
     let store = Store::open(&store_config(config), now).await?;
-    let passphrase = paths::passphrase(config).read()?;
-    let keystore = if Keystore::exists(&store).await? {
+    let there = Keystore::exists(&store).await?;
+    let source = paths::passphrase(config);
+    if there && !source.path().exists() {
+        return Err(AppError::OtherKeystore { passphrase: source.path().to_owned() });
+    }
+    let made_passphrase = make_passphrase(source.path(), &random_secret(&*entropy))?;
+    let passphrase = source.read()?;
+    let keystore = if there {
         Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?
     } else {
         Keystore::create(store.clone(), &passphrase, cost, entropy.clone(), now).await?

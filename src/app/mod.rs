@@ -4,6 +4,7 @@ mod audit_desk;
 mod background;
 mod error;
 mod first;
+mod key_desk;
 mod paths;
 mod product;
 
@@ -136,6 +137,11 @@ impl App {
         &self.keystore
     }
 
+    /// Does the jobs that are due, as the worker does beside the requests.
+    pub async fn do_jobs(&self) -> Result<(), AppError> {
+        self.background.work_once(self).await
+    }
+
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
         self.background.chain_once(self).await
@@ -153,6 +159,7 @@ impl App {
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
+        routes.extend(key_desk::routes(&self.keystore));
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
@@ -193,6 +200,9 @@ impl App {
 
     /// Comes to rest without having served: chains what was recorded, and closes.
     pub async fn close(self) {
+        if let Err(error) = self.do_jobs().await {
+            tracing::warn!(%error, "jobs wait for the next start");
+        }
         if let Err(error) = self.background.chain_once(&self).await {
             tracing::warn!(%error, "audit records wait to be chained at the next start");
         }

@@ -6,6 +6,7 @@
 mod error;
 pub mod http;
 mod paper;
+mod renewal;
 mod role;
 mod service;
 mod settings;
@@ -13,6 +14,7 @@ mod store;
 mod subject;
 
 pub use error::AuthorityError;
+pub use renewal::RenewList;
 pub use role::{CertId, CertState, Role};
 pub use service::{Act, Ask, Authority, Issued, SubjectKey};
 pub use settings::{AuthoritySettings, ValidDays, oid_of};

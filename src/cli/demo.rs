@@ -37,6 +37,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliError> {
+    let tcp = if matches.get_flag("once") { None } else { Some(serve::bind(&config).await?) };
     let mut told = 0;
     let mut tell = |says: String| {
         told += 1;
@@ -61,18 +62,17 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
         say!("  {verdict:<10} {file}");
     }
     say!(
-        "verify one yourself:\n  yinxin verify {folder}/stamped/notice.pdf --trust {folder}/root.cer --cert {folder}/issuing.cer"
+        "verify one yourself:\n  yinxin verify {folder}/stamped/notice.pdf --trust {folder}/root.cer --cert {folder}/issuing.cer \
+         --crl {folder}/ca.crl"
     );
-    if matches.get_flag("once") {
-        return Ok(());
-    }
+    let Some(tcp) = tcp else { return Ok(()) };
     let address = config.listen.address;
     say!(
         "\nopen http://{address}/verify to drop a file, http://{address}/api/v1/openapi.json for REST; Ctrl-C ends it"
     );
     serve::log();
     let app = App::open(&config).await?;
-    serve::listen(&config, app).await
+    serve::listen(&config, app, tcp).await
 }
 
 /// What the demo has made so far, by name.
@@ -123,7 +123,10 @@ struct Stage {
 impl Stage {
     async fn play(&self, tell: &mut impl FnMut(String)) -> Result<Vec<(String, String)>, CliError> {
         self.publish_certificates().await?;
-        tell("root and issuing certificates written to root.cer and issuing.cer".into());
+        tell(
+            "root, issuing certificate and revocation list written to root.cer, issuing.cer and ca.crl"
+                .into(),
+        );
         let operator = self.officer("operator", "张明（印章操作员）", "seal_operator").await?;
         tell("officer 张明, seal operator: applies, makes, stamps".into());
         let approver = self.officer("approver", "李华（印章审批员）", "seal_approver").await?;
@@ -149,7 +152,7 @@ impl Stage {
     }
 
     async fn publish_certificates(&self) -> Result<(), CliError> {
-        for name in ["root.cer", "issuing.cer"] {
+        for name in ["root.cer", "issuing.cer", "ca.crl"] {
             let answer = self.door.ask(None, Ask::get(&format!("/pki/{name}"))).await?.good()?;
             files::write(&self.folder.join(name), &answer.body)?;
         }

@@ -87,6 +87,8 @@ impl Door {
     /// Asks, as the officer of `key` where there is one.
     pub async fn ask(&self, key: Option<&str>, ask: Ask<'_>) -> Result<Answer, CliError> {
         let mut request = Request::builder().method(ask.method).uri(ask.path).header(header::HOST, "yinxin");
+        // The detail is English; the hint shall match it.
+        request = request.header(header::ACCEPT_LANGUAGE, "en");
         if let Some(key) = key {
             request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         }

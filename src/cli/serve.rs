@@ -15,8 +15,9 @@ pub(super) fn command() -> Command {
 
 pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     log();
+    let tcp = bind(config).await?;
     let app = App::open(config).await?;
-    listen(config, app).await
+    listen(config, app, tcp).await
 }
 
 /// Logs to standard error, one line an event.
@@ -29,12 +30,17 @@ pub(super) fn log() {
     let _ = lines.try_init();
 }
 
-/// Listens and serves until told to stop.
-pub(super) async fn listen(config: &Config, app: App) -> Result<(), CliError> {
+/// Takes the address, before anything else is done: a port that is taken shall be said at once.
+pub(super) async fn bind(config: &Config) -> Result<TcpListener, CliError> {
     let address = config.listen.address;
-    let tcp = TcpListener::bind(address)
-        .await
-        .map_err(|error| CliError::failed(format!("cannot listen on {address}: {error}")))?;
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        CliError::failed(format!("cannot listen on {address}: {error}; --listen names another"))
+    })
+}
+
+/// Serves until told to stop.
+pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Result<(), CliError> {
     let socket = config.socket_path();
     let unix = bind_socket(&socket)?;
     let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;

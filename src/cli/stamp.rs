@@ -73,6 +73,9 @@ pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Cli
         name.push("-stamped.pdf");
         file.with_file_name(name)
     });
+    if out.exists() {
+        return Err(CliError::usage(format!("{} is there already; name another --out", out.display())));
+    }
     let wanted = Wanted {
         seal: matches.get_one::<String>("seal").cloned().unwrap_or_default(),
         page: matches.get_one("page").copied().unwrap_or(1),

@@ -87,6 +87,8 @@ pub struct Made {
     pub valid_to: Timestamp,
     /// SM3 of the SESeal, hex.
     pub esl_sm3: String,
+    /// Serial number of the certificate that it stamps with, hex: what a revocation names.
+    pub certificate: String,
 }
 
 /// A seal at a moment of its life.
@@ -254,7 +256,8 @@ mod tests {
     }
 
     fn active() -> Seal {
-        let made = Made { valid_from: at(0), valid_to: at(365), esl_sm3: String::new() };
+        let made =
+            Made { valid_from: at(0), valid_to: at(365), esl_sm3: String::new(), certificate: String::new() };
         Seal { state: State::Active, made: Some(made), ..applied() }
     }
 

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     audit,
+    authority::RenewList,
     base::{Entropy, Refusal, Timestamp},
+    job,
     keys::{KeyId, Keystore, SigningPool},
     store::{Rx, Store, Tx},
 };
@@ -165,6 +167,7 @@ impl Authority {
                 }
                 let detail = json!({ "reference": row.reference, "serial": serial, "reason": reason.name() });
                 audit::append(tx, &act.entry("authority.certificate_revoked", &row.id, detail)).await?;
+                job::enqueue(tx, &RenewList { serial: serial.to_owned() }, act.now).await?;
                 Ok(())
             })
             .await

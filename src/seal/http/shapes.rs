@@ -97,6 +97,10 @@ pub(super) static SEAL: Shape = Shape {
                 ("valid_from", nullable(instant("start of its period, once made"))),
                 ("valid_to", nullable(instant("end of its period, once made"))),
                 ("esl_sm3", nullable(text("SM3 of the seal data, hex, once made"))),
+                (
+                    "certificate",
+                    nullable(text("serial number of the certificate it stamps with, hex, once made")),
+                ),
             ],
             &[],
         )
@@ -128,6 +132,7 @@ pub(super) fn seal(seal: &Seal, now: Timestamp) -> Value {
         "valid_from": made.map(|made| made.valid_from),
         "valid_to": made.map(|made| made.valid_to),
         "esl_sm3": made.map(|made| made.esl_sm3.as_str()),
+        "certificate": made.map(|made| made.certificate.as_str()),
     })
 }
 

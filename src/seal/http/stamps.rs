@@ -26,6 +26,8 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// Beyond this no page goes (ISO 32000-2 annex C: 14 400 units of 1/72 inch, times the user unit).
+const FARTHEST_MM: f64 = 100_000.0;
 /// Lines of one export at the most; the next one goes on after its last line.
 const EXPORT_ROWS: i64 = 10_000;
 /// Names the stamp beside the stamped file.
@@ -165,6 +167,9 @@ async fn stamp(
     request: Request,
 ) -> Result<Response, Problem> {
     let seal = known_id(SealId::parse(&wanted.seal), "seal", &wanted.seal)?;
+    if ![wanted.x_mm, wanted.y_mm].iter().all(|mm| mm.is_finite() && mm.abs() <= FARTHEST_MM) {
+        return Err(Problem::new("request/invalid", "x_mm and y_mm are millimetres on a page"));
+    }
     let document = extract::read(request).await?;
     let placement = Placement { page: wanted.page, x_mm: wanted.x_mm, y_mm: wanted.y_mm };
     let request = StampRequest { seal, placement, purpose: wanted.purpose, time_stamp: wanted.time_stamp };

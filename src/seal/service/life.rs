@@ -163,8 +163,10 @@ impl SealService {
         self.0
             .store
             .read(async |rx| {
-                known_seal(rx, id).await?;
-                Ok(rows::events(rx, id).await?)
+                let seal = known_seal(rx, id).await?;
+                let mut history = vec![rows::EventRow::of_application(&seal)];
+                history.extend(rows::events(rx, id).await?);
+                Ok(history)
             })
             .await
     }

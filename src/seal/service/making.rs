@@ -33,6 +33,14 @@ struct Plan {
     valid_to: Timestamp,
 }
 
+impl Plan {
+    fn made(&self, esl_sm3: &str) -> Made {
+        let (valid_from, valid_to) = (self.valid_from, self.valid_to);
+        let certificate = self.signer.serial.clone();
+        Made { valid_from, valid_to, esl_sm3: esl_sm3.to_owned(), certificate }
+    }
+}
+
 impl SealService {
     /// Makes an approved seal: its owner's key and certificate where there is none yet, then the SESeal, signed by the
     /// maker and checked in profile `strict`. A renewal supersedes the seal it renews in the same transaction.
@@ -91,7 +99,8 @@ impl SealService {
         let ask = Ask { reference: signer_reference(&seal.id), subject, key: SubjectKey::Fresh };
         let issued = self.0.authority.issue_owner(&super::act(caller), &ask).await?;
         let key = issued.key.ok_or(SealError::Sign(SignError::Fault))?;
-        Ok(OwnerSigner { key_id: key.as_str().to_owned(), cert: issued.cert.der().to_vec() })
+        let (cert, serial) = (issued.cert.der().to_vec(), issued.cert.serial_hex());
+        Ok(OwnerSigner { key_id: key.as_str().to_owned(), cert, serial })
     }
 
     async fn intend_making(
@@ -152,9 +161,7 @@ impl SealService {
                 let (seal, event) = seal.act(Act::Issue, &officer.id, None, caller.now)?;
                 rows::set_made(tx, &seal.id, esl, &esl_sm3).await?;
                 life::record(tx, caller, &seal, &event).await?;
-                let made =
-                    Made { valid_from: plan.valid_from, valid_to: plan.valid_to, esl_sm3: esl_sm3.clone() };
-                Ok(Seal { made: Some(made), ..seal })
+                Ok(Seal { made: Some(plan.made(&esl_sm3)), ..seal })
             })
             .await
     }

@@ -12,11 +12,13 @@ use crate::{
     },
     store::{FromRow, Row, Rx, Statement, StoreError, Tx, Value},
 };
+use yinxin_pki::x509::Cert;
 
 macro_rules! columns {
     () => {
         "id, code, owner_id, maker_id, name, kind, version, period_days, picture, width_mm, height_mm, design, state, \
-         changed_at, changed_by, reason, applied_by, applied_at, approved_by, renews, valid_from, valid_to, esl_sm3"
+         changed_at, changed_by, reason, applied_by, applied_at, approved_by, renews, valid_from, valid_to, esl_sm3, \
+         signer_cert"
     };
 }
 
@@ -26,7 +28,7 @@ const INSERT: Statement = Statement::portable(
         "INSERT INTO seal (",
         columns!(),
         ", bucket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-         $21, $22, $23, $24)"
+         $21, $22, $23, NULL, $24)"
     ),
 );
 const FIND: Statement =
@@ -117,6 +119,8 @@ pub struct OwnerSigner {
     pub key_id: String,
     /// The certificate, DER.
     pub cert: Vec<u8>,
+    /// Its serial number, hex.
+    pub serial: String,
 }
 
 /// One line of a seal's history.
@@ -139,10 +143,7 @@ pub struct EventRow {
 impl FromRow for Seal {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         let wish = wish(row)?;
-        let made = match (row.opt_timestamp(20)?, row.opt_timestamp(21)?, row.opt_text(22)?) {
-            (Some(valid_from), Some(valid_to), Some(esl_sm3)) => Some(Made { valid_from, valid_to, esl_sm3 }),
-            _ => None,
-        };
+        let made = made(row)?;
         Ok(Self {
             id: SealId::from_row(row.text(0)?),
             code: row.text(1)?,
@@ -158,6 +159,14 @@ impl FromRow for Seal {
             made,
         })
     }
+}
+
+/// What the making left: all of it, or nothing yet.
+fn made(row: &Row) -> Result<Option<Made>, StoreError> {
+    let columns = (row.opt_timestamp(20)?, row.opt_timestamp(21)?, row.opt_text(22)?, row.opt_bytes(23)?);
+    let (Some(valid_from), Some(valid_to), Some(esl_sm3), Some(cert)) = columns else { return Ok(None) };
+    let certificate = Cert::parse(&cert).map_err(|_| StoreError::corrupt("seal.signer_cert"))?.serial_hex();
+    Ok(Some(Made { valid_from, valid_to, esl_sm3, certificate }))
 }
 
 fn wish(row: &Row) -> Result<Wish, StoreError> {
@@ -187,6 +196,20 @@ fn wish(row: &Row) -> Result<Wish, StoreError> {
 impl FromRow for Tools {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self { esl: row.bytes(0)?, key_id: row.text(1)?, cert: row.bytes(2)? })
+    }
+}
+
+impl EventRow {
+    /// The first line of every history: it stands in the seal itself.
+    pub fn of_application(seal: &Seal) -> Self {
+        Self {
+            act: "apply".into(),
+            state: State::Applied.name().into(),
+            at: seal.applied_at,
+            effective_at: seal.applied_at,
+            by: seal.applied_by.to_string(),
+            reason: None,
+        }
     }
 }
 

@@ -187,6 +187,7 @@ impl<'d> TestApp<'d> {
     pub async fn finish(mut self) {
         self.finished = true;
         let app = self.app.take().unwrap();
+        app.do_jobs().await.unwrap();
         let jobs = app.store().read(async |rx| job::left_over(rx).await).await.unwrap();
         assert_eq!(jobs, 0, "jobs are left over");
         app.chain_records().await.unwrap();
