@@ -48,16 +48,18 @@ pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Cli
 async fn verify(door: &Door, key: &str) -> Result<(), CliError> {
     let answer = door.json(Some(key), Ask::get("/api/v1/audit/verification")).await?;
     let report = &answer["report"];
-    println!(
+    say!(
         "{} records chained, {} waiting, {} signed heads",
-        report["chained"], report["unchained"], report["heads"]
+        report["chained"],
+        report["unchained"],
+        report["heads"]
     );
     if answer["sound"] == true {
-        println!("the chain holds");
+        say!("the chain holds");
         return Ok(());
     }
     for defect in report["defects"].as_array().into_iter().flatten() {
-        println!("{}", defect["says"].as_str().unwrap_or_default());
+        say!("{}", defect["says"].as_str().unwrap_or_default());
     }
     Err(CliError::failed("the chain of audit records does not hold; see the defects above"))
 }
@@ -67,7 +69,7 @@ async fn list(door: &Door, key: &str, limit: &str) -> Result<(), CliError> {
     let answer = door.json(Some(key), Ask::get(&path)).await?;
     for record in answer["items"].as_array().into_iter().flatten() {
         let text = |name: &str| record[name].as_str().unwrap_or("").to_owned();
-        println!("{}  {}  {}  {}", text("at"), text("action"), text("subject"), text("actor"));
+        say!("{}  {}  {}  {}", text("at"), text("action"), text("subject"), text("actor"));
     }
     Ok(())
 }

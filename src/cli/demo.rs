@@ -40,7 +40,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     let mut told = 0;
     let mut tell = |says: String| {
         told += 1;
-        println!("[{told:>2}/{STEPS}] {says}");
+        say!("[{told:>2}/{STEPS}] {says}");
     };
     if app::is_initialised(&config) {
         tell(format!("going on in {}", config.data_dir.display()));
@@ -56,18 +56,18 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     let verdicts = stage.play(&mut tell).await;
     stage.door.close().await;
     let (verdicts, folder) = (verdicts?, config.data_dir.display());
-    println!("\nstamped files and reports: {folder}/stamped");
+    say!("\nstamped files and reports: {folder}/stamped");
     for (file, verdict) in verdicts {
-        println!("  {verdict:<10} {file}");
+        say!("  {verdict:<10} {file}");
     }
-    println!(
+    say!(
         "verify one yourself:\n  yinxin verify {folder}/stamped/notice.pdf --trust {folder}/root.cer --cert {folder}/issuing.cer"
     );
     if matches.get_flag("once") {
         return Ok(());
     }
     let address = config.listen.address;
-    println!(
+    say!(
         "\nopen http://{address}/verify to drop a file, http://{address}/api/v1/openapi.json for REST; Ctrl-C ends it"
     );
     serve::log();

@@ -19,19 +19,19 @@ pub(super) fn command() -> Command {
 
 pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     let first = app::init(config, Sources::default()).await?;
-    println!("initialised {}", config.data_dir.display());
+    say!("initialised {}", config.data_dir.display());
     if first.made_passphrase {
-        println!("passphrase made in {}/passphrase: for trying out only", config.data_dir.display());
+        say!("passphrase made in {}/passphrase: for trying out only", config.data_dir.display());
     }
     for officer in &first.officers {
         let role = officer.officer.roles.iter().next().map_or("", |role| role.name());
-        println!(
+        say!(
             "{}  {}  key in {}/officer-keys/{role}",
             officer.officer.id,
             officer.officer.name,
             config.data_dir.display()
         );
     }
-    println!("next: yinxin serve");
+    say!("next: yinxin serve");
     Ok(())
 }

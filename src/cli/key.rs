@@ -19,7 +19,7 @@ pub(super) async fn run(config: &Config, _: &ArgMatches) -> Result<(), CliError>
     app.close().await;
     for key in keys.map_err(|error| CliError::failed(error.to_string()))? {
         let state = if key.destroyed_at.is_some() { "destroyed" } else { "live" };
-        println!("{}  {}  {}  {}  {}  {state}", key.id, key.purpose, key.kind, key.custody, key.made_at);
+        say!("{}  {}  {}  {}  {}  {state}", key.id, key.purpose, key.kind, key.custody, key.made_at);
     }
     Ok(())
 }

@@ -1,5 +1,13 @@
 //! The command line: a file for each command. `main` only runs [`run`] and ends with its exit code.
 
+/// `println!` that outlives its reader: `yinxin demo | head -1` ends quietly where a reader has seen enough, and does its
+/// work to the end; what else keeps words from being written is told.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::cli::tell(format_args!($($words)*))
+    };
+}
+
 mod audit;
 mod demo;
 mod door;
@@ -17,7 +25,7 @@ pub use error::CliError;
 
 use crate::config::Config;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
 /// Wrong usage (sysexits.h EX_USAGE).
 const USAGE: u8 = 64;
@@ -38,6 +46,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             error.print();
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// A line on standard output, for [`say!`].
+fn tell(line: std::fmt::Arguments<'_>) {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("yinxin: the answer could not be written: {error}");
+        }
+        _ => {}
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn add(
 async fn list(door: &Door, key: &str) -> Result<(), CliError> {
     let officers = door.json(Some(key), Ask::get("/api/v1/officers")).await?;
     for officer in officers["items"].as_array().into_iter().flatten() {
-        println!(
+        say!(
             "{}  {}  {}",
             officer["id"].as_str().unwrap_or(""),
             officer["name"].as_str().unwrap_or(""),

@@ -133,7 +133,7 @@ pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Cli
     };
     if name == "presets" {
         for preset in PRESETS {
-            println!(
+            say!(
                 "{:<24} {:>5.1} mm  {}  ({})",
                 preset.id,
                 f64::from(preset.diameter_um) / 1000.0,
@@ -188,7 +188,7 @@ async fn change(door: &Door, key: &str, name: &str, sub: &ArgMatches) -> Result<
         }
     };
     let answer = door.json(Some(key), Ask::post(&path, &body)).await?;
-    println!("{}  {}", text(&answer, "id")?, answer["state"].as_str().unwrap_or("registered"));
+    say!("{}  {}", text(&answer, "id")?, answer["state"].as_str().unwrap_or("registered"));
     Ok(())
 }
 
@@ -240,7 +240,7 @@ async fn list(door: &Door, key: &str) -> Result<(), CliError> {
         let answer = door.json(Some(key), Ask::get(&path)).await?;
         let items = answer["items"].as_array().cloned().unwrap_or_default();
         for seal in &items {
-            println!(
+            say!(
                 "{}  {}  {:<10}  {}",
                 text(seal, "id")?,
                 text(seal, "code")?,
@@ -260,6 +260,6 @@ async fn show(door: &Door, key: &str, sub: &ArgMatches) -> Result<(), CliError> 
     let seal = door.json(Some(key), Ask::get(&path)).await?;
     let events = door.json(Some(key), Ask::get(&format!("{path}/events"))).await?;
     let both = json!({ "seal": seal, "events": events["items"] });
-    println!("{}", serde_json::to_string_pretty(&both).unwrap_or_default());
+    say!("{}", serde_json::to_string_pretty(&both).unwrap_or_default());
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(super) async fn listen(config: &Config, app: App) -> Result<(), CliError> {
     let socket = config.socket_path();
     let unix = bind_socket(&socket)?;
     let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
-    println!("serving on http://{bound}");
+    say!("serving on http://{bound}");
     let (switch, stop) = Stop::switch();
     let signals = tokio::spawn(async move {
         wait_for_signal().await;

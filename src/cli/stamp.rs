@@ -88,7 +88,7 @@ pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), Cli
     door.close().await;
     let (id, content) = stamped?;
     files::write(&out, &content)?;
-    println!("{id}  {}", out.display());
+    say!("{id}  {}", out.display());
     Ok(())
 }
 

@@ -142,7 +142,11 @@ fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     if operation.creates {
         codes.extend(["idempotency/malformed", "idempotency/reused", "idempotency/in-progress"]);
     }
+    if !operation.query.is_empty() {
+        codes.extend(["request/malformed", "request/invalid"]);
+    }
     if !matches!(operation.takes, Takes::Nothing) {
+        codes.push("request/invalid");
         codes.extend(["request/malformed", "request/too-large", "request/unsupported-media-type"]);
     }
     let mut by_status: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();

@@ -26,11 +26,16 @@ struct Section {
     previous: Option<usize>,
 }
 
+/// Entries that a file may have beside one for each of its octets.
+const SMALL_FILE_ENTRIES: usize = 1024;
+
 /// Reads every revision, oldest first.
 pub(super) fn revisions(bytes: &[u8], limits: &Limits, oddities: &mut Vec<Oddity>) -> Result<Vec<Revision>> {
-    let (entries_left, decoded_left) = (limits.max_objects, limits.max_total_decoded_bytes);
+    // Deflated rows cost nothing: a file names no more objects than it has octets.
+    let entries_max = limits.max_objects.min(bytes.len().saturating_add(SMALL_FILE_ENTRIES));
+    let (entries_left, decoded_left) = (entries_max, limits.max_total_decoded_bytes);
     let values_left = limits.max_values;
-    let mut reader = Reader { bytes, limits, entries_left, decoded_left, values_left, oddities };
+    let mut reader = Reader { bytes, limits, entries_max, entries_left, decoded_left, values_left, oddities };
     let mut sections = reader.chain()?;
     let linearised = reader.merge_linearised(&mut sections)?;
     sections.reverse();
@@ -70,6 +75,7 @@ fn first_beyond(section: &Section) -> Option<usize> {
 struct Reader<'a, 'o> {
     bytes: &'a [u8],
     limits: &'a Limits,
+    entries_max: usize,
     entries_left: usize,
     decoded_left: usize,
     values_left: usize,
@@ -315,7 +321,7 @@ impl Reader<'_, '_> {
 
     fn spend(&mut self, count: u64) -> Result<()> {
         let left = usize::try_from(count).ok().and_then(|count| self.entries_left.checked_sub(count));
-        let limit = self.limits.max_objects;
+        let limit = self.entries_max;
         self.entries_left = left.ok_or(PdfError::TooLarge { what: "cross-reference entries", limit })?;
         Ok(())
     }

@@ -309,7 +309,20 @@ mod tests {
     use super::*;
 
     fn of(content_type: &'static str, body: &str) -> [u8; 32] {
-        digest("/api/v1/stamps", Some(&HeaderValue::from_static(content_type)), &Bytes::from(body.to_owned()))
+        at("/api/v1/stamps", content_type, body)
+    }
+
+    fn at(uri: &'static str, content_type: &'static str, body: &str) -> [u8; 32] {
+        let content_type = HeaderValue::from_static(content_type);
+        digest(uri, Some(&content_type), &Bytes::from(body.to_owned()))
+    }
+
+    #[test]
+    fn another_seal_in_the_query_is_another_request() {
+        let stamp = |uri| at(uri, "application/pdf", "%PDF-");
+        assert_eq!(stamp("/api/v1/stamps?seal=seal_1&page=1"), stamp("/api/v1/stamps?seal=seal_1&page=1"));
+        assert_ne!(stamp("/api/v1/stamps?seal=seal_1&page=1"), stamp("/api/v1/stamps?seal=seal_2&page=1"));
+        assert_ne!(stamp("/a?b"), stamp("/a/b"));
     }
 
     #[test]

@@ -120,7 +120,13 @@ macro_rules! reasoned {
         Operation::post($access, concat!("/api/v1/seals/{seal}/", $word), $id, $says)
             .json(&REASON)
             .gives(200, Gives::Json(&shapes::SEAL))
-            .problems(&["seal/unknown", "seal/wrong-state", "seal/same-person", "input/reason"])
+            .problems(&[
+                "seal/unknown",
+                "seal/wrong-state",
+                "seal/same-person",
+                "seal/not-your-owner",
+                "input/reason",
+            ])
             .handled_by(
                 $service.clone(),
                 async |State(service): State<SealService>,

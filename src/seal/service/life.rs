@@ -136,6 +136,7 @@ impl SealService {
         seal: &SealId,
         reason: String,
     ) -> Result<Seal, SealError> {
+        self.must_have_to_do_with(caller, seal).await?;
         self.change(caller, seal, Act::ReportLoss, Right::SealReportLoss, Some(reason)).await
     }
 
@@ -200,6 +201,21 @@ impl SealService {
     async fn made_before(&self, id: &str) -> Result<Seal, SealError> {
         let id = SealId::from_row(id.to_owned());
         self.0.store.read(async |rx| known_seal(rx, &id).await).await
+    }
+
+    /// An operator reports the loss of his own owner's seals alone: a lost seal stamps no more. Approvers look after all.
+    async fn must_have_to_do_with(&self, caller: &Caller, id: &SealId) -> Result<(), SealError> {
+        let officer = caller.officer(Right::SealReportLoss)?;
+        if caller.may(Right::SealSuspend) {
+            return Ok(());
+        }
+        self.0
+            .store
+            .read(async |rx| {
+                let seal = known_seal(rx, id).await?;
+                must_act_for(rx, &seal.wish.owner, &officer.id).await
+            })
+            .await
     }
 
     async fn change(

@@ -214,6 +214,15 @@ fn an_answer_that_cannot_be_written_is_no_verdict() {
 }
 
 #[test]
+fn a_command_whose_reader_has_left_does_not_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_yinxin")).args(["seal", "presets"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
 fn a_token_is_judged_from_a_pipe_too() {
     let scratch = tempfile::tempdir().unwrap();
     let file = write(&scratch, "token.der", &token(b"abc", super::world::time("2026-11-20T12:00:00Z")));

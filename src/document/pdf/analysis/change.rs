@@ -19,12 +19,18 @@ pub(super) struct Comparisons<'p> {
     survey: &'p Survey,
     pages: &'p [Page],
     done: HashMap<usize, Vec<Change>>,
+    /// Objects that may still be looked at.
+    room: usize,
 }
+
+/// Objects that all comparisons of one file together look at: many signatures before many changes would make each
+/// compare all of them.
+const MAX_COMPARED: usize = 1_000_000;
 
 impl<'p> Comparisons<'p> {
     /// `pages` are those of now.
     pub(super) fn new(pdf: &'p Pdf<'p>, history: &'p History, survey: &'p Survey, pages: &'p [Page]) -> Self {
-        Self { pdf, history, survey, pages, done: HashMap::new() }
+        Self { pdf, history, survey, pages, done: HashMap::new(), room: MAX_COMPARED }
     }
 
     /// What changed since revision `index`.
@@ -33,9 +39,11 @@ impl<'p> Comparisons<'p> {
             return Ok(changes.clone());
         }
         let mut comparison = Comparison::new(self.pdf, index, self.history, self.pages);
+        comparison.room = self.room;
         comparison.sort_objects()?;
         comparison.allow()?;
         comparison.wakened(self.survey);
+        self.room = comparison.room;
         let changes = comparison.finish();
         self.done.insert(index, changes.clone());
         Ok(changes)
@@ -59,6 +67,8 @@ pub(super) struct Comparison<'p> {
     pub(super) widgets: HashSet<ObjectId>,
     changes: Vec<Change>,
     unlisted_changes: usize,
+    /// Objects that may still be looked at.
+    room: usize,
     /// Once asked for; within, `None` for everything.
     shown: Option<Option<HashSet<ObjectId>>>,
 }
@@ -76,6 +86,7 @@ impl<'p> Comparison<'p> {
             widgets: HashSet::new(),
             changes: Vec::new(),
             unlisted_changes: 0,
+            room: 0,
             shown: None,
         }
     }
@@ -118,7 +129,9 @@ impl<'p> Comparison<'p> {
 
     /// Finds the objects whose place differs, and sorts them into changed, created and removed.
     fn sort_objects(&mut self) -> Result<()> {
-        for number in self.touched() {
+        let touched = self.touched();
+        self.spend(touched.len() + self.pages.len())?;
+        for number in touched {
             let [old, new] = [self.old, self.new].map(|view| self.history.id(number, view.revision()));
             match (old, new) {
                 (Some(old), Some(new)) if old == new => self.compare(old)?,
@@ -143,6 +156,12 @@ impl<'p> Comparison<'p> {
                 (None, None) => {}
             }
         }
+        Ok(())
+    }
+
+    fn spend(&mut self, objects: usize) -> Result<()> {
+        let exceeded = PdfError::TooLarge { what: "objects compared after signatures", limit: MAX_COMPARED };
+        self.room = self.room.checked_sub(objects).ok_or(exceeded)?;
         Ok(())
     }
 
@@ -201,6 +220,7 @@ impl<'p> Comparison<'p> {
             if !seen.insert(id) {
                 continue;
             }
+            self.spend(1)?;
             match self.old.resolve(id) {
                 Ok(object) => open.extend(references(&object)),
                 Err(PdfError::TooLarge { .. }) => return Ok(None),

@@ -1,6 +1,7 @@
 //! The signature fields of a document: from the form's tree, and from pages that show one the form doesn't know.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::super::{Dict, Entry, Object, ObjectId, Pdf, PdfError, View};
 use super::text::text;
@@ -17,7 +18,7 @@ pub(super) struct Field {
     /// Full name.
     pub(super) name: String,
     /// `/V` as written, own or inherited; `None` for a field not yet signed.
-    pub(super) value: Option<Object>,
+    pub(super) value: Option<Rc<Object>>,
     /// The widgets it is shown by: the field itself, or its kids.
     pub(super) widgets: Vec<(Option<ObjectId>, Dict)>,
     /// Whether it is a signature field.
@@ -26,12 +27,16 @@ pub(super) struct Field {
     pub(super) is_listed: bool,
 }
 
+/// Octets of all names together, each counted for every field that has it as a part of its own: a long name above many
+/// fields would be written out for each.
+const MAX_NAME_BYTES: usize = 16 << 20;
+
 /// What a node hands down to its children.
 #[derive(Clone, Default)]
 struct Inherited {
     name: String,
     is_signature: bool,
-    value: Option<Object>,
+    value: Option<Rc<Object>>,
     level: usize,
 }
 
@@ -69,6 +74,7 @@ pub(super) fn fields(view: View<'_>) -> Result<Vec<Field>> {
     let Object::Array(roots) = view.lookup_in(&form, b"Fields")? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
+    let mut names_left = MAX_NAME_BYTES;
     let mut open: Vec<(Object, Inherited)> =
         roots.into_iter().rev().map(|root| (root, Inherited::default())).collect();
     while let Some((node, inherited)) = open.pop() {
@@ -84,6 +90,10 @@ pub(super) fn fields(view: View<'_>) -> Result<Vec<Field>> {
             let Inherited { name, value, is_signature, .. } = inherited;
             found.push(Field { id, name, value, widgets, is_signature, is_listed: true });
         } else {
+            let spent = kids.len().saturating_mul(inherited.name.len());
+            let limit = MAX_NAME_BYTES;
+            let exceeded = PdfError::TooLarge { what: "octets in names of fields", limit };
+            names_left = names_left.checked_sub(spent).ok_or(exceeded)?;
             open.extend(kids.into_iter().rev().map(|kid| (kid, inherited.clone())));
         }
     }
@@ -105,7 +115,7 @@ impl Inherited {
         };
         let value = match dict.find(b"V") {
             // A reference to nothing is no value (7.3.10).
-            Some(value) if !view.follow(value)?.is_null() => Some(value.clone()),
+            Some(value) if !view.follow(value)?.is_null() => Some(Rc::new(value.clone())),
             _ => self.value,
         };
         Ok(Self { name, is_signature, value, level: self.level + 1 })

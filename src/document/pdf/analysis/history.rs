@@ -1,28 +1,26 @@
 //! Where each object was in each revision, at hand: a file of many revisions is asked this for every reference in it.
 
-use std::collections::HashMap;
-
 use super::super::{Entry, ObjectId, Pdf};
 
-/// The entries of every object number, oldest first.
+/// The entries of every object number, oldest first. One flat list: a small file may name a million objects.
 pub(super) struct History {
-    entries: HashMap<u32, Vec<(usize, Entry)>>,
+    entries: Vec<(u32, usize, Entry)>,
 }
 
 impl History {
     pub(super) fn new(pdf: &Pdf<'_>) -> Self {
-        let mut entries: HashMap<u32, Vec<(usize, Entry)>> = HashMap::new();
+        let count = pdf.revisions().iter().map(|revision| revision.entries.len()).sum();
+        let mut entries = Vec::with_capacity(count);
         for (index, revision) in pdf.revisions().iter().enumerate() {
-            for (number, entry) in &revision.entries {
-                entries.entry(*number).or_default().push((index, *entry));
-            }
+            entries.extend(revision.entries.iter().map(|(number, entry)| (*number, index, *entry)));
         }
+        entries.sort_unstable_by_key(|(number, index, _)| (*number, *index));
         Self { entries }
     }
 
     /// Where object `number` was as revision `index` left it; `Free` where it wasn't.
     pub(super) fn entry(&self, number: u32, index: usize) -> Entry {
-        self.until(number, index).last().map_or(Entry::Free, |(_, entry)| *entry)
+        self.until(number, index).last().map_or(Entry::Free, |(_, _, entry)| *entry)
     }
 
     /// The id by which object `number` could be referred to in revision `index`.
@@ -37,12 +35,14 @@ impl History {
 
     /// Whether `id` led to something in revision `index` or one before it.
     pub(super) fn was_live(&self, id: ObjectId, index: usize) -> bool {
-        self.until(id.number, index).iter().any(|(_, entry)| self::id(id.number, *entry) == Some(id))
+        self.until(id.number, index).iter().any(|(_, _, entry)| self::id(id.number, *entry) == Some(id))
     }
 
-    fn until(&self, number: u32, index: usize) -> &[(usize, Entry)] {
-        let entries = self.entries.get(&number).map_or(&[][..], Vec::as_slice);
-        &entries[..entries.partition_point(|(revision, _)| *revision <= index)]
+    fn until(&self, number: u32, index: usize) -> &[(u32, usize, Entry)] {
+        let start = self.entries.partition_point(|(known, ..)| *known < number);
+        let end =
+            self.entries.partition_point(|(known, revision, _)| (*known, *revision) <= (number, index));
+        self.entries.get(start..end).unwrap_or_default()
     }
 }
 

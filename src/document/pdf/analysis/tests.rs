@@ -553,3 +553,41 @@ fn what_is_only_printed_or_pointed_at_is_shown_all_the_same() {
         assert_eq!(analysis.signatures[0].widget.is_invisible, expected, "{name}");
     }
 }
+
+#[test]
+fn a_long_name_above_many_fields_ends_the_reading() {
+    let kids = "<< /T (k) >>".repeat(20_000);
+    let form = format!("<< /Fields [<< /T ({}) /FT /Sig /Kids [{kids}] >>] >>", "n".repeat(60_000));
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R /AcroForm 4 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>".to_owned(),
+        form,
+    ];
+    let (mut bytes, mut table) = (b"%PDF-1.7\n".to_vec(), String::new());
+    for (index, object) in objects.iter().enumerate() {
+        table.push_str(&format!("{:010} 00000 n \n", bytes.len()));
+        bytes.extend_from_slice(format!("{} 0 obj\n{object}\nendobj\n", index + 1).as_bytes());
+    }
+    let start = bytes.len();
+    let tail = format!(
+        "xref\n0 5\n0000000000 65535 f \n{table}trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
+    );
+    bytes.extend_from_slice(tail.as_bytes());
+    assert!(matches!(analyse(&bytes), Err(PdfError::TooLarge { what: "octets in names of fields", .. })));
+}
+
+#[test]
+fn a_deflated_table_names_no_more_objects_than_the_file_has_octets() {
+    let mut bytes = b"%PDF-1.7\n".to_vec();
+    let start = bytes.len();
+    let rows = deflated(&[0; 6 * 500_000]);
+    let head = format!(
+        "4 0 obj\n<< /Type /XRef /Size 500000 /W [1 4 1] /Root 1 0 R /Filter /FlateDecode /Length {} >>\nstream\n",
+        rows.len()
+    );
+    bytes.extend_from_slice(head.as_bytes());
+    bytes.extend_from_slice(&rows);
+    bytes.extend_from_slice(format!("\nendstream\nendobj\nstartxref\n{start}\n%%EOF\n").as_bytes());
+    assert!(matches!(analyse(&bytes), Err(PdfError::TooLarge { what: "cross-reference entries", .. })));
+}

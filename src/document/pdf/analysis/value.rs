@@ -13,7 +13,7 @@ use super::{ChangeKind, Coverage, DocMdp, Placed, Result, Trick, Widget};
 pub(super) fn read(pdf: &Pdf<'_>, field: &Field) -> Result<Placed> {
     let view = pdf.latest();
     let mut tricks = Vec::new();
-    let found = field.value.as_ref().map_or(Ok(Object::Null), |value| view.follow(value))?;
+    let found = field.value.as_deref().map_or(Ok(Object::Null), |value| view.follow(value))?;
     let dict = match &found {
         Object::Dict(dict) => dict.clone(),
         _ => {
@@ -73,7 +73,7 @@ type Found<T> = std::result::Result<T, Trick>;
 
 /// The string of `/Contents` and where its token lies.
 fn token(pdf: &Pdf<'_>, field: &Field, dict: &Dict) -> Found<(PdfString, Range<usize>)> {
-    let holder = field.value.as_ref().and_then(Object::as_reference).or(field.id);
+    let holder = field.value.as_deref().and_then(Object::as_reference).or(field.id);
     let compressed = holder.and_then(|id| pdf.latest().entry(id.number));
     if matches!(compressed, Some(Entry::InStream { .. })) {
         return Err(Trick::failed(
