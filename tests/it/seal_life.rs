@@ -395,6 +395,37 @@ async fn a_revoked_or_expired_certificate_stamps_nothing_from_that_second_on() {
     .await;
 }
 
+#[tokio::test]
+async fn a_maker_whose_certificate_is_over_or_revoked_makes_no_seals_and_theirs_stamp_nothing() {
+    on_each_engine(async |app| {
+        let (operator, system) = (app.operator(), app.person(Role::SystemAdministrator));
+        let made = app.active_seal(4).await;
+        let approved = app.apply(4).await;
+        app.done(&app.approver(), &approved, "approve").await;
+        let maker = app.maker.clone();
+        app.change_maker().await;
+        let other = app.active_seal(4).await;
+        let issued = app.audit("&action=maker.registered").await;
+        let serial = issued.iter().find(|record| record["subject"] == maker.as_str()).unwrap();
+        let serial = serial["detail"]["certificate"].as_str().unwrap();
+        let path = format!("/api/v1/certificates/{serial}/revocation");
+        assert_eq!(app.post(&path, &system, json!({ "reason": "key-compromise" })).await.status, 204);
+        refused(app, &made, "409 maker/certificate-revoked").await;
+        assert_eq!(app.act(&operator, &approved, "make").await.problem(), "409 maker/certificate-revoked");
+        assert_eq!(app.seal(&approved).await["state"], "approved");
+        app.stamped(&other, &At::notice(), fixture("pdf/one-page.pdf")).await;
+        // Five years on the other maker's certificate is over as well.
+        app.clock.step_ms(5 * 365 * DAY_MS - 2000);
+        let last = app.active_seal(4).await;
+        let late = app.apply(4).await;
+        app.done(&app.approver(), &late, "approve").await;
+        app.clock.step_ms(3000);
+        refused(app, &last, "409 maker/certificate-expired").await;
+        assert_eq!(app.act(&operator, &late, "make").await.problem(), "409 maker/certificate-expired");
+    })
+    .await;
+}
+
 async fn serial_of(app: &TestApp<'_>, seal: &str) -> String {
     let issued = app.audit("&action=authority.certificate_issued").await;
     let reference = format!("seal/{seal}/owner");
@@ -537,6 +568,36 @@ async fn a_seals_certificate_names_its_owner() {
         assert!(signer.subject.contains(OFFICE.0) && signer.subject.contains(OFFICE.1), "{}", signer.subject);
         assert_eq!(signer.issuer, issuing.subject().to_string());
         assert_eq!(signer.serial, serial_of(app, &seal).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_can_be_there_once_is_made_once_however_many_ask() {
+    on_each_engine(async |app| {
+        let operator = app.operator();
+        let seal = app.active_seal(4).await;
+        let (one, two) =
+            tokio::join!(app.act(&operator, &seal, "renewals"), app.act(&operator, &seal, "renewals"));
+        let refused = if one.status == 201 { two } else { one };
+        assert_eq!(refused.problem(), "409 seal/renewal-open");
+        let owner = json!({ "name": "某县档案局", "credit_code": credit_code(5), "kind": "legal-person" });
+        let (one, two) = tokio::join!(
+            app.post("/api/v1/owners", &operator, owner.clone()),
+            app.post("/api/v1/owners", &operator, owner.clone()),
+        );
+        let refused = if one.status == 201 { two } else { one };
+        assert_eq!(refused.problem(), "409 owner/exists");
+        // Codes of one region are given out without a gap and never twice.
+        let (body, path) = (app.application(4), "/api/v1/seals");
+        let (one, two, three) = tokio::join!(
+            app.post(path, &operator, body.clone()),
+            app.post(path, &operator, body.clone()),
+            app.post(path, &operator, body.clone()),
+        );
+        let mut codes: Vec<_> = [one, two, three].iter().map(|made| made.json()["code"].clone()).collect();
+        codes.sort_by_key(ToString::to_string);
+        assert_eq!(codes, ["44010000000002", "44010000000003", "44010000000004"]);
     })
     .await;
 }

@@ -201,6 +201,32 @@ async fn the_records_of_a_stamp_are_intended_and_then_done() {
     .await;
 }
 
+/// Five years on the time-stamp authority's certificate is over: no token, so no stamp, and the register says why.
+#[tokio::test]
+async fn a_stamp_that_fails_on_the_way_is_recorded_as_failed_and_hands_nothing_out() {
+    on_each_engine(async |app| {
+        app.clock.step_ms(5 * 365 * DAY_MS - 2000);
+        // The maker of the seals is certified later than the authority that stamps time.
+        app.change_maker().await;
+        let seal = app.active_seal(4).await;
+        let at = At::notice().and("&time_stamp=true");
+        app.stamped(&seal, &at, fixture("pdf/one-page.pdf")).await;
+        app.clock.step_ms(3000);
+        let failed = app.stamp(&app.operator(), &seal, &at, fixture("pdf/one-page.pdf")).await;
+        assert_eq!(failed.problem(), "503 authority/no-time-stamp");
+        assert!(failed.headers.contains_key("retry-after"));
+        let line = app.stamps(&format!("&seal={seal}")).await.remove(1);
+        assert_eq!((&line["state"], &line["failure"]), (&json!("failed"), &json!("authority/no-time-stamp")));
+        assert_eq!(
+            (&line["product_sm3"], &line["settled_at"]),
+            (&Value::Null, &json!(app.clock.now().rfc3339()))
+        );
+        let record = &app.audit(&format!("&subject={}", line["id"].as_str().unwrap())).await[0];
+        assert_eq!(record["action"], "seal.stamp_failed");
+    })
+    .await;
+}
+
 // Requests that are sent again.
 
 fn same(first: &Answer, again: &Answer) {

@@ -56,6 +56,18 @@ pub(super) const KINDS: &[Kind] = &[
         ["请重新申领印章。", "Apply for a new seal."],
     ),
     kind(
+        "maker/certificate-expired",
+        409,
+        ["制作主体证书已过期", "The certificate of the seal's maker is over"],
+        ["请由其他制作主体重新制作印章。", "Apply for a seal by another maker."],
+    ),
+    kind(
+        "maker/certificate-revoked",
+        409,
+        ["制作主体证书已吊销", "The certificate of the seal's maker is revoked"],
+        ["请由其他制作主体重新制作印章。", "Apply for a seal by another maker."],
+    ),
+    kind(
         "owner/unknown",
         404,
         ["没有此使用主体", "There is no such seal owner"],

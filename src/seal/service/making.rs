@@ -115,6 +115,7 @@ impl SealService {
             .write(async |tx| {
                 let seal = life::locked(tx, id).await?;
                 let (seal, event) = seal.act(Act::Make, &officer.id, None, caller.now)?;
+                self.maker_in_force(tx, &seal.wish.maker, caller.now).await?;
                 let maker = registers::find_maker(tx, &seal.wish.maker)
                     .await?
                     .ok_or_else(|| SealError::Unknown { what: "maker", id: seal.wish.maker.to_string() })?;

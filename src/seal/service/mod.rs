@@ -11,10 +11,14 @@ pub use life::Apply;
 pub use register::{RegisterMaker, RegisterOwner};
 pub use stamping::Stamped;
 
-use super::{error::SealError, nouns::SealId, register::OwnerId};
+use super::{
+    error::SealError,
+    nouns::SealId,
+    register::{MakerId, OwnerId},
+};
 use crate::{
-    authority::{Act, Authority},
-    base::{Entropy, Timestamp},
+    authority::{Act, Authority, CertState},
+    base::{Entropy, Refusal, Timestamp},
     keys::{Keystore, SigningPool, ToSign},
     officer::{Caller, OfficerId},
     store::{Rx, Store},
@@ -101,11 +105,31 @@ impl SealService {
         self.0.chain.get_or_try_init(read).await.cloned()
     }
 
+    /// Whether seals of this maker may be made and used at `now`: judges of a stamp ask for it too (verdicts, check 4).
+    async fn maker_in_force(&self, rx: &mut Rx, maker: &MakerId, now: Timestamp) -> Result<(), SealError> {
+        let issued = self.0.authority.find_in(rx, &maker_reference(maker)).await?;
+        let issued = issued.ok_or_else(|| SealError::Unknown { what: "maker", id: maker.to_string() })?;
+        if matches!(issued.state, CertState::Revoked { .. }) {
+            let says = "the certificate of this seal's maker is revoked; apply for a seal by another maker";
+            return Err(Refusal::new("maker/certificate-revoked", says).into());
+        }
+        if now > issued.cert.not_after() {
+            let says = "the certificate of this seal's maker has expired; apply for a seal by another maker";
+            return Err(Refusal::new("maker/certificate-expired", says).into());
+        }
+        Ok(())
+    }
+
     async fn sign(&self, key_id: &str, input: ToSign) -> Result<Vec<u8>, SealError> {
         let key = crate::keys::KeyId::from_row(key_id.to_owned());
         let signer = self.0.keystore.signer(&key).await?;
         Ok(self.0.pool.sign(signer, input, SIGN_PATIENCE).await?)
     }
+}
+
+/// Under which name the authority knows a maker's certificate.
+fn maker_reference(maker: &MakerId) -> String {
+    format!("maker/{maker}")
 }
 
 /// Who asks, in the authority's words.
@@ -131,5 +155,5 @@ async fn must_act_for(rx: &mut Rx, owner: &OwnerId, officer: &OfficerId) -> Resu
         return Ok(());
     }
     let says = "you do not act for the owner of this seal; an officer who registers owners can add you";
-    Err(crate::base::Refusal::new("seal/not-your-owner", says).into())
+    Err(Refusal::new("seal/not-your-owner", says).into())
 }

@@ -156,7 +156,7 @@ impl SealService {
             registered_at: caller.now,
         };
         let ask = Ask {
-            reference: format!("maker/{}", maker.id),
+            reference: super::maker_reference(&maker.id),
             subject: SubjectFields::new(&maker.name)?,
             key: SubjectKey::Fresh,
         };

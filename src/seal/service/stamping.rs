@@ -222,6 +222,7 @@ impl SealService {
             .write(async |tx| {
                 let seal = life::locked(tx, &request.seal).await?;
                 self.allowed(tx, caller, officer, &seal).await?;
+                self.maker_in_force(tx, &seal.wish.maker, caller.now).await?;
                 let record = intended(id.clone(), caller.now, officer, &seal, request, ready);
                 stamps::insert(tx, &record).await?;
                 let detail =

@@ -160,6 +160,12 @@ impl<'d> TestApp<'d> {
         self.maker = made.id();
     }
 
+    /// Registers another maker, of the seals applied for from now on.
+    pub async fn change_maker(&mut self) {
+        let body = json!({ "name": "另一印章制作中心", "vendor": "OTHER" });
+        self.maker = self.post("/api/v1/makers", &self.person(Role::SystemAdministrator), body).await.id();
+    }
+
     /// Closes the service and opens it again on the same data, as after a restart.
     pub async fn restart(&mut self) {
         if let Some(app) = self.app.take() {
