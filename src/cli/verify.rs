@@ -54,8 +54,12 @@ pub(super) fn command() -> Command {
                 .action(ArgAction::Append),
         )
         .arg(
-            file("maker", "CERT", "Who may make seals, or an authority for makers alone (repeatable); others fail")
-                .action(ArgAction::Append),
+            file(
+                "maker",
+                "CERT",
+                "Who may make seals, or an authority for makers alone (repeatable); others fail",
+            )
+            .action(ArgAction::Append),
         )
         .arg(file("crl", "CRL", "Revocation lists, PEM or DER (repeatable)").action(ArgAction::Append))
         .arg(

@@ -246,11 +246,15 @@ mod tests {
     #[test]
     fn a_later_picture_without_a_seal_is_said_of_what_it_may_cover() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pdf/attacks");
-        for (name, expected) in
-            [("one", &[false][..]), ("two", &[true, false]), ("lta", &[false, false]), ("prepared", &[false; 2])]
-        {
+        for (name, expected) in [
+            ("one", &[false][..]),
+            ("two", &[true, false]),
+            ("lta", &[false, false]),
+            ("prepared", &[false; 2]),
+        ] {
             let bytes = std::fs::read(folder.join(name).with_extension("pdf")).unwrap();
-            let report = judge(&bytes, &Demand::new(&Trust::default(), Timestamp::from_seconds(1_795_219_200)));
+            let report =
+                judge(&bytes, &Demand::new(&Trust::default(), Timestamp::from_seconds(1_795_219_200)));
             let is_overlaid = |report: &SignatureReport| {
                 report.findings.iter().any(|finding| finding.id == "appearance/overlay")
             };

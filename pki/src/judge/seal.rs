@@ -150,7 +150,10 @@ fn maker_role(seal: &Seal<'_>, maker: Option<&Cert>, trial: &mut Trial, question
     }
     let makers = question.makers;
     if !makers.is_empty() && !makers.iter().any(|known| known == maker || certifies(known, maker)) {
-        trial.fail("seal/maker-not-listed", "The seal was made by someone who is not among the makers of seals.");
+        trial.fail(
+            "seal/maker-not-listed",
+            "The seal was made by someone who is not among the makers of seals.",
+        );
     }
 }
 

@@ -38,7 +38,9 @@ impl Signers<'_> {
     /// Whether a listed certificate has the same key as this one. Digests do not tell.
     pub fn name_key(&self, cert: &Cert) -> bool {
         let Self::Certs(certs) = self else { return false };
-        certs.iter().any(|der| Cert::parse(der).is_ok_and(|one| one.public_key_der() == cert.public_key_der()))
+        certs
+            .iter()
+            .any(|der| Cert::parse(der).is_ok_and(|one| one.public_key_der() == cert.public_key_der()))
     }
 }
 

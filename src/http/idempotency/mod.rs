@@ -260,7 +260,13 @@ fn digest(uri: &Uri, content_type: Option<&HeaderValue>, body: &Bytes) -> [u8; 3
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (media, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let mut digest = Sm3::new();
-    digest.update(uri.path()).update([0]).update(uri.query().unwrap_or_default()).update([0]).update(media.trim().to_ascii_lowercase()).update([0]);
+    digest
+        .update(uri.path())
+        .update([0])
+        .update(uri.query().unwrap_or_default())
+        .update([0])
+        .update(media.trim().to_ascii_lowercase())
+        .update([0]);
     match boundary(parameters) {
         Some(boundary) if media.trim().eq_ignore_ascii_case("multipart/form-data") => {
             let mut rest: &[u8] = body;

@@ -129,8 +129,7 @@ impl Comparison<'_> {
             Ok(found) => {
                 self.own(field);
                 self.widgets.extend(&found.widgets);
-                let kind =
-                    if found.is_time_stamp { ChangeKind::TimeStamp } else { ChangeKind::Signature };
+                let kind = if found.is_time_stamp { ChangeKind::TimeStamp } else { ChangeKind::Signature };
                 let sort = match (found.is_time_stamp, found.is_signed) {
                     (true, _) => "document time stamp",
                     (false, true) => "signature",
@@ -148,11 +147,7 @@ impl Comparison<'_> {
     }
 
     /// Checks that `id` is a new signature field, or a new parent of nothing else.
-    fn new_field(
-        &self,
-        id: ObjectId,
-        above: Above,
-    ) -> std::result::Result<NewField, String> {
+    fn new_field(&self, id: ObjectId, above: Above) -> std::result::Result<NewField, String> {
         if !self.created.contains(&id) || above.level > MAX_LEVELS {
             return Err(format!("object {} was there before", id.number));
         }

@@ -40,8 +40,7 @@ impl History {
 
     fn until(&self, number: u32, index: usize) -> &[(u32, usize, Entry)] {
         let start = self.entries.partition_point(|(known, ..)| *known < number);
-        let end =
-            self.entries.partition_point(|(known, revision, _)| (*known, *revision) <= (number, index));
+        let end = self.entries.partition_point(|(known, revision, _)| (*known, *revision) <= (number, index));
         self.entries.get(start..end).unwrap_or_default()
     }
 }

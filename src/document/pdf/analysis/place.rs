@@ -40,7 +40,8 @@ pub(super) fn widget(
     let flags = view.lookup_in(dict, b"F")?.as_integer().unwrap_or(0);
     let is_hidden = flags & HIDDEN != 0 || flags & NO_VIEW != 0 && flags & PRINT == 0;
     // One written in place has no number by which its page could be found; only pages hold such.
-    let is_nowhere = rect_mm.is_none() && id.is_some() || rect.is_none_or(|rect| rect.width() <= 0.0 || rect.height() <= 0.0);
+    let is_nowhere = rect_mm.is_none() && id.is_some()
+        || rect.is_none_or(|rect| rect.width() <= 0.0 || rect.height() <= 0.0);
     let is_invisible = is_nowhere || is_hidden || !paints(view, dict)?;
     Ok(Widget { page: page.and_then(|page| u32::try_from(page + 1).ok()), rect_mm, is_invisible })
 }
