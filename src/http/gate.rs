@@ -72,6 +72,10 @@ impl Gate {
     async fn caller(&self, headers: &HeaderMap, arrival: &Arrival) -> Result<Caller, Problem> {
         let actor = match headers.get(header::AUTHORIZATION) {
             None => Actor::Anonymous,
+            // Two: who stands between may have judged by the other one.
+            Some(_) if headers.get_all(header::AUTHORIZATION).iter().count() > 1 => {
+                return Err(SignInError::NotAKey.into());
+            }
             Some(value) => {
                 let key = value.to_str().ok().and_then(bearer).and_then(ClearKey::parse);
                 let key = key.ok_or_else(|| Problem::from(SignInError::NotAKey))?;

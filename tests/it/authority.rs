@@ -207,6 +207,20 @@ async fn every_certificate_has_a_path_to_the_root() {
 }
 
 #[tokio::test]
+async fn an_owner_is_certified_for_stamping_and_makes_no_seals() {
+    for_each_engine(async |store| {
+        let node = Node::ready(&store).await;
+        let [issuing, root] = <[Cert; 2]>::try_from(node.authority.chain().await.unwrap()).unwrap();
+        let owner = node.owner("seal/1/owner").await;
+        let (anchors, intermediates) = ([root], [issuing]);
+        let material = Material { anchors: &anchors, intermediates: &intermediates, crls: &[] };
+        assert!(path::validate(&owner, &material, NOW, Purpose::SealMaking).is_err());
+        assert_eq!(node.authority.makers().await.unwrap(), [node.authority.maker().await.unwrap().cert]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_owner_asked_for_twice_gets_one_certificate() {
     for_each_engine(async |store| {
         let node = Node::ready(&store).await;

@@ -42,6 +42,9 @@ async fn a_key_that_opens_nothing_is_told_so_and_not_why() {
     front.officers.change_state(&security, &verifier.officer.id, OfficerState::Disabled).await.unwrap();
     assert_eq!(front.get("/api/v1/me", Some(&verifier.key)).await.problem(), "401 auth/api-key-invalid");
     assert_eq!(front.get("/api/v1/me", None).await.problem(), "401 auth/required");
+    let good = &front.person(Role::Viewer).key;
+    let two = request("GET", "/api/v1/me", Some(good)).header("authorization", format!("Bearer {good}"));
+    assert_eq!(front.send(two.body(Body::empty()).unwrap()).await.problem(), "401 auth/api-key-invalid");
     let basic = request("GET", "/api/v1/me", None).header("authorization", "Basic eDp5");
     assert_eq!(front.send(basic.body(Body::empty()).unwrap()).await.problem(), "401 auth/api-key-invalid");
     // A public route takes no wrong key either: the sender believes to be somebody.
