@@ -125,7 +125,7 @@ impl<'p> Increment<'p> {
         let previous = last.map_or(0, |last| last.start_xref);
         let stream_id = if has_stream { Some(self.reserve()?) } else { None };
         let start = writer.at();
-        let trailer = self.trailer(previous, &writer.out);
+        let trailer = self.trailer(previous, &writer.written());
         match stream_id {
             Some(id) => {
                 offsets.insert(id.number, (0, start));
@@ -137,7 +137,7 @@ impl<'p> Increment<'p> {
         Ok(())
     }
 
-    fn trailer(&self, previous: usize, increment: &[u8]) -> Dict {
+    fn trailer(&self, previous: usize, increment: &[&[u8]]) -> Dict {
         let mut trailer = Dict::new();
         trailer.set(b"Size", Object::Integer(i64::from(self.next_number)));
         for (key, value) in self.view.trailer().entries() {
@@ -147,7 +147,8 @@ impl<'p> Increment<'p> {
         }
         // The first half of the identifier stays, the second names this version (14.4).
         if let Some([first @ Object::String(_), _]) = trailer.find(b"ID").and_then(Object::as_array) {
-            let bytes = Sm3::digest(increment)[..16].to_vec();
+            let digest = increment.iter().fold(Sm3::new(), |digest, part| digest.chain_update(part));
+            let bytes = digest.finalize()[..16].to_vec();
             let second = Object::String(PdfString { bytes, span: None, hex: true });
             let both = vec![first.clone(), second];
             trailer.set(b"ID", Object::Array(both));
@@ -184,6 +185,13 @@ struct Writer {
 impl Writer {
     fn at(&self) -> usize {
         self.base + self.out.len()
+    }
+
+    /// What was written so far, without the room of the value: nothing stands there yet, and it is most of a stamp.
+    fn written(&self) -> Vec<&[u8]> {
+        let Some(Gap { contents, .. }) = &self.gap else { return vec![&self.out] };
+        let place = |at: usize| at.saturating_sub(self.base).min(self.out.len());
+        vec![&self.out[..place(contents.start)], &self.out[place(contents.end)..]]
     }
 
     fn indirect(&mut self, id: ObjectId, body: &Body) {
