@@ -6,7 +6,6 @@
 mod error;
 pub mod http;
 mod paper;
-mod renewal;
 mod role;
 mod service;
 mod settings;
@@ -14,8 +13,8 @@ mod store;
 mod subject;
 
 pub use error::AuthorityError;
-pub use renewal::RenewList;
 pub use role::{CertId, CertState, Role};
+pub use service::RenewList;
 pub use service::{Act, Ask, Authority, Issued, SubjectKey};
 pub use settings::{AuthoritySettings, ValidDays, oid_of};
 pub use store::STATEMENTS;

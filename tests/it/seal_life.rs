@@ -470,10 +470,20 @@ async fn every_act_leaves_its_record_in_order() {
         );
         let events = app.get(&format!("/api/v1/seals/{seal}/events"), &operator).await.items();
         let acts: Vec<_> = events.iter().map(|event| event["act"].as_str().unwrap()).collect();
-        let expected =
-            ["approve", "make", "issue", "suspend", "resume", "report-loss", "recover", "renew", "supersede"];
+        let expected = [
+            "apply",
+            "approve",
+            "make",
+            "issue",
+            "suspend",
+            "resume",
+            "report-loss",
+            "recover",
+            "renew",
+            "supersede",
+        ];
         assert_eq!(acts, expected);
-        assert_eq!((&events[3]["by"], &events[3]["reason"]), (&json!(approver.id), &json!("盘点")));
+        assert_eq!((&events[4]["by"], &events[4]["reason"]), (&json!(approver.id), &json!("盘点")));
         // Chained by the sequencer, and found whole.
         app.app().chain_records().await.unwrap();
         assert!(app.audit("").await.iter().all(|record| record["link"]["seq"].is_i64()));

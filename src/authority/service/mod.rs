@@ -2,7 +2,10 @@
 
 mod issuing;
 mod listing;
+mod renewal;
 mod time_stamp;
+
+pub use renewal::RenewList;
 
 use super::{
     AuthorityError, AuthoritySettings, CertId, CertState, Role, SubjectFields,
@@ -10,7 +13,6 @@ use super::{
 };
 use crate::{
     audit,
-    authority::RenewList,
     base::{Entropy, Refusal, Timestamp},
     job,
     keys::{KeyId, Keystore, SigningPool},
