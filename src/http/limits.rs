@@ -15,6 +15,10 @@ pub struct Limits {
     pub head: Duration,
     /// From the head to the answer, the body's arrival included.
     pub request: Duration,
+    /// How long what a client still sends after its answer is read and thrown away, so that it comes to read the answer.
+    pub drain: Duration,
+    /// Connections that are in that state at a time; beyond, they are closed.
+    pub drains: usize,
     /// How long an answer may stand still because its reader takes nothing.
     pub stalled_write: Duration,
     /// How long an orderly stop waits for requests in progress.
@@ -29,6 +33,8 @@ impl Default for Limits {
             heavy_requests: 8,
             head: Duration::from_secs(10),
             request: Duration::from_secs(60),
+            drain: Duration::from_secs(10),
+            drains: 64,
             stalled_write: Duration::from_secs(30),
             stop: Duration::from_secs(20),
         }

@@ -16,6 +16,7 @@ pub mod shape;
 pub mod upload;
 
 mod door;
+mod drain;
 mod gate;
 mod stall;
 mod table;

@@ -1,10 +1,14 @@
 //! Listening: TCP and UNIX sockets, a bounded number of connections, a deadline for every request's head, an orderly stop.
 
-use super::{Limits, stall::Impatient};
-use axum::{Router, body::Body};
+use super::{
+    Limits,
+    drain::{self, Lent, Sink},
+    stall::Impatient,
+};
+use axum::{Router, body::Body, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -80,6 +84,7 @@ pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, 
 
 async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop: Stop) {
     let places = Arc::new(Semaphore::new(limits.connections));
+    let drains = Arc::new(Semaphore::new(limits.drains));
     let mut connections = JoinSet::new();
     loop {
         // A connection is taken from the kernel only when there is a place for it.
@@ -90,7 +95,8 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop
         tokio::select! {
             accepted = next => match accepted {
                 Ok((stream, peer, place)) => {
-                    connections.spawn(converse(stream, peer, router.clone(), limits, stop.clone(), place));
+                    let desk = Desk { router: router.clone(), peer, drains: Arc::clone(&drains) };
+                    connections.spawn(converse(stream, desk, limits, stop.clone(), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
@@ -110,22 +116,23 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop
     }
 }
 
-/// One connection, to its end.
-async fn converse<IO>(
-    stream: IO,
-    peer: PeerAddress,
+/// What answers the requests of one connection.
+struct Desk {
     router: Router,
-    limits: Limits,
-    mut stop: Stop,
-    _place: OwnedSemaphorePermit,
-) where
+    peer: PeerAddress,
+    /// Places among the bodies that are drained, of all connections.
+    drains: Arc<Semaphore>,
+}
+
+/// One connection, to its end.
+async fn converse<IO>(stream: IO, desk: Desk, limits: Limits, mut stop: Stop, _place: OwnedSemaphorePermit)
+where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        router.clone().oneshot(request)
-    });
+    let Desk { router, peer, drains } = desk;
+    let (sink, leftovers) = Sink::new(drains);
+    // The original sink stays here to the end: as long as the connection stands, the drain waits for more.
+    let service = service_fn(|request| answer(request, peer, router.clone(), sink.clone()));
     let stream = TokioIo::new(Impatient::new(stream, limits.stalled_write));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -133,15 +140,40 @@ async fn converse<IO>(
         .max_buf_size(HEAD_MAX_BYTES)
         .max_headers(HEADERS_MAX)
         .serve_connection(stream, service);
-    let mut connection = pin!(connection);
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = stop.thrown() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let conversation = async {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            () = stop.thrown() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
+    };
+    // In one task, the drain first: a body that it gives up is seen by the connection in the same turn. From another task
+    // nothing would wake a connection that waits for a silent client.
+    let outcome = tokio::select! {
+        biased;
+        () = drain::all(leftovers, limits.drain) => return,
+        outcome = conversation => outcome,
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended badly");
     }
+}
+
+/// One request. What it leaves of its body goes down the sink.
+async fn answer(
+    request: hyper::Request<Incoming>,
+    peer: PeerAddress,
+    router: Router,
+    sink: Sink,
+) -> Result<Response, Infallible> {
+    let (parts, body) = request.into_parts();
+    let (body, terms) = Lent::new(&parts.headers, body);
+    let mut request = hyper::Request::from_parts(parts, Body::new(body));
+    request.extensions_mut().insert(peer);
+    let mut response = router.oneshot(request).await?;
+    sink.take(terms, response.headers_mut());
+    Ok(response)
 }

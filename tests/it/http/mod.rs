@@ -4,4 +4,5 @@ mod door;
 mod idempotency;
 mod network;
 mod pages;
+mod refusal;
 mod table;

@@ -10,14 +10,14 @@ use tokio::{
 };
 use yinxin::http::{Limits, Stop, serve_tcp, serve_unix};
 
-struct Server {
-    front: Front,
+pub(super) struct Server {
+    pub(super) front: Front,
     address: std::net::SocketAddr,
     switch: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
 
-async fn server(limits: Limits) -> Server {
+pub(super) async fn server(limits: Limits) -> Server {
     let front = Front::scratch(limits).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -27,12 +27,12 @@ async fn server(limits: Limits) -> Server {
 }
 
 impl Server {
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
     /// Sends these octets and reads until the server hangs up.
-    async fn say(&self, octets: &[u8]) -> String {
+    pub(super) async fn say(&self, octets: &[u8]) -> String {
         let mut stream = self.connect().await;
         // The server may refuse, and hang up, before it has heard everything.
         let _ = stream.write_all(octets).await;
@@ -40,7 +40,7 @@ impl Server {
     }
 }
 
-async fn heard(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(super) async fn heard(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut all = Vec::new();
     let _ = stream.read_to_end(&mut all).await;
     String::from_utf8_lossy(&all).into_owned()
@@ -76,8 +76,8 @@ async fn a_head_that_never_ends_is_hung_up_on() {
 
 #[tokio::test]
 async fn a_body_that_never_comes_ends_with_the_request_s_time() {
-    let limits = Limits { request: Duration::from_millis(50), ..Limits::default() };
-    let server = server(limits).await;
+    let brief = Duration::from_millis(50);
+    let server = server(Limits { request: brief, drain: brief, ..Limits::default() }).await;
     let slow =
         b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100\r\n\r\nabc";
     let answer = server.say(slow).await;
@@ -86,7 +86,7 @@ async fn a_body_that_never_comes_ends_with_the_request_s_time() {
 
 #[tokio::test]
 async fn a_huge_body_is_refused_unread_when_it_says_so_and_cut_off_when_it_does_not() {
-    let server = server(Limits::default()).await;
+    let server = server(Limits { drain: Duration::from_millis(50), ..Limits::default() }).await;
     let declared = b"POST /api/v1/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n";
     let answer = server.say(declared).await;
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("request/too-large"), "{answer}");
