@@ -6,6 +6,7 @@ pub mod entropy;
 pub mod id;
 pub mod refusal;
 pub mod secret;
+pub mod text;
 
 pub use clock::Clock;
 pub use credit_code::CreditCode;

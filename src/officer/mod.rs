@@ -90,7 +90,7 @@ impl Officer {
 fn checked_name(what: &str, text: &str) -> Result<String, Refusal> {
     let text = text.trim();
     let chars = text.chars().count();
-    if (1..=NAME_MAX_CHARS).contains(&chars) && !text.chars().any(char::is_control) {
+    if (1..=NAME_MAX_CHARS).contains(&chars) && !text.chars().any(crate::base::text::is_hidden) {
         return Ok(text.to_owned());
     }
     Err(Refusal::new(

@@ -6,7 +6,7 @@ use super::{
     state::{Act, State},
 };
 use crate::{
-    base::{Refusal, Timestamp},
+    base::{Refusal, Timestamp, text::is_hidden},
     officer::OfficerId,
 };
 
@@ -214,10 +214,10 @@ impl Seal {
 fn checked_reason(act: Act, reason: Option<String>) -> Result<Option<String>, Refusal> {
     let needed = matches!(act, Act::Reject | Act::Suspend | Act::ReportLoss | Act::Cancel);
     match reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) {
-        Some(text) if text.chars().count() > REASON_CHARS || text.chars().any(char::is_control) => {
+        Some(text) if text.chars().count() > REASON_CHARS || text.chars().any(is_hidden) => {
             Err(Refusal::new(
                 "input/reason",
-                format!("a reason has at most {REASON_CHARS} characters and no control characters"),
+                format!("a reason has at most {REASON_CHARS} characters, none of them hidden"),
             ))
         }
         None if needed => {

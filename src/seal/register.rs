@@ -1,7 +1,7 @@
 //! Who is registered: owners 使用主体, whose seals they are, and makers 制作主体, who sign them (R-SEAL-04).
 
 use crate::{
-    base::{CreditCode, Refusal, Timestamp},
+    base::{CreditCode, Refusal, Timestamp, text::is_hidden},
     officer::OfficerId,
 };
 
@@ -89,8 +89,8 @@ pub fn checked_name(what: &str, name: &str) -> Result<String, Refusal> {
         "it is empty or has white space at its ends".into()
     } else if name.chars().count() > NAME_CHARS {
         format!("it is longer than {NAME_CHARS} characters")
-    } else if name.chars().any(char::is_control) {
-        "a control character stands in it".into()
+    } else if name.chars().any(is_hidden) {
+        "a character stands in it that is not seen or turns others around".into()
     } else {
         return Ok(name.to_owned());
     };

@@ -6,7 +6,7 @@ use super::{
     state::Act,
 };
 use crate::{
-    base::{Refusal, Timestamp},
+    base::{Refusal, Timestamp, text::is_hidden},
     document::pdf::Placement,
     officer::OfficerId,
 };
@@ -69,8 +69,8 @@ impl StampRequest {
     /// Checks the purpose; the place is checked against the page by the document.
     pub fn checked(self) -> Result<Self, Refusal> {
         let long = self.purpose.as_ref().is_some_and(|text| text.chars().count() > PURPOSE_CHARS);
-        if long || self.purpose.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
-            let says = format!("a purpose has at most {PURPOSE_CHARS} characters and no control characters");
+        if long || self.purpose.as_ref().is_some_and(|text| text.chars().any(is_hidden)) {
+            let says = format!("a purpose has at most {PURPOSE_CHARS} characters, none of them hidden");
             return Err(Refusal::new("input/purpose", says));
         }
         Ok(self)
