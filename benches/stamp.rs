@@ -137,7 +137,7 @@ fn stamp(document: &[u8], world: &World, chain: &Chain, clock: &mut Steps) -> Ve
     clock.done();
     let cert = Cert::parse(world.owner.cert.der()).unwrap();
     let Some(PublicKey::Sm2(key)) = cert.public_key() else { panic!("an SM2 key") };
-    let e = key.digest(stamp.to_be_signed());
+    let e = key.digest_recurring(stamp.to_be_signed());
     clock.done();
     let value = Signer::sign(&world.owner.key, SignInput::Sm2Digest(&e), rng().as_dyn()).unwrap();
     clock.done();

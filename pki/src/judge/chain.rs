@@ -128,7 +128,7 @@ pub(super) fn ses_signature(
     };
     match sm2_value(trial, value) {
         None => trial.fail(format!("{prefix}malformed"), "The signature value is malformed."),
-        Some(value) if key.verify(&key.digest(message), &value).is_err() => {
+        Some(value) if key.verify(&key.digest_recurring(message), &value).is_err() => {
             trial.fail(format!("{prefix}mismatch"), "The signature does not hold over what it should cover.");
         }
         Some(_) => {}

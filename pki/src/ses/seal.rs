@@ -140,7 +140,7 @@ impl<'a> Seal<'a> {
 
     /// SM3 of the whole seal: what names it in registers.
     pub fn sm3(&self) -> [u8; 32] {
-        sm3::digest(self.raw)
+        sm3::recurring::digest(&[], self.raw)
     }
 
     /// What reports show of it; `maker` is the readable subject of the maker's certificate.

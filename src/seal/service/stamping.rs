@@ -347,7 +347,7 @@ fn intended(
 /// e of the stamp: the signer may be a device, which takes no more than that.
 fn to_sign(cert: &[u8], stamp: &PreparedStamp) -> ToSign {
     match Cert::parse(cert).ok().and_then(|cert| cert.public_key().cloned()) {
-        Some(PublicKey::Sm2(key)) => ToSign::Sm2Digest(key.digest(stamp.to_be_signed())),
+        Some(PublicKey::Sm2(key)) => ToSign::Sm2Digest(key.digest_recurring(stamp.to_be_signed())),
         _ => ToSign::Message(stamp.to_be_signed().to_vec()),
     }
 }

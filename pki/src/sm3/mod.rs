@@ -1,5 +1,7 @@
 //! SM3 (GB/T 32905): the 256-bit digest of everything here.
 
+pub(crate) mod recurring;
+
 use sm3::Digest as _;
 
 /// A digest in progress.
