@@ -6,6 +6,7 @@ mod authority;
 mod bad_input;
 mod cli;
 mod daemon;
+mod endurance;
 mod house;
 mod http;
 mod job;
