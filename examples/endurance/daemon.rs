@@ -176,7 +176,10 @@ impl Daemon {
     /// SIGTERM, and waits for its orderly end.
     pub async fn terminate(&mut self) -> Outcome<ExitStatus> {
         self.signal(Signal::TERM);
-        self.ended_within(PATIENCE).await.ok_or_else(|| self.did_not("end"))
+        match self.ended_within(PATIENCE).await {
+            Some(status) => Ok(status),
+            None => Err(self.did_not("end")),
+        }
     }
 
     /// Its end, if it comes in time.
@@ -208,11 +211,17 @@ impl Daemon {
         kib.unwrap_or_default() / 1024.0
     }
 
-    fn did_not(&self, what: &str) -> Trouble {
+    fn did_not(&mut self, what: &str) -> Trouble {
+        let ended = match self.child.try_wait() {
+            Ok(Some(status)) => format!("it ended with {status}"),
+            _ => "it still runs".to_owned(),
+        };
+        // Its last words may still be in the pipe.
+        std::thread::sleep(Duration::from_millis(50));
         let log = self.log();
         let tail: Vec<&str> = log.lines().rev().take(12).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
-        Trouble::failed(format!("the daemon did not {what}; its last words:\n{}", tail.join("\n")))
+        Trouble::failed(format!("the daemon did not {what}; {ended}; its last words:\n{}", tail.join("\n")))
     }
 }
 

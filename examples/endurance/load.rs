@@ -172,11 +172,15 @@ impl Worker {
     async fn until_answered(&mut self, ask: &Ask, name: &str) -> Outcome<Option<Answer>> {
         let begun = Instant::now();
         let mut may_have_arrived = false;
+        let mut last = String::new();
         while begun.elapsed() < DEED_PATIENCE {
             let wait_ms = match self.client.ask(ask).await {
                 Ok(answer) if answer.status.is_success() => return Ok(Some(answer)),
-                Ok(answer) => match judge(&answer, may_have_arrived) {
-                    Next::Wait(ms) => ms,
+                Ok(answer) => match judge(&answer, may_have_arrived && !ask.is_creating()) {
+                    Next::Wait(ms) => {
+                        last = format!("{} {}", answer.status, answer.code());
+                        ms
+                    }
                     Next::Look => return self.look(ask, name).await,
                     Next::Surprise => {
                         let says = String::from_utf8_lossy(&answer.body).into_owned();
@@ -194,7 +198,7 @@ impl Worker {
             may_have_arrived |= wait_ms > 5;
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         }
-        Err(Trouble::failed(format!("no answer about {name} in {DEED_PATIENCE:?}")))
+        Err(Trouble::failed(format!("no answer about {name} in {DEED_PATIENCE:?}; the last was {last:?}")))
     }
 
     /// An earlier attempt may have done it: reads how the seal stands. What is neither done nor open is a surprise.
@@ -221,10 +225,14 @@ impl Worker {
                     self.stage.ledger.surprised(format!("{name}: refused, and it is {state}"));
                     return Ok(None);
                 }
+                Ok(answer) if answer.status == 404 => {
+                    self.stage.ledger.surprised(format!("{name}: it is not there"));
+                    return Ok(None);
+                }
                 _ => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
-        Err(Trouble::failed(format!("no answer about {name} in {DEED_PATIENCE:?}")))
+        Err(Trouble::failed(format!("{name} could not be looked at in {DEED_PATIENCE:?}")))
     }
 }
 

@@ -26,6 +26,8 @@ mod statement;
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+#[doc(hidden)]
+pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;
