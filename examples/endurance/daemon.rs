@@ -65,6 +65,11 @@ impl Start {
         self
     }
 
+    /// Whether no other daemon can be at work on these data.
+    pub fn is_alone(&self) -> bool {
+        !self.environment.iter().any(|(name, _)| name == "YINXIN_DATABASE_URL")
+    }
+
     /// Runs a command of the program to its end.
     pub async fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome<Said> {
         let mut command = self.program()?;
@@ -209,6 +214,16 @@ impl Daemon {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
         kib.unwrap_or_default() / 1024.0
+    }
+
+    /// CPU time of all its threads so far, in milliseconds, to ten of them.
+    pub fn cpu_ms(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let fields: Vec<f64> =
+            after.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        // utime and stime: fields 14 and 15 of proc(5), of which the first three are gone; in ticks of 10 ms.
+        fields.get(10..12).map_or(0.0, |both| both.iter().sum::<f64>() * 10.0)
     }
 
     fn did_not(&mut self, what: &str) -> Trouble {

@@ -140,7 +140,7 @@ impl<'p> Ground<'p> {
         tally.restart_ms_max = tally.restart_ms_max.max(self.daemon.start_ms);
         self.stage.place.set(self.daemon.address);
         load.end().await?;
-        let findings = self.compare().await?;
+        let findings = self.stage.compare(&self.start).await?;
         for says in findings.says.iter().filter(|says| self.told.insert((*says).clone())) {
             eprintln!("power: run {run}: {says}");
         }
@@ -162,12 +162,8 @@ impl<'p> Ground<'p> {
         }
     }
 
-    async fn compare(&self) -> Outcome<Findings> {
-        self.stage.ledger.compare(&self.stage.office, &self.stage.place, &self.start).await
-    }
-
     async fn close(mut self) -> Outcome<Findings> {
-        let findings = self.compare().await?;
+        let findings = self.stage.settled(&self.start).await?;
         self.daemon.terminate().await?;
         Ok(findings)
     }

@@ -48,6 +48,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_authority"),
     migration!(8, "0008_seal"),
     migration!(9, "0009_verification"),
+    migration!(14, "0014_open_work"),
 ];
 
 /// The store's own statements.
