@@ -16,6 +16,8 @@ pub const STATEMENTS: &[&Statement] = &[
     &HEADS,
     &NODES,
     &WALK,
+    &WAITING,
+    &GOOD_HEADS,
     &COUNT_UNCHAINED,
     &BY_SUBJECT,
     &BY_ACTOR,
@@ -83,6 +85,13 @@ const NODES: Statement = Statement::portable(
 );
 const WALK: Statement =
     select!("audit.walk", "node = $1 AND seq IS NOT NULL AND (seq, id) > ($2, $3) ORDER BY seq, id LIMIT $4");
+const WAITING: Statement =
+    select!("audit.waiting", "node = $1 AND seq IS NULL AND id > $2 ORDER BY id LIMIT $3");
+const GOOD_HEADS: Statement = Statement::portable(
+    "audit.good_heads",
+    "SELECT h.seq, h.hash FROM audit_head h JOIN audit a ON a.node = h.node AND a.seq = h.seq AND a.hash = h.hash \
+     WHERE h.node = $1 ORDER BY h.seq DESC LIMIT $2",
+);
 const COUNT_UNCHAINED: Statement = Statement::portable(
     "audit.count_unchained",
     "SELECT count(*) FROM audit WHERE node = $1 AND seq IS NULL",
@@ -132,6 +141,7 @@ impl FromRow for Head {
             hash: row.text(2)?,
             at: row.timestamp(3)?,
             signature: row.text(4)?,
+            key: None,
         })
     }
 }
@@ -181,14 +191,56 @@ pub(super) async fn nodes(rx: &mut Rx) -> Result<Vec<String>, StoreError> {
     rx.all(&NODES, &[]).await
 }
 
-/// Chained records after the one at `after` (seq, id).
+/// Where a walk over a chain stands: at the record of this place and number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(pub i64, pub i64);
+
+impl Place {
+    /// Before all records.
+    pub(super) const FIRST: Self = Self(i64::MIN, i64::MIN);
+
+    /// At this record; of those not chained yet only the number counts.
+    pub(super) fn of(record: &Record) -> Self {
+        Self(record.link.as_ref().map_or(i64::MIN, |link| link.seq), record.id)
+    }
+}
+
+/// Chained records after the one at `after`.
 pub(super) async fn walk(
     rx: &mut Rx,
     node: &str,
-    after: (i64, i64),
+    after: Place,
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
     rx.all(&WALK, &[node.into(), after.0.into(), after.1.into(), limit.into()]).await
+}
+
+/// Records after this number that wait to be chained.
+pub(super) async fn waiting(
+    rx: &mut Rx,
+    node: &str,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    rx.all(&WAITING, &[node.into(), after.into(), limit.into()]).await
+}
+
+/// The newest heads in the database whose record is the one that they signed: place and hash, newest first.
+pub(super) async fn good_heads(
+    rx: &mut Rx,
+    node: &str,
+    limit: u32,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let found: Vec<Agreed> = rx.all(&GOOD_HEADS, &[node.into(), limit.into()]).await?;
+    Ok(found.into_iter().map(|Agreed(seq, hash)| (seq, hash)).collect())
+}
+
+struct Agreed(i64, String);
+
+impl FromRow for Agreed {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(row.int(0)?, row.text(1)?))
+    }
 }
 
 pub(super) async fn count_unchained(rx: &mut Rx, node: &str) -> Result<i64, StoreError> {
