@@ -2,10 +2,10 @@
 
 use super::{App, AppError};
 use crate::{
-    audit::{HeadKey, HeadKeys, HeadsPlace, Sequencer},
+    audit::{AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
     authority::RenewList,
     base::{Clock, Timestamp},
-    http::idempotency,
+    http::{Held, idempotency},
     job,
     keys::{KeyId, KeyPurpose, KeysError, Keystore},
     officer::Caller,
@@ -41,12 +41,12 @@ impl Background {
     pub(super) async fn start(&self, app: &App) -> Result<Work, AppError> {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
-        let chain = stopped.clone();
+        let (chain, hold) = (stopped.clone(), app.hold.clone());
         let worker = worker(app);
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
-                    tracing::error!(%error, "audit records are no longer chained; see to it");
+                    hold.set(held_by(&error));
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
@@ -72,6 +72,15 @@ impl Background {
         Ok(Sequencer::open(app.store.clone(), self.heads.clone(), signer, app.clock.clone(), app.entropy.clone())
             .await?)
     }
+}
+
+/// Why the service is held back where records are no longer chained.
+pub(super) fn held_by(error: &AuditError) -> Held {
+    let code = match error {
+        AuditError::RolledBack { .. } | AuditError::FileCut { .. } => "audit/rolled-back",
+        _ => "audit/stopped",
+    };
+    Held { code, says: error.to_string() }
 }
 
 /// The outbox's worker, with everything that jobs may ask for.

@@ -6,6 +6,7 @@ mod error;
 mod first;
 mod key_desk;
 mod paths;
+mod piped;
 mod product;
 
 pub use error::AppError;
@@ -13,10 +14,11 @@ pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
 
 use crate::{
+    audit::{self, AuditError},
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
-    http::{self, Kit, Stop, Table},
+    http::{self, Held, Hold, Kit, Stop, Table},
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
@@ -29,7 +31,7 @@ use crate::{
 };
 use audit_desk::AuditDesk;
 use axum::Router;
-use background::Background;
+use background::{Background, Work};
 use std::{sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -51,6 +53,7 @@ pub struct App {
     limits: http::Limits,
     document_bytes: usize,
     background: Background,
+    hold: Hold,
 }
 
 /// Where time and chance come from.
@@ -107,11 +110,24 @@ impl App {
             entropy: entropy.clone(),
             settings: verification_settings(config),
         });
-        let audit_key = background::audit_signer(&keystore).await?.public_key();
+        let (heads, hold) = (paths::heads(config), Hold::default());
+        match audit::compare(&store, &heads).await {
+            Ok(()) => {}
+            Err(error @ AuditError::RolledBack { .. }) => hold.set(background::held_by(&error)),
+            Err(error) => return Err(error.into()),
+        }
         let app = Self {
-            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
+            audit_desk: AuditDesk::new(audit_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads: heads.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                hold: hold.clone(),
+            }),
             officers: Officers::new(store.clone(), entropy.clone()),
-            background: Background::new(paths::heads(config)),
+            background: Background::new(heads),
+            hold,
             limits: limits(config),
             document_bytes: config.limits.document_bytes,
             store,
@@ -123,7 +139,9 @@ impl App {
             seals,
             verifications,
         };
-        app.clean_up().await?;
+        if app.hold.held().is_none() {
+            app.clean_up().await?;
+        }
         Ok(app)
     }
 
@@ -154,7 +172,7 @@ impl App {
 
     /// All routes: REST, pages, health.
     pub fn table(&self) -> Result<Table, AppError> {
-        let mut routes = http::health::routes(&self.store);
+        let mut routes = http::health::routes(&self.store, &self.hold);
         routes.extend(web::routes());
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
@@ -174,7 +192,8 @@ impl App {
             self.entropy.clone(),
             self.limits,
         );
-        Ok(self.table()?.router(kit.with_problem_page(web::problem_page)))
+        let kit = kit.with_problem_page(web::problem_page).with_hold(self.hold.clone());
+        Ok(self.table()?.router(kit))
     }
 
     /// Serves on these listeners until `stop`, with all background work beside; then lets everything come to rest.
@@ -185,21 +204,60 @@ impl App {
         stop: Stop,
     ) -> Result<(), AppError> {
         let router = self.router()?;
-        let work = self.background.start(&self).await?;
+        let mut work = match self.hold.held() {
+            None => Some(self.background.start(&self).await?),
+            Some(_) => None,
+        };
         let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
-        match unix {
-            Some(unix) => {
-                tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
+        let serving = async {
+            match unix {
+                Some(unix) => {
+                    tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
+                }
+                None => tcp.await,
             }
-            None => tcp.await,
+        };
+        tokio::select! {
+            () = serving => {}
+            () = self.mind_hold(&mut work) => {}
         }
-        work.end().await;
+        if let Some(work) = work {
+            work.end().await;
+        }
         self.rest().await;
         Ok(())
     }
 
+    /// Ends the background work while the service is held back, and begins it when it is let go on. Never ends.
+    async fn mind_hold(&self, work: &mut Option<Work>) {
+        let mut changes = self.hold.changes();
+        loop {
+            match (self.hold.held(), work.take()) {
+                (Some(_), Some(running)) => running.end().await,
+                (None, None) => match self.resume().await {
+                    Ok(begun) => *work = Some(begun),
+                    Err(AppError::Audit(error)) => self.hold.set(background::held_by(&error)),
+                    Err(error) => self.hold.set(Held { code: "audit/stopped", says: error.to_string() }),
+                },
+                (_, as_it_is) => *work = as_it_is,
+            }
+            // The sender is ours, so this ends only by a change.
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn resume(&self) -> Result<Work, AppError> {
+        self.clean_up().await?;
+        self.background.start(self).await
+    }
+
     /// Comes to rest without having served: chains what was recorded, and closes.
     pub async fn close(self) {
+        if self.hold.held().is_some() {
+            return self.rest().await;
+        }
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(%error, "jobs wait for the next start");
         }

@@ -1,6 +1,6 @@
 //! The table of all routes, and what is made from it.
 
-use super::{Access, Gives, Limits, Operation, Problem, Route, door, gate, openapi, rate::Rates};
+use super::{Access, Gives, Hold, Limits, Operation, Problem, Route, door, gate, openapi, rate::Rates};
 use crate::{
     base::{Clock, Entropy},
     officer::Officers,
@@ -29,6 +29,7 @@ pub struct Kit {
     pub(super) light: Semaphore,
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
+    pub(super) hold: Hold,
 }
 
 impl Kit {
@@ -42,7 +43,13 @@ impl Kit {
     ) -> Self {
         let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
         let rates = Rates::default();
-        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates }
+        let hold = Hold::default();
+        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates, hold }
+    }
+
+    /// Has every gate mind `hold`.
+    pub fn with_hold(self, hold: Hold) -> Self {
+        Self { hold, ..self }
     }
 
     /// Lets people see problems as pages.
@@ -72,7 +79,8 @@ impl Table {
     /// [`TableError`] where two routes collide.
     pub fn new(mut routes: Vec<Route>) -> Result<Self, TableError> {
         let described = Operation::get(Access::PUBLIC, OPENAPI_PATH, "readOpenApi", "This document")
-            .gives(200, Gives::AnyJson);
+            .gives(200, Gives::AnyJson)
+            .while_held();
         let mut operations: Vec<&Operation> = routes.iter().map(|route| &route.operation).collect();
         operations.push(&described);
         check(&operations)?;

@@ -17,16 +17,20 @@
 mod config;
 mod engine;
 mod error;
+mod fill;
 mod lock;
 pub mod migrations;
 mod postgres;
 mod sqlite;
 mod statement;
+mod whole;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use statement::{FromRow, Statement, Value};
+pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 
 use crate::base::Timestamp;
 use engine::Engine;

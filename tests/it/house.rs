@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("document", 2),
     ("outside", 2),
     ("audit", 3),
+    ("backup", 3),
     ("job", 3),
     ("http", 3),
     ("web", 3),
@@ -30,6 +31,7 @@ const FLOORS: &[(&str, u8)] = &[
 const ARROWS: &[(&str, &str)] = &[
     ("keys", "store"),
     ("job", "audit"),
+    ("backup", "audit"),
     ("officer", "audit"),
     ("officer", "http"),
     ("http", "officer"),
