@@ -3,7 +3,7 @@
 
 use super::{background, piped};
 use crate::{
-    audit::{self, Acceptance, Accepted, Filter, HeadsPlace},
+    audit::{self, Acceptance, Filter, HeadsPlace, KeyLine},
     base::{Clock, Entropy, Timestamp, text::is_hidden},
     http::{Access, Gives, Hold, JsonBody, Operation, Param, Problem, QueryOf, Route, Shape, shape},
     keys::{KeysError, Keystore},
@@ -100,6 +100,7 @@ static REPORT: Shape = Shape {
                 ("unchained", count("records that wait to be chained: a second's worth")),
                 ("heads", count("signed heads whose signature holds")),
                 ("newer", count("heads newer than what was looked at; 0 here")),
+                ("newer_to", json!({ "type": "object", "description": "by node; empty here" })),
                 ("without_heads", shape::list_of(shape::text("a chain that was checked link by link only"))),
                 ("restorations", shape::list_of(restored)),
                 ("defects", shape::list_of(json!({ "type": "object" }))),
@@ -108,6 +109,24 @@ static REPORT: Shape = Shape {
             &[],
         );
         shape::object(&[("sound", json!({ "type": "boolean" })), ("report", report)], &[])
+    },
+    parts: &[],
+};
+
+static KEY: Shape = Shape {
+    name: "AuditKey",
+    json: || {
+        let ms = |says: &str| json!({ "type": "integer", "description": says });
+        shape::object(
+            &[
+                ("name", shape::text("the first eight octets of the SM3 of the public part, hex")),
+                ("kind", shape::one_of(["sm2", "p-256"])),
+                ("public", shape::text("`04`, x, y: hex")),
+                ("made_at_ms", ms("when it was made, in milliseconds since 1970")),
+                ("destroyed_at_ms", shape::nullable(ms("when its private part was destroyed"))),
+            ],
+            &[],
+        )
     },
     parts: &[],
 };
@@ -227,6 +246,15 @@ impl AuditDesk {
             .problems(&["service/busy"])
             .while_held()
             .handled_by(self.clone(), export_chain),
+            Operation::get(
+                Access::Right(Right::AuditRead),
+                "/api/v1/audit/keys",
+                "listAuditKeys",
+                "Public parts of all keys that sign, or signed, heads of the audit chain: to be kept by who checks them.",
+            )
+            .gives(200, Gives::List(&KEY))
+            .while_held()
+            .handled_by(self.clone(), list_keys),
             Operation::post(
                 Access::Right(Right::RestorationAccept),
                 "/api/v1/audit/restorations",
@@ -341,6 +369,12 @@ async fn export_chain(State(desk): State<AuditDesk>, caller: Caller) -> Result<R
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
+async fn list_keys(State(desk): State<AuditDesk>, caller: Caller) -> Result<Json<Value>, Problem> {
+    caller.officer(Right::AuditRead)?;
+    let keys = background::audit_keys(&desk.0.parts.keystore).await.map_err(of_keys)?;
+    Ok(Json(json!({ "items": KeyLine::of(&keys) })))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Accepting {
@@ -368,12 +402,14 @@ async fn accept(
         reason: reason.to_owned(),
         detail: Value::Null,
     };
-    let accepted = audit::accept_restored(store, heads, signer, &**clock, entropy.clone(), acceptance).await;
+    let keys = background::audit_keys(keystore).await.map_err(of_keys)?;
+    let sources = (&**clock, entropy.clone());
+    let accepted = audit::accept_restored(store, heads, &keys, signer, sources, acceptance).await;
     let accepted = accepted.map_err(|error| Problem::new("audit/stopped", error.to_string()))?;
     // Where nothing is behind any more, whatever held the service back is looked at again.
     hold.release();
     match accepted {
-        Some(Accepted { restoration }) => Ok(Json(json!(restoration))),
+        Some(restoration) => Ok(Json(json!(restoration))),
         None => Err(Problem::new("audit/nothing-to-accept", "the database has all that was signed")),
     }
 }

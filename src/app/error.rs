@@ -3,6 +3,7 @@
 use crate::{
     audit::AuditError,
     authority::AuthorityError,
+    backup::BackupError,
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
@@ -48,6 +49,13 @@ pub enum AppError {
     Table(TableError),
     /// The system gives no threads.
     Threads(std::io::Error),
+    /// A backup could not be made, read or restored.
+    Backup(BackupError),
+    /// A restoration was refused.
+    Restore {
+        /// Why, and what to do.
+        says: String,
+    },
     /// A file of the data directory cannot be read or written.
     File {
         /// Which.
@@ -88,6 +96,8 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Backup(error) => error.fmt(out),
+            Self::Restore { says } => out.write_str(says),
             Self::Threads(error) => write!(out, "no threads for signing: {error}"),
             Self::File { path, error } => write!(out, "{}: {error}", path.display()),
         }
@@ -115,5 +125,6 @@ from! {
     OfficerError => Officers,
     SealError => Seals,
     AuditError => Audit,
+    BackupError => Backup,
     TableError => Table,
 }

@@ -2,16 +2,19 @@
 
 mod audit_desk;
 mod background;
+mod backup_desk;
 mod error;
 mod first;
 mod key_desk;
 mod paths;
 mod piped;
 mod product;
+mod restore;
 
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
+pub use restore::{Restore, Restored, restore};
 
 use crate::{
     audit::{self, AuditError},
@@ -32,6 +35,7 @@ use crate::{
 use audit_desk::AuditDesk;
 use axum::Router;
 use background::{Background, Work};
+use backup_desk::BackupDesk;
 use std::{sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -50,6 +54,7 @@ pub struct App {
     seals: SealService,
     verifications: Verifications,
     audit_desk: AuditDesk,
+    backup_desk: BackupDesk,
     limits: http::Limits,
     document_bytes: usize,
     background: Background,
@@ -125,6 +130,16 @@ impl App {
                 entropy: entropy.clone(),
                 hold: hold.clone(),
             }),
+            backup_desk: BackupDesk::new(backup_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads_file: heads.file.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                recipients: config.backup.recipients.clone(),
+                deadline: config.backup.deadline,
+                log_limit_bytes: config.backup.log_limit_bytes,
+            }),
             officers: Officers::new(store.clone(), entropy.clone()),
             background: Background::new(heads),
             hold,
@@ -177,6 +192,7 @@ impl App {
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
+        routes.extend(self.backup_desk.routes());
         routes.extend(key_desk::routes(&self.keystore));
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));

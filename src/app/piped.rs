@@ -12,6 +12,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead as _, DuplexStream, ReadBuf, duplex},
+    runtime::Handle,
     task::JoinHandle,
     time::timeout,
 };
@@ -21,19 +22,20 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// Octets of one frame.
 const FRAME_BYTES: usize = 64 * 1024;
 
-/// A body that `write` fills, on a task of its own, within `deadline`. An error breaks the answer off; where the reader
-/// goes away, writing into the pipe fails.
-pub(super) fn body<W>(deadline: Duration, write: impl FnOnce(DuplexStream) -> W) -> Body
+/// A body that `write` fills, on a thread of its own that may block, within `deadline`. An error breaks the answer off; where
+/// the reader goes away, writing into the pipe fails.
+pub(super) fn body<W>(
+    deadline: Duration,
+    write: impl FnOnce(DuplexStream) -> W + Send + 'static,
+) -> Body
 where
-    W: Future<Output = Result<(), String>> + Send + 'static,
+    W: Future<Output = Result<(), String>>,
 {
     let (writer, reader) = duplex(PIPE_BYTES);
-    let work = write(writer);
-    let outcome = tokio::spawn(async move {
-        let outcome = match timeout(deadline, work).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err("it took longer than it may".to_owned()),
-        };
+    let runtime = Handle::current();
+    let outcome = tokio::task::spawn_blocking(move || {
+        let outcome = runtime.block_on(async { timeout(deadline, write(writer)).await });
+        let outcome = outcome.unwrap_or_else(|_| Err("it took longer than it may".to_owned()));
         if let Err(says) = &outcome {
             tracing::warn!("an answer was broken off: {says}");
         }

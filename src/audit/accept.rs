@@ -3,15 +3,15 @@
 
 use super::{
     Entry, RESTORED,
-    chain::{Line, ORIGIN, Restoration, key_name},
+    chain::{HeadKeys, Line, ORIGIN, Restoration, Signed as By, key_name},
     error::AuditError,
-    heads::{HeadsPlace, Lines},
+    heads::{HeadFile, HeadsPlace, Lines},
     sequencer::{Signed, of_heads, open_heads},
     store,
 };
 use crate::{
     base::{Clock, Entropy, Timestamp, entropy::Rng, id::fresh_body},
-    store::Store,
+    store::{Rx, Store},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
@@ -19,13 +19,6 @@ use yinxin_pki::sign::{SignError, SignInput, Signer};
 
 /// Heads of the database that are looked for in the file.
 const LOOKED_FOR: u32 = 1000;
-
-/// What was accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// The line that now stands in the file of heads.
-    pub restoration: Restoration,
-}
 
 /// Who accepts, and why.
 #[derive(Debug, Clone)]
@@ -40,50 +33,120 @@ pub struct Acceptance {
     pub detail: Value,
 }
 
-/// Accepts that the database is behind the file of heads: records who did and why, then says in the file what is lost.
-/// `None` where nothing is behind; then nothing was done.
+/// Who signs, and when.
+pub struct Hand {
+    /// The audit key.
+    pub signer: Arc<dyn Signer>,
+    /// For nonces and the restoration's name.
+    pub entropy: Arc<dyn Entropy>,
+    /// The instant.
+    pub now: Timestamp,
+}
+
+/// A restoration, signed, with the file that it goes into held: nobody else works meanwhile.
+pub struct Prepared {
+    restoration: Restoration,
+    heads: HeadFile,
+}
+
+/// Looks how far the database that `rx` reads is behind the file of heads; `None` where it is not.
 ///
-/// The record is committed first: a crash between the two leaves the node held back, and a second call repeats both.
-pub async fn accept_restored(
-    store: &Store,
+/// # Errors
+/// [`AuditError::Heads`] also where the file's last line is not signed by any of `keys`: it belongs to another service, or
+/// somebody wrote into it.
+pub async fn prepare_restoration(
+    rx: &mut Rx,
+    node: &str,
     place: &HeadsPlace,
-    signer: Arc<dyn Signer>,
-    clock: &dyn Clock,
-    entropy: Arc<dyn Entropy>,
-    acceptance: Acceptance,
-) -> Result<Option<Accepted>, AuditError> {
-    let mut heads = open_heads(&place.file).await?;
-    let signed = Signed::of(heads.last(), store.node())?;
-    match signed.compare(store).await {
+    keys: &HeadKeys,
+    hand: Hand,
+) -> Result<Option<Prepared>, AuditError> {
+    let heads = open_heads(&place.file).await?;
+    let Some(last) = heads.last() else { return Ok(None) };
+    let signed = Signed::of(Some(last), node)?;
+    if keys.judge(last) != By::Well {
+        let says = "its last line is not signed by this service; it belongs to another one, or was written into";
+        return Err(of_heads(says));
+    }
+    match signed.compare(rx, node).await {
         Ok(()) => return Ok(None),
         Err(AuditError::RolledBack { .. }) => {}
         Err(error) => return Err(error),
     }
-    let now = clock.now();
-    let mut restoration = lost(store, &place.file, &signed, now).await?;
-    restoration.restoration = format!("restoration_{}", fresh_body(now, &*entropy));
-    restoration.key = Some(key_name(&signer.public_key()));
-    let restoration = sign(restoration, signer, entropy).await?;
-    record(store, &restoration, &acceptance).await?;
-    let line = Line::Restored(restoration.clone());
-    let kept = tokio::task::spawn_blocking(move || heads.append(&line)).await;
-    kept.map_err(|_| of_heads("writing was interrupted"))?.map_err(of_heads)?;
-    Ok(Some(Accepted { restoration }))
+    let mut restoration = lost(rx, node, &place.file, &signed).await?;
+    restoration.restoration = format!("restoration_{}", fresh_body(hand.now, &*hand.entropy));
+    restoration.at = hand.now;
+    restoration.key = Some(key_name(&hand.signer.public_key()));
+    let restoration = sign(restoration, hand.signer, hand.entropy).await?;
+    Ok(Some(Prepared { restoration, heads }))
+}
+
+impl Prepared {
+    /// What is going to be said.
+    pub fn restoration(&self) -> &Restoration {
+        &self.restoration
+    }
+
+    /// The record of it. It is to be committed before [`Prepared::write`]: a crash between the two leaves the node held back,
+    /// and both can be done again.
+    pub fn entry(&self, acceptance: Acceptance) -> Entry {
+        let line = &self.restoration;
+        let mut detail = json!({
+            "reason": acceptance.reason,
+            "node": line.node,
+            "lost_from": line.back_to.saturating_add(1),
+            "lost_to": line.lost_to,
+            "lost_hash": line.lost_hash,
+            "goes_on_at": line.goes_on_at,
+        });
+        if !acceptance.detail.is_null() {
+            detail["from"] = acceptance.detail;
+        }
+        Entry {
+            actor: acceptance.actor,
+            action: RESTORED,
+            subject: line.restoration.clone(),
+            detail,
+            request: acceptance.request,
+            at: line.at,
+        }
+    }
+
+    /// Says it in the file of heads.
+    pub async fn write(self) -> Result<(), AuditError> {
+        let Self { restoration, mut heads } = self;
+        let kept = tokio::task::spawn_blocking(move || heads.append(&Line::Restored(restoration))).await;
+        kept.map_err(|_| of_heads("writing was interrupted"))?.map_err(of_heads)
+    }
+}
+
+/// Accepts that the database is behind the file of heads: records who did and why, then says in the file what is lost.
+/// `None` where nothing is behind; then nothing was done.
+pub async fn accept_restored(
+    store: &Store,
+    place: &HeadsPlace,
+    keys: &HeadKeys,
+    signer: Arc<dyn Signer>,
+    sources: (&dyn Clock, Arc<dyn Entropy>),
+    acceptance: Acceptance,
+) -> Result<Option<Restoration>, AuditError> {
+    let (clock, entropy) = sources;
+    let hand = Hand { signer, entropy, now: clock.now() };
+    let node = store.node();
+    let prepared =
+        store.snapshot(async |rx| prepare_restoration(rx, node, place, keys, hand).await).await?;
+    let Some(prepared) = prepared else { return Ok(None) };
+    let entry = prepared.entry(acceptance);
+    store.write(async |tx| super::append(tx, &entry).await).await?;
+    let restoration = prepared.restoration().clone();
+    prepared.write().await?;
+    Ok(Some(restoration))
 }
 
 /// What is lost, by the file and the database as they are; unnamed and unsigned.
-async fn lost(
-    store: &Store,
-    file: &Path,
-    signed: &Signed,
-    now: Timestamp,
-) -> Result<Restoration, AuditError> {
-    let node = store.node();
-    let (tail, known) = store
-        .snapshot(async |rx| -> Result<_, AuditError> {
-            Ok((store::tail(rx, node).await?, store::good_heads(rx, node, LOOKED_FOR).await?))
-        })
-        .await?;
+async fn lost(rx: &mut Rx, node: &str, file: &Path, signed: &Signed) -> Result<Restoration, AuditError> {
+    let tail = store::tail(rx, node).await?;
+    let known = store::good_heads(rx, node, LOOKED_FOR).await?;
     let (goes_on_at, goes_on_hash) = tail.map_or((0, ORIGIN.to_owned()), |link| (link.seq, link.hash));
     let (path, name) = (file.to_owned(), node.to_owned());
     let common = tokio::task::spawn_blocking(move || newest_common(&path, &name, known.into_iter().collect()));
@@ -96,7 +159,7 @@ async fn lost(
         lost_hash: signed.hash.clone(),
         goes_on_at,
         goes_on_hash,
-        at: now,
+        at: Timestamp::from_ms(0),
         signature: String::new(),
         key: None,
     })
@@ -127,31 +190,4 @@ async fn sign(
         Ok(restoration)
     });
     signed.await.unwrap_or(Err(SignError::Fault)).map_err(AuditError::Sign)
-}
-
-async fn record(
-    store: &Store,
-    restoration: &Restoration,
-    acceptance: &Acceptance,
-) -> Result<(), AuditError> {
-    let mut detail = json!({
-        "reason": acceptance.reason,
-        "node": restoration.node,
-        "lost_from": restoration.back_to.saturating_add(1),
-        "lost_to": restoration.lost_to,
-        "lost_hash": restoration.lost_hash,
-        "goes_on_at": restoration.goes_on_at,
-    });
-    if !acceptance.detail.is_null() {
-        detail["from"] = acceptance.detail.clone();
-    }
-    let entry = Entry {
-        actor: acceptance.actor.clone(),
-        action: RESTORED,
-        subject: restoration.restoration.clone(),
-        detail,
-        request: acceptance.request.clone(),
-        at: restoration.at,
-    };
-    Ok(store.write(async |tx| super::append(tx, &entry).await).await?)
 }

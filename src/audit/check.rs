@@ -2,13 +2,16 @@
 //! a database, an export or a backup, and nothing of it is kept.
 
 use super::{
-    AuditReport, Defect, Link, Record, Restored, chain,
+    AuditReport, Defect, HeadKeys, Link, Record, Restored, chain,
     survey::{Chain, Mark, Marks, Presence, Survey},
 };
+use crate::base::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     iter::Peekable,
+    path::Path,
+    sync::Arc,
 };
 
 /// The action of the record that tells of an accepted restoration; its subject is the restoration's name.
@@ -19,12 +22,12 @@ const NEIGHBOURS: i64 = 1000;
 /// How many records are looked for in that way.
 const SEARCHES: u32 = 100;
 
-/// A check under way. First come the heads that the database knows, in the order of node and place; then the chained
+/// A check under way, of a database, an export or a backup. First come the heads that the database knows, in the order of node and place; then the chained
 /// records, in the order of node, place and number; records that wait to be chained at any time.
-pub(super) struct Check<'s> {
-    survey: &'s Survey,
+pub struct Check {
+    survey: Arc<Survey>,
     /// Whose file of heads it is: the node whose own heads must all be in it.
-    own: &'s str,
+    own: String,
     report: AuditReport,
     /// The highest place of a head that the database knows, by node.
     recorded: BTreeMap<String, i64>,
@@ -32,16 +35,26 @@ pub(super) struct Check<'s> {
     missing: Vec<Defect>,
     /// How many records of a node wait to be chained.
     waiting: BTreeMap<String, u64>,
-    walk: Option<Walk<'s>>,
+    walk: Option<Walk>,
     walked: BTreeSet<String>,
     told: BTreeSet<String>,
 }
 
-impl<'s> Check<'s> {
-    pub(super) fn new(survey: &'s Survey, own: &'s str, report: AuditReport) -> Self {
-        Self {
-            survey,
-            own,
+impl Check {
+    /// Reads the file of heads, whose lines may be signed by any of `keys`, and makes ready to compare it. `own` is the node
+    /// whose own heads must all be in the file. Lines signed after `until` are counted and left out, for a copy of that
+    /// instant. A file that is not there has no heads. Blocking: each signature is checked.
+    pub fn begin(
+        heads_file: &Path,
+        keys: &HeadKeys,
+        own: &str,
+        until: Option<Timestamp>,
+    ) -> io::Result<Self> {
+        let mut report = AuditReport::default();
+        let survey = Survey::of(heads_file, keys, until, &mut report)?;
+        Ok(Self {
+            survey: Arc::new(survey),
+            own: own.to_owned(),
             report,
             recorded: BTreeMap::new(),
             presence: None,
@@ -50,11 +63,11 @@ impl<'s> Check<'s> {
             walk: None,
             walked: BTreeSet::new(),
             told: BTreeSet::new(),
-        }
+        })
     }
 
     /// A head that the database knows. Chains that the file does not speak of at all belong to other nodes' files.
-    pub(super) fn head(&mut self, node: &str, seq: i64, signature: &str) -> io::Result<()> {
+    pub fn head(&mut self, node: &str, seq: i64, signature: &str) -> io::Result<()> {
         if self.presence.as_ref().is_none_or(|(at, _)| at != node) {
             let spoken_of = node == self.own || self.survey.chain(node).is_some();
             let presence = spoken_of.then(|| self.survey.presence(node)).transpose()?;
@@ -62,7 +75,7 @@ impl<'s> Check<'s> {
         }
         self.recorded.insert(node.to_owned(), seq);
         if let Some((_, Some(presence))) = &mut self.presence
-            && !presence.has(self.survey, seq, signature)?
+            && !presence.has(&self.survey, seq, signature)?
         {
             self.missing.push(Defect::HeadMissing { node: node.to_owned(), seq });
             // Beyond what is listed only the number matters.
@@ -75,14 +88,14 @@ impl<'s> Check<'s> {
     }
 
     /// A record, chained or not.
-    pub(super) fn record(&mut self, record: &Record) -> io::Result<()> {
+    pub fn record(&mut self, record: &Record) -> io::Result<()> {
         let Some(link) = &record.link else {
             self.wait(&record.node, 1);
             return Ok(());
         };
         if self.walk.as_ref().is_none_or(|walk| walk.node != record.node) {
             self.end_walk()?;
-            self.walk = Some(Walk::new(self.survey, &record.node)?);
+            self.walk = Some(Walk::new(&self.survey, &record.node)?);
             self.walked.insert(record.node.clone());
         }
         if record.action == RESTORED {
@@ -131,9 +144,9 @@ impl<'s> Check<'s> {
     }
 
     /// What was found.
-    pub(super) fn finish(mut self) -> io::Result<AuditReport> {
+    pub fn finish(mut self) -> io::Result<AuditReport> {
         self.end_walk()?;
-        let survey = self.survey;
+        let survey = self.survey.clone();
         for (node, chain) in survey.chains() {
             if !self.walked.contains(node) {
                 self.compare_end(node, 0);
@@ -170,10 +183,10 @@ impl<'s> Check<'s> {
 }
 
 /// One chain.
-struct Walk<'s> {
+struct Walk {
     node: String,
     /// Marks not passed yet.
-    marks: Peekable<Marks<'s>>,
+    marks: Peekable<Marks>,
     good_head: i64,
     before: Before,
     searches: u32,
@@ -193,11 +206,11 @@ enum Before {
     },
 }
 
-impl<'s> Walk<'s> {
-    fn new(survey: &'s Survey, node: &str) -> io::Result<Self> {
+impl Walk {
+    fn new(survey: &Arc<Survey>, node: &str) -> io::Result<Self> {
         Ok(Self {
             node: node.to_owned(),
-            marks: survey.marks(node)?.peekable(),
+            marks: Marks::of(survey, node)?.peekable(),
             good_head: 0,
             before: Before::Origin,
             searches: SEARCHES,

@@ -213,6 +213,8 @@ pub struct AuditReport {
     pub heads: u64,
     /// Heads that are newer than the export or backup that is checked: not compared.
     pub newer: u64,
+    /// The last place that those heads know, by node.
+    pub newer_to: std::collections::BTreeMap<String, i64>,
     /// Chains without a head in this file (those of other nodes): checked link by link only.
     pub without_heads: Vec<String>,
     /// Old copies of the database that were accepted: what is lost since, and known to be.
@@ -256,6 +258,13 @@ impl AuditReport {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.defects.is_empty()
+    }
+
+    pub(super) fn goes_on_to(&mut self, node: &str, seq: i64) {
+        match self.newer_to.get_mut(node) {
+            Some(to) => *to = seq.max(*to),
+            None => drop(self.newer_to.insert(node.to_owned(), seq)),
+        }
     }
 
     pub(super) fn add(&mut self, defect: Defect) {

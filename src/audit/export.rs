@@ -14,7 +14,6 @@
 use super::{
     AuditReport, Check, HeadKey, HeadKeys, Link, Record,
     store::{self, Place},
-    survey::Survey,
 };
 use crate::{
     base::Timestamp,
@@ -356,10 +355,8 @@ pub fn verify_export(
         return Err(lines.format("it was written by a newer release, which has to check it"));
     }
     let named = HeadKeys::new(start.keys.iter().filter_map(KeyLine::key));
-    let mut report = AuditReport::default();
     let at = Timestamp::from_ms(start.at_ms);
-    let survey = Survey::of(heads_file, pinned.unwrap_or(&named), Some(at), &mut report)?;
-    let mut check = Check::new(&survey, &start.node, report);
+    let mut check = Check::begin(heads_file, pinned.unwrap_or(&named), &start.node, Some(at))?;
     let (mut heads, mut records) = (0, 0);
     let end = loop {
         // The digest of all lines before the last one.

@@ -92,6 +92,16 @@ pub(super) fn last(path: &Path) -> io::Result<Option<Line>> {
     }
 }
 
+/// Brings the file at `path` up to what the one at `source` has, where its last line stands there; a file that is not there
+/// is made. False where the file goes on in another way than `source` does. Blocking.
+pub fn follow(path: &Path, source: &Path) -> io::Result<bool> {
+    match super::witness::Witness::new(path.to_owned(), source.to_owned()).catch_up() {
+        Ok(()) => Ok(true),
+        Err(super::witness::Disagreement::FileCut { .. }) => Ok(false),
+        Err(super::witness::Disagreement::Io(error)) => Err(error),
+    }
+}
+
 /// Where the last finished line ends, and what it says.
 fn last_line(file: &mut File) -> io::Result<(u64, Option<Line>)> {
     let length = file.seek(SeekFrom::End(0))?;

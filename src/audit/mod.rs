@@ -18,19 +18,18 @@ mod survey;
 mod verify;
 mod witness;
 
-pub use accept::{Acceptance, Accepted, accept_restored};
+pub use accept::{Acceptance, Hand, Prepared, accept_restored, prepare_restoration};
 pub use chain::{Head, HeadKey, HeadKeys, Restoration, key_name};
-pub use check::RESTORED;
+pub use check::{Check, RESTORED};
 pub use defect::{AuditReport, Defect, Restored};
 pub use error::AuditError;
 pub use export::{ExportError, ExportReport, KeyLine, export_chain, verify_export};
-pub use heads::HeadsPlace;
+pub use heads::{HeadsPlace, follow};
 pub use query::{Filter, export, query};
 pub use sequencer::{Sequencer, compare};
-pub use store::STATEMENTS;
+pub use store::{ChainEnd, STATEMENTS, chain_ends};
 pub use verify::verify;
 
-use check::Check;
 
 use crate::{
     base::Timestamp,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     base::{Clock, Entropy, entropy::Rng, failpoint},
-    store::{Store, StoreError, Tx},
+    store::{Rx, Store, StoreError, Tx},
 };
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -57,13 +57,13 @@ impl Signed {
     }
 
     /// Fails with [`AuditError::RolledBack`] where the database does not have the record that was signed.
-    pub(super) async fn compare(&self, store: &Store) -> Result<(), AuditError> {
+    pub(super) async fn compare(&self, rx: &mut Rx, node: &str) -> Result<(), AuditError> {
         let Self { seq, hash } = self;
         if *seq == 0 {
             return Ok(());
         }
-        let (node, before) = (store.node(), Place(seq.saturating_sub(1), i64::MAX));
-        let there = store.read(async |rx| store::walk(rx, node, before, 1).await).await?;
+        let before = Place(seq.saturating_sub(1), i64::MAX);
+        let there = store::walk(rx, node, before, 1).await?;
         let rolled_back = |says: &str| AuditError::RolledBack { signed: *seq, says: says.into() };
         match there.first().and_then(|record| record.link.as_ref()) {
             Some(link) if link.seq == *seq && link.hash == *hash => Ok(()),
@@ -79,7 +79,8 @@ pub async fn compare(store: &Store, place: &HeadsPlace) -> Result<(), AuditError
     let path = place.file.clone();
     let last = tokio::task::spawn_blocking(move || heads::last(&path)).await;
     let last = last.map_err(|_| of_heads("reading was interrupted"))?.map_err(of_heads)?;
-    Signed::of(last.as_ref(), store.node())?.compare(store).await
+    let signed = Signed::of(last.as_ref(), store.node())?;
+    store.read(async |rx| signed.compare(rx, store.node()).await).await
 }
 
 impl Sequencer {
@@ -98,7 +99,7 @@ impl Sequencer {
         let witness = witness.map(|path| Witness::new(path, file.clone()));
         let heads = open_heads(&file).await?;
         let signed = Signed::of(heads.last(), store.node())?;
-        signed.compare(&store).await?;
+        store.read(async |rx| signed.compare(rx, store.node()).await).await?;
         let mut sequencer = Self { store, signer, clock, entropy, heads: Some(heads), witness, signed };
         sequencer.mind_witness(None).await?;
         Ok(sequencer)

@@ -5,6 +5,7 @@ use crate::{
     base::Timestamp,
     store::{FromRow, Row, Rx, Statement, StoreError, Tx, Value},
 };
+use serde::{Deserialize, Serialize};
 
 /// All statements, for the test that has both engines read them.
 pub const STATEMENTS: &[&Statement] = &[
@@ -233,6 +234,31 @@ pub(super) async fn good_heads(
 ) -> Result<Vec<(i64, String)>, StoreError> {
     let found: Vec<Agreed> = rx.all(&GOOD_HEADS, &[node.into(), limit.into()]).await?;
     Ok(found.into_iter().map(|Agreed(seq, hash)| (seq, hash)).collect())
+}
+
+/// Where a node's chain ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainEnd {
+    /// Whose chain.
+    pub node: String,
+    /// The last chained record's place, 0 if there is none.
+    pub seq: i64,
+    /// Its hash, in hex; zeros if there is none.
+    pub hash: String,
+    /// Records that wait to be chained.
+    pub waiting: i64,
+}
+
+/// Where the chains end, node by node.
+pub async fn chain_ends(rx: &mut Rx) -> Result<Vec<ChainEnd>, StoreError> {
+    let mut ends = Vec::new();
+    for node in nodes(rx).await? {
+        let tail = tail(rx, &node).await?;
+        let (seq, hash) = tail.map_or((0, super::chain::ORIGIN.to_owned()), |link| (link.seq, link.hash));
+        let waiting = count_unchained(rx, &node).await?;
+        ends.push(ChainEnd { node, seq, hash, waiting });
+    }
+    Ok(ends)
 }
 
 struct Agreed(i64, String);

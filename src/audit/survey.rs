@@ -11,6 +11,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
@@ -84,6 +85,12 @@ impl Survey {
             return report.add(Defect::BrokenLine { line: number });
         };
         let (seq, node) = (line.mark().0, line.node().to_owned());
+        let newer = self.until.is_some_and(|until| line.at() > until);
+        if newer && signed != Signed::Well {
+            // Perhaps by a key that was made since: nothing that this copy could know.
+            report.newer += 1;
+            return self.reject(number);
+        }
         match signed {
             Signed::Well => {}
             Signed::Retired => {
@@ -96,11 +103,11 @@ impl Survey {
             }
         }
         report.heads += 1;
-        let newer = self.until.is_some_and(|until| line.at() > until);
-        let chain = self.chains.entry(node).or_default();
+        let chain = self.chains.entry(node.clone()).or_default();
         chain.is_past |= newer;
         if chain.is_past {
             report.newer += 1;
+            report.goes_on_to(&node, seq);
             return self.reject(number);
         }
         if chain.accept(number, line) {
@@ -128,12 +135,6 @@ impl Survey {
     fn counts(&self, number: u64) -> bool {
         let overflown = self.bad.len() == BAD_MAX && self.bad.last().is_some_and(|&last| number > last);
         number <= self.lines && !overflown && self.bad.binary_search(&number).is_err()
-    }
-
-    /// The marks of `node` that count, in the order of their places: what was lost by a restoration is left out.
-    pub(super) fn marks(&self, node: &str) -> io::Result<Marks<'_>> {
-        let (chain, lines) = (self.chain(node), Lines::open(&self.path)?);
-        Ok(Marks { survey: self, chain, node: node.to_owned(), lines })
     }
 
     /// What the file has of `node`, for the comparison with what the database has.
@@ -202,19 +203,25 @@ impl Chain {
     }
 }
 
-/// See [`Survey::marks`].
-pub(super) struct Marks<'s> {
-    survey: &'s Survey,
-    chain: Option<&'s Chain>,
+/// The marks of one node that count, in the order of their places: what was lost by a restoration is left out.
+pub(super) struct Marks {
+    survey: Arc<Survey>,
     node: String,
     lines: Lines,
 }
 
-impl Iterator for Marks<'_> {
+impl Marks {
+    pub(super) fn of(survey: &Arc<Survey>, node: &str) -> io::Result<Self> {
+        let lines = Lines::open(&survey.path)?;
+        Ok(Self { survey: survey.clone(), node: node.to_owned(), lines })
+    }
+}
+
+impl Iterator for Marks {
     type Item = io::Result<Mark>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let chain = self.chain?;
+        let chain = self.survey.chain(&self.node)?;
         loop {
             let (number, line) = match self.lines.next()? {
                 Ok(read) => read,

@@ -3,7 +3,6 @@
 use super::{
     AuditReport, Check, HeadKeys,
     store::{self, Place},
-    survey::Survey,
 };
 use crate::store::{Rx, Store, StoreError};
 use std::{io, path::Path};
@@ -23,23 +22,19 @@ pub async fn verify(
 ) -> Result<io::Result<AuditReport>, StoreError> {
     // The file first: what it says has been in the database before. What the database says about heads has been in the
     // file before, so for that the file is read again, from within the snapshot.
-    let (path, keys) = (heads_file.to_owned(), keys.clone());
-    let survey = tokio::task::spawn_blocking(move || {
-        let mut report = AuditReport::default();
-        Survey::of(&path, &keys, None, &mut report).map(|survey| (survey, report))
-    });
+    let (path, keys, own) = (heads_file.to_owned(), keys.clone(), store.node().to_owned());
+    let begun = tokio::task::spawn_blocking(move || Check::begin(&path, &keys, &own, None));
     let interrupted = |_| Err(io::Error::other("the check was interrupted"));
-    let (survey, report) = match survey.await.unwrap_or_else(interrupted) {
-        Ok(found) => found,
+    let mut check = match begun.await.unwrap_or_else(interrupted) {
+        Ok(check) => check,
         Err(error) => return Ok(Err(error)),
     };
-    let mut check = Check::new(&survey, store.node(), report);
     let walked = store.snapshot(async |rx| walk(rx, &mut check).await).await?;
     Ok(walked.and_then(|()| check.finish()))
 }
 
 /// Hands everything to `check`; the inner error is its own.
-async fn walk(rx: &mut Rx, check: &mut Check<'_>) -> Result<io::Result<()>, StoreError> {
+async fn walk(rx: &mut Rx, check: &mut Check) -> Result<io::Result<()>, StoreError> {
     let nodes = store::nodes(rx).await?;
     for node in &nodes {
         let mut after = i64::MIN;

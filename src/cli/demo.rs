@@ -5,7 +5,7 @@
 
 use super::{
     CliError,
-    door::{Ask, Door},
+    door::{Ask, Door, PATIENCE},
     files, officer, serve,
     stamp::{Wanted, stamp},
 };
@@ -182,7 +182,9 @@ impl Stage {
         }
         // Should the id not reach the file, the same key brings the same answer in the next run.
         let once = format!("demo-{name}");
-        let ask = Ask { idempotency_key: Some(&once), ..Ask::post(path, &body) };
+        let ask = Ask { idempotency_key: Some(&once), ..Ask::post(path, &body),
+            patience: PATIENCE,
+        };
         let answer = self.door.json(Some(key), ask).await?;
         let id = officer::text(&answer, "id")?;
         self.state.keep(name, &id)?;
