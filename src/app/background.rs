@@ -69,8 +69,14 @@ impl Background {
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
         let signer = audit_signer(&app.keystore).await?;
-        Ok(Sequencer::open(app.store.clone(), self.heads.clone(), signer, app.clock.clone(), app.entropy.clone())
-            .await?)
+        Ok(Sequencer::open(
+            app.store.clone(),
+            self.heads.clone(),
+            signer,
+            app.clock.clone(),
+            app.entropy.clone(),
+        )
+        .await?)
     }
 }
 

@@ -20,10 +20,7 @@ pub fn passphrase(config: &Config) -> PassphraseSource {
 
 /// The signed heads of the audit chain: outside the database.
 pub fn heads(config: &Config) -> HeadsPlace {
-    HeadsPlace {
-        file: config.data_dir.join("audit-heads.jsonl"),
-        witness: config.audit.witness_file.clone(),
-    }
+    HeadsPlace { file: config.data_dir.join("audit-heads.jsonl"), witness: config.audit.witness_file.clone() }
 }
 
 /// The first officers' API keys.

@@ -24,10 +24,7 @@ const FRAME_BYTES: usize = 64 * 1024;
 
 /// A body that `write` fills, on a thread of its own that may block, within `deadline`. An error breaks the answer off; where
 /// the reader goes away, writing into the pipe fails.
-pub(super) fn body<W>(
-    deadline: Duration,
-    write: impl FnOnce(DuplexStream) -> W + Send + 'static,
-) -> Body
+pub(super) fn body<W>(deadline: Duration, write: impl FnOnce(DuplexStream) -> W + Send + 'static) -> Body
 where
     W: Future<Output = Result<(), String>>,
 {

@@ -65,7 +65,8 @@ pub async fn prepare_restoration(
     let Some(last) = heads.last() else { return Ok(None) };
     let signed = Signed::of(Some(last), node)?;
     if keys.judge(last) != By::Well {
-        let says = "its last line is not signed by this service; it belongs to another one, or was written into";
+        let says =
+            "its last line is not signed by this service; it belongs to another one, or was written into";
         return Err(of_heads(says));
     }
     match signed.compare(rx, node).await {
@@ -133,8 +134,7 @@ pub async fn accept_restored(
     let (clock, entropy) = sources;
     let hand = Hand { signer, entropy, now: clock.now() };
     let node = store.node();
-    let prepared =
-        store.snapshot(async |rx| prepare_restoration(rx, node, place, keys, hand).await).await?;
+    let prepared = store.snapshot(async |rx| prepare_restoration(rx, node, place, keys, hand).await).await?;
     let Some(prepared) = prepared else { return Ok(None) };
     let entry = prepared.entry(acceptance);
     store.write(async |tx| super::append(tx, &entry).await).await?;
@@ -149,7 +149,8 @@ async fn lost(rx: &mut Rx, node: &str, file: &Path, signed: &Signed) -> Result<R
     let known = store::good_heads(rx, node, LOOKED_FOR).await?;
     let (goes_on_at, goes_on_hash) = tail.map_or((0, ORIGIN.to_owned()), |link| (link.seq, link.hash));
     let (path, name) = (file.to_owned(), node.to_owned());
-    let common = tokio::task::spawn_blocking(move || newest_common(&path, &name, known.into_iter().collect()));
+    let common =
+        tokio::task::spawn_blocking(move || newest_common(&path, &name, known.into_iter().collect()));
     let common = common.await.map_err(|_| of_heads("reading was interrupted"))?.map_err(of_heads)?;
     Ok(Restoration {
         restoration: String::new(),

@@ -153,7 +153,8 @@ impl Check {
             }
             self.compare_restorations(node, chain);
         }
-        let nodes: BTreeSet<_> = self.walked.iter().chain(self.waiting.keys()).chain(self.recorded.keys()).collect();
+        let nodes: BTreeSet<_> =
+            self.walked.iter().chain(self.waiting.keys()).chain(self.recorded.keys()).collect();
         let without = nodes.into_iter().filter(|node| survey.chain(node).is_none());
         self.report.without_heads = without.cloned().collect();
         for defect in self.missing {

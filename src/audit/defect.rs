@@ -186,7 +186,10 @@ impl fmt::Display for Defect {
                  copy of it"
             ),
             Self::HeadsReordered { line } => {
-                write!(out, "line {line} of the heads is older than the one before, or stands in another's place")
+                write!(
+                    out,
+                    "line {line} of the heads is older than the one before, or stands in another's place"
+                )
             }
             Self::RestorationUnrecorded { node, restoration } => write!(
                 out,

@@ -407,7 +407,9 @@ impl<R: BufRead> ExportLines<R> {
             return Err(ExportError::NotWhole { says });
         }
         self.digest.update(&self.text);
-        serde_json::from_slice(&self.text).map(Some).map_err(|_| self.format("it is not one of the known lines"))
+        serde_json::from_slice(&self.text)
+            .map(Some)
+            .map_err(|_| self.format("it is not one of the known lines"))
     }
 
     fn format(&self, says: &str) -> ExportError {

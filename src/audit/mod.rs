@@ -30,7 +30,6 @@ pub use sequencer::{Sequencer, compare};
 pub use store::{ChainEnd, STATEMENTS, chain_ends};
 pub use verify::verify;
 
-
 use crate::{
     base::Timestamp,
     store::{StoreError, Tx},

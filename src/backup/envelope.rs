@@ -322,7 +322,11 @@ mod tests {
             let cut = &octets[..head + chunks * SEALED_BYTES];
             assert!(says(cut).contains("ends early"), "{chunks}: {}", says(cut));
         }
-        assert!(says(&octets[..octets.len() - 1]).contains("cut within"), "{}", says(&octets[..octets.len() - 1]));
+        assert!(
+            says(&octets[..octets.len() - 1]).contains("cut within"),
+            "{}",
+            says(&octets[..octets.len() - 1])
+        );
         assert!(says(&octets[..head - 1]).contains("ends early"));
         assert!(says(&octets[..9]).contains("no backup"));
         assert!(says(b"%PDF-1.7 and so on").contains("no backup"));

@@ -89,11 +89,9 @@ impl fmt::Display for BackupError {
         match self {
             Self::NotABackup => out.write_str("this is no backup of Yinxin"),
             Self::Newer { says } => write!(out, "{says}; use the release that made it, or a later one"),
-            Self::OtherKey { recipients } => write!(
-                out,
-                "the backup is encrypted to other keys than this one: {}",
-                recipients.join(", ")
-            ),
+            Self::OtherKey { recipients } => {
+                write!(out, "the backup is encrypted to other keys than this one: {}", recipients.join(", "))
+            }
             Self::Damaged { says } => write!(out, "the backup is damaged: {says}"),
             Self::Truncated => out.write_str("the backup ends early: it was cut, or never finished"),
             Self::Key { says } | Self::DoesNotFit { says } => out.write_str(says),

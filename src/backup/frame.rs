@@ -23,7 +23,8 @@ const ROOM: usize = 1 << 20;
 /// The five octets before a body.
 pub(super) fn head(kind: u8, body: &[u8]) -> Result<[u8; 5], BackupError> {
     let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= BODY_MAX);
-    let length = length.ok_or_else(|| BackupError::DoesNotFit { says: "a row is longer than 2 GiB".into() })?;
+    let length =
+        length.ok_or_else(|| BackupError::DoesNotFit { says: "a row is longer than 2 GiB".into() })?;
     let [a, b, c, d] = length.to_be_bytes();
     Ok([kind, a, b, c, d])
 }

@@ -137,14 +137,12 @@ mod tests {
     /// name and the length of the key.
     #[test]
     fn the_published_vector_holds() {
-        let ephemeral = SecretKey::from_slice(&hex32(
-            "4995788ef4b9d6132b249ce59a77281493eb39af373d236a1fe415cb0c2d7beb",
-        ))
-        .unwrap();
-        let recipient = SecretKey::from_slice(&hex32(
-            "f3ce7fdae57e1a310d87f1ebbde6f328be0a99cdbcadf4d6589cf29de4b8ffd2",
-        ))
-        .unwrap();
+        let ephemeral =
+            SecretKey::from_slice(&hex32("4995788ef4b9d6132b249ce59a77281493eb39af373d236a1fe415cb0c2d7beb"))
+                .unwrap();
+        let recipient =
+            SecretKey::from_slice(&hex32("f3ce7fdae57e1a310d87f1ebbde6f328be0a99cdbcadf4d6589cf29de4b8ffd2"))
+                .unwrap();
         let enc = octets(&ephemeral.public_key());
         assert_eq!(
             hex::encode(enc),
@@ -155,10 +153,7 @@ mod tests {
         let shared = shared_secret(&ephemeral, &public, &enc, &octets(&public));
         let same = shared_secret(&recipient, &ephemeral.public_key(), &enc, &octets(&public));
         assert_eq!(shared, same);
-        assert_eq!(
-            hex::encode(*shared),
-            "c0d26aeab536609a572b07695d933b589dcf363ff9d93c93adea537aeabb8cb8"
-        );
+        assert_eq!(hex::encode(*shared), "c0d26aeab536609a572b07695d933b589dcf363ff9d93c93adea537aeabb8cb8");
         let suite = b"HPKE\x00\x10\x00\x01\x00\x01";
         let (key, nonce) = key_and_nonce(suite, &shared, b"Ode on a Grecian Urn", 16);
         assert_eq!(hex::encode(&key[..16]), "868c066ef58aae6dc589b6cfdd18f97e");

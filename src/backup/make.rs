@@ -4,7 +4,9 @@ use super::{
     BackupError, HEADS_FILE, Recipient,
     envelope::Envelope,
     frame::{self, kind},
-    manifest::{Beginning, FileEntry, FileHead, LAYOUT, Manifest, Signature, TableEntry, TableHead, signed_octets},
+    manifest::{
+        Beginning, FileEntry, FileHead, LAYOUT, Manifest, Signature, TableEntry, TableHead, signed_octets,
+    },
     parts,
 };
 use crate::{

@@ -29,7 +29,10 @@ impl PartFile {
         let part = path.with_file_name(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
         let file = file.map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}; remove it where nobody writes it", part.display()))
+            io::Error::new(
+                error.kind(),
+                format!("{}: {error}; remove it where nobody writes it", part.display()),
+            )
         })?;
         Ok(Self { path: path.to_owned(), part, file: Some(file) })
     }
@@ -116,7 +119,8 @@ mod tests {
     #[test]
     fn the_newest_stay() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["yinxin-a-3.yxb", "yinxin-a-1.yxb", "yinxin-a-2.yxb", "yinxin-b-0.yxb", "yinxin-a-0.txt"] {
+        for name in ["yinxin-a-3.yxb", "yinxin-a-1.yxb", "yinxin-a-2.yxb", "yinxin-b-0.yxb", "yinxin-a-0.txt"]
+        {
             fs::write(folder.path().join(name), "").unwrap();
         }
         let removed = keep_newest(folder.path(), "yinxin-a-", ".yxb", 2).unwrap();

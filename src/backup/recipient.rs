@@ -32,7 +32,8 @@ impl Recipient {
     /// What is wrong with it, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         let body = text.trim().strip_prefix(PREFIX);
-        let body = body.ok_or_else(|| format!("a recipient begins with {PREFIX}; `yinxin backup keygen` makes one"))?;
+        let body = body
+            .ok_or_else(|| format!("a recipient begins with {PREFIX}; `yinxin backup keygen` makes one"))?;
         let octets = hex::decode(body).ok().filter(|octets| octets.len() == POINT_BYTES + CHECK_BYTES);
         let octets = octets.ok_or("a recipient has 74 hexadecimal digits behind its prefix")?;
         let (point, check) = octets.split_at(POINT_BYTES);
@@ -109,7 +110,8 @@ impl RecipientKey {
     ) -> Result<KeyFile, BackupError> {
         let recipient = self.recipient().to_string();
         let scalar = zeroize::Zeroizing::new(self.0.to_bytes());
-        let locked = Locked::lock(&scalar[..], recipient.as_bytes(), passphrase, cost, entropy).map_err(of_keys)?;
+        let locked =
+            Locked::lock(&scalar[..], recipient.as_bytes(), passphrase, cost, entropy).map_err(of_keys)?;
         Ok(KeyFile { yinxin_backup_key: 1, recipient, locked })
     }
 }
@@ -127,8 +129,8 @@ impl KeyFile {
     /// [`BackupError::Key`].
     pub fn parse(text: &[u8]) -> Result<Self, BackupError> {
         let wrong = |says: &str| BackupError::Key { says: says.into() };
-        let file: Self =
-            serde_json::from_slice(text).map_err(|_| wrong("this is no key file of `yinxin backup keygen`"))?;
+        let file: Self = serde_json::from_slice(text)
+            .map_err(|_| wrong("this is no key file of `yinxin backup keygen`"))?;
         match file.yinxin_backup_key {
             1 => Ok(file),
             _ => Err(wrong("the key file was made by a newer release; open it with that")),

@@ -67,7 +67,10 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) async fn run(config: impl Fn() -> Result<Config, crate::config::ConfigError>, matches: &ArgMatches) -> Result<(), CliError> {
+pub(super) async fn run(
+    config: impl Fn() -> Result<Config, crate::config::ConfigError>,
+    matches: &ArgMatches,
+) -> Result<(), CliError> {
     let Some((name, sub)) = matches.subcommand() else {
         return Err(CliError::usage("name an act; --help lists them"));
     };
@@ -129,12 +132,7 @@ async fn verify_here(door: &Door, key: &str, matches: &ArgMatches) -> Result<(),
     let entropy = crate::app::Sources::default().entropy;
     let name = crate::base::id::fresh_body(crate::base::Timestamp::from_ms(0), &*entropy);
     let path = folder.join(format!(".yinxin-export-{name}"));
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .map_err(wrong)?;
+    let mut file = File::options().read(true).write(true).create_new(true).open(&path).map_err(wrong)?;
     // It has no name as soon as it is open: whatever happens, nothing is left behind.
     std::fs::remove_file(&path).map_err(wrong)?;
     door.stream(Some(key), Ask::get("/api/v1/audit/chain"), &mut file).await?;
@@ -154,11 +152,15 @@ fn check_export(export: File, matches: &ArgMatches) -> Result<(), CliError> {
     }
     let keys = matches.get_one::<PathBuf>("keys").map(|path| backup::read_keys(path)).transpose()?;
     let checked = verify_export(BufReader::with_capacity(1 << 17, export), &heads, keys.as_ref());
-    let ExportReport { at, node, keys: named, report } = checked.map_err(|error| CliError::failed(error.to_string()))?;
+    let ExportReport { at, node, keys: named, report } =
+        checked.map_err(|error| CliError::failed(error.to_string()))?;
     say!("export of {}, by node {node}", at.rfc3339());
     if keys.is_none() {
         let names: Vec<_> = named.iter().map(|key| key.name.as_str()).collect();
-        say!("checked under the audit keys that the export names itself ({}); --keys names those that you know", names.join(", "));
+        say!(
+            "checked under the audit keys that the export names itself ({}); --keys names those that you know",
+            names.join(", ")
+        );
     }
     tell(&report);
     if report.is_sound() { Ok(()) } else { Err(unsound()) }

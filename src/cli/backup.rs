@@ -8,7 +8,9 @@ use super::{
 use crate::{
     app::Sources,
     audit::{HeadKeys, KeyLine},
-    backup::{BackupError, BackupReport, HeadsComparison, KeyFile, PartFile, RecipientKey, keep_newest, verify},
+    backup::{
+        BackupError, BackupReport, HeadsComparison, KeyFile, PartFile, RecipientKey, keep_newest, verify,
+    },
     config::Config,
     keys::{PassphraseSource, UnlockCost},
 };
@@ -185,7 +187,9 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
 /// Reads audit keys: a JSON object in each line.
 pub(super) fn read_keys(path: &Path) -> Result<HeadKeys, CliError> {
     let text = files::read(path, KEY_FILE_BYTES)?;
-    let wrong = || CliError::usage(format!("{} holds no audit keys; `yinxin audit keys` writes them", path.display()));
+    let wrong = || {
+        CliError::usage(format!("{} holds no audit keys; `yinxin audit keys` writes them", path.display()))
+    };
     let lines = text.split(|&octet| octet == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
     let keys = lines.map(|line| {
         let line: KeyLine = serde_json::from_slice(line).ok()?;
@@ -201,7 +205,15 @@ pub(super) fn read_keys(path: &Path) -> Result<HeadKeys, CliError> {
 /// Tells what a backup holds and what is wrong with it.
 pub(super) fn tell(report: &BackupReport) {
     let from = &report.manifest.beginning;
-    say!("{} of {}, by node {} (release {}, {}, schema {})", from.id, from.at, from.node, from.release, from.engine, from.schema);
+    say!(
+        "{} of {}, by node {} (release {}, {}, schema {})",
+        from.id,
+        from.at,
+        from.node,
+        from.release,
+        from.engine,
+        from.schema
+    );
     let rows: u64 = report.manifest.tables.iter().map(|table| table.rows).sum();
     say!("{} tables, {rows} rows; manifest {}", report.manifest.tables.len(), report.manifest_sm3);
     for chain in &report.manifest.chains {
@@ -213,7 +225,12 @@ pub(super) fn tell(report: &BackupReport) {
         None => "which it names itself; the keystore's passphrase proves it at restoring, --keys does here",
     };
     say!("signed by audit key {}, {believed}", report.signed_by);
-    say!("inside: {} records chained, {} waiting, {} signed heads", report.audit.chained, report.audit.unchained, report.audit.heads);
+    say!(
+        "inside: {} records chained, {} waiting, {} signed heads",
+        report.audit.chained,
+        report.audit.unchained,
+        report.audit.heads
+    );
     for restored in &report.audit.restorations {
         say!("{restored}");
     }
@@ -223,9 +240,16 @@ pub(super) fn tell(report: &BackupReport) {
             true => say!("the heads outside know nothing that is newer"),
             false => {
                 for (node, to) in &outside.newer_to {
-                    let ends_at =
-                        report.manifest.chains.iter().find(|chain| chain.node == *node).map_or(0, |chain| chain.seq);
-                    say!("the heads outside know {node} to {to}: {} records are newer than this backup", to - ends_at);
+                    let ends_at = report
+                        .manifest
+                        .chains
+                        .iter()
+                        .find(|chain| chain.node == *node)
+                        .map_or(0, |chain| chain.seq);
+                    say!(
+                        "the heads outside know {node} to {to}: {} records are newer than this backup",
+                        to - ends_at
+                    );
                 }
             }
         }

@@ -182,9 +182,7 @@ impl Stage {
         }
         // Should the id not reach the file, the same key brings the same answer in the next run.
         let once = format!("demo-{name}");
-        let ask = Ask { idempotency_key: Some(&once), ..Ask::post(path, &body),
-            patience: PATIENCE,
-        };
+        let ask = Ask { idempotency_key: Some(&once), ..Ask::post(path, &body) };
         let answer = self.door.json(Some(key), ask).await?;
         let id = officer::text(&answer, "id")?;
         self.state.keep(name, &id)?;
@@ -295,6 +293,7 @@ impl Stage {
             content: "application/pdf",
             body: file.into(),
             idempotency_key: None,
+            patience: PATIENCE,
         };
         let report = self.door.json(None, ask).await?;
         let pretty = serde_json::to_string_pretty(&report).unwrap_or_default();

@@ -68,7 +68,14 @@ impl<'a> Ask<'a> {
     pub fn post(path: &'a str, body: &serde_json::Value) -> Self {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let patience = PATIENCE;
-        Self { method: Method::POST, path, content: "application/json", body, idempotency_key: None, patience }
+        Self {
+            method: Method::POST,
+            path,
+            content: "application/json",
+            body,
+            idempotency_key: None,
+            patience,
+        }
     }
 
     /// The same, with more patience.
@@ -204,7 +211,8 @@ async fn connected(
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
     let running = tokio::spawn(connection);
     let response = tokio::time::timeout(PATIENCE, sender.send_request(request)).await;
-    let response = response.map_err(|_| CliError::failed("the service did not begin to answer in two minutes"))?;
+    let response =
+        response.map_err(|_| CliError::failed("the service did not begin to answer in two minutes"))?;
     Ok((response.map_err(lost)?, running))
 }
 

@@ -37,7 +37,8 @@ pub(super) fn command() -> Command {
 pub(super) async fn run(config: &Config, matches: &ArgMatches) -> Result<(), CliError> {
     let key = backup::open_key(matches)?;
     let reason = matches.get_one::<String>("reason").map_or("", |reason| reason.trim());
-    if reason.is_empty() || reason.chars().count() > 1000 || reason.chars().any(crate::base::text::is_hidden) {
+    if reason.is_empty() || reason.chars().count() > 1000 || reason.chars().any(crate::base::text::is_hidden)
+    {
         return Err(CliError::usage("--reason takes one line of 1 to 1000 characters"));
     }
     let asked = Restore {

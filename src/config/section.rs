@@ -180,7 +180,10 @@ fn backup(from: &mut Reading<'_>) -> Backup {
         }
     }
     if given.len() > RECIPIENTS_MAX {
-        from.wrong(key::BACKUP_RECIPIENTS, format!("they are {}; at most {RECIPIENTS_MAX} are taken", given.len()));
+        from.wrong(
+            key::BACKUP_RECIPIENTS,
+            format!("they are {}; at most {RECIPIENTS_MAX} are taken", given.len()),
+        );
     }
     Backup {
         recipients,

@@ -171,11 +171,7 @@ impl Header {
 }
 
 impl Root {
-    pub(super) fn of(
-        passphrase: &Secret<String>,
-        params: Params,
-        salt: &[u8],
-    ) -> Result<Self, KeysError> {
+    pub(super) fn of(passphrase: &Secret<String>, params: Params, salt: &[u8]) -> Result<Self, KeysError> {
         let mut blocks = Zeroizing::new(vec![Block::new(); params.block_count()]);
         let mut root = Zeroizing::new([0; KEY_BYTES]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

@@ -68,11 +68,7 @@ impl Locked {
     ///
     /// # Errors
     /// [`KeysError::WrongPassphrase`], [`KeysError::Damaged`].
-    pub fn open(
-        &self,
-        context: &[u8],
-        passphrase: &Secret<String>,
-    ) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    pub fn open(&self, context: &[u8], passphrase: &Secret<String>) -> Result<Zeroizing<Vec<u8>>, KeysError> {
         let damaged = || KeysError::damaged("the locked file");
         if self.checksum != self.sum(context) || self.kdf != KDF {
             return Err(damaged());
@@ -114,8 +110,7 @@ mod tests {
     fn a_locked_secret_opens_with_its_passphrase_and_says_what_is_wrong_otherwise() {
         let secret = |text: &str| Secret::new(text.to_owned());
         let chance = SeededEntropy::new(1);
-        let locked =
-            Locked::lock(b"private", b"file", &secret("right"), UnlockCost::FLOOR, &chance).unwrap();
+        let locked = Locked::lock(b"private", b"file", &secret("right"), UnlockCost::FLOOR, &chance).unwrap();
         assert_eq!(&**locked.open(b"file", &secret("right")).unwrap(), b"private");
         let code = |locked: &Locked, context: &[u8], word: &str| {
             locked.open(context, &secret(word)).map_or_else(|error| error.code(), |_| "opened")

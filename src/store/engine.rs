@@ -8,8 +8,8 @@ use super::{
 };
 use crate::base::Timestamp;
 use sqlx::{
-    AssertSqlSafe, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
-    postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
+    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
 use std::{
     ops::{Deref, DerefMut},

@@ -197,7 +197,8 @@ impl Rx {
 }
 
 fn table(name: String, found: Vec<FoundColumn>) -> Result<Table, StoreError> {
-    let odd = |what: &str| StoreError::Corrupt { says: format!("table {name} has {what}, which is none of ours") };
+    let odd =
+        |what: &str| StoreError::Corrupt { says: format!("table {name} has {what}, which is none of ours") };
     if !is_plain(&name) || found.iter().any(|column| !is_plain(&column.name)) {
         return Err(odd("a name or column with other characters than a to z, 0 to 9 and _"));
     }
@@ -258,14 +259,21 @@ impl Tx {
             }
             for (cell, column) in row.iter().zip(&table.columns) {
                 values.push(value(cell, column).ok_or_else(|| StoreError::Corrupt {
-                    says: format!("a row for table {} has another kind of value in {}", table.name, column.name),
+                    says: format!(
+                        "a row for table {} has another kind of value in {}",
+                        table.name, column.name
+                    ),
                 })?);
             }
         }
         let sql = insert(table, rows.len(), self.is_postgres());
         let done = match self.conn().link() {
-            Link::Sqlite(conn) => super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await.map(drop),
-            Link::Postgres(conn) => super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await.map(drop),
+            Link::Sqlite(conn) => {
+                super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await.map(drop)
+            }
+            Link::Postgres(conn) => {
+                super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await.map(drop)
+            }
         };
         of("store.insert_rows", done)
     }
