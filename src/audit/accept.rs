@@ -6,7 +6,7 @@ use super::{
     chain::{HeadKeys, Line, ORIGIN, Restoration, Signed as By, key_name},
     error::AuditError,
     heads::{HeadFile, HeadsPlace, Lines},
-    sequencer::{Signed, of_heads, open_heads},
+    sequencer::{Signed, chain_waiting, of_heads, open_heads},
     store,
 };
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
     store::{Rx, Store},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, io, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 use yinxin_pki::sign::{SignError, SignInput, Signer};
 
-/// Heads of the database that are looked for in the file.
-const LOOKED_FOR: u32 = 1000;
+/// Marks of the file that are held in memory while the newest one is looked for that the database agrees with.
+const SAMPLES: usize = 4096;
 
 /// Who accepts, and why.
 #[derive(Debug, Clone)]
@@ -134,6 +134,8 @@ pub async fn accept_restored(
     let (clock, entropy) = sources;
     let hand = Hand { signer, entropy, now: clock.now() };
     let node = store.node();
+    // What waited when the copy was made is chained as it was then: only what is truly gone is called lost.
+    store.write(async |tx| chain_waiting(tx, node).await).await?;
     let prepared = store.snapshot(async |rx| prepare_restoration(rx, node, place, keys, hand).await).await?;
     let Some(prepared) = prepared else { return Ok(None) };
     let entry = prepared.entry(acceptance);
@@ -146,16 +148,12 @@ pub async fn accept_restored(
 /// What is lost, by the file and the database as they are; unnamed and unsigned.
 async fn lost(rx: &mut Rx, node: &str, file: &Path, signed: &Signed) -> Result<Restoration, AuditError> {
     let tail = store::tail(rx, node).await?;
-    let known = store::good_heads(rx, node, LOOKED_FOR).await?;
     let (goes_on_at, goes_on_hash) = tail.map_or((0, ORIGIN.to_owned()), |link| (link.seq, link.hash));
-    let (path, name) = (file.to_owned(), node.to_owned());
-    let common =
-        tokio::task::spawn_blocking(move || newest_common(&path, &name, known.into_iter().collect()));
-    let common = common.await.map_err(|_| of_heads("reading was interrupted"))?.map_err(of_heads)?;
+    let back_to = newest_common(rx, node, file, goes_on_at).await?;
     Ok(Restoration {
         restoration: String::new(),
         node: node.to_owned(),
-        back_to: common.min(goes_on_at),
+        back_to,
         lost_to: signed.seq,
         lost_hash: signed.hash.clone(),
         goes_on_at,
@@ -166,17 +164,62 @@ async fn lost(rx: &mut Rx, node: &str, file: &Path, signed: &Signed) -> Result<R
     })
 }
 
-/// The highest place at which file and database have the same head, 0 where there is none.
-fn newest_common(path: &Path, node: &str, known: BTreeMap<i64, String>) -> io::Result<i64> {
-    let mut common = 0;
-    for read in Lines::open(path)? {
-        let (_, Some(line)) = read? else { continue };
-        let (seq, hash) = line.mark();
-        if line.node() == node && known.get(&seq).is_some_and(|known| known == hash) {
-            common = common.max(seq);
+/// The highest place at which file and database agree, 0 where there is none. The chain makes it a matter of halving: where
+/// the database has a signed record, it has all that were signed before.
+async fn newest_common(rx: &mut Rx, node: &str, file: &Path, ends_at: i64) -> Result<i64, AuditError> {
+    let (mut from, mut to) = (0, ends_at);
+    loop {
+        let (path, name) = (file.to_owned(), node.to_owned());
+        let samples = tokio::task::spawn_blocking(move || samples(&path, &name, from, to));
+        let samples = samples.await.map_err(|_| of_heads("reading was interrupted"))?;
+        let (samples, all) = samples.map_err(of_heads)?;
+        let (mut agreed, mut beyond) = (0, samples.len());
+        while agreed < beyond {
+            let middle = (agreed + beyond) / 2;
+            let (seq, hash) = &samples[middle];
+            match store::has_record(rx, node, *seq, hash).await? {
+                true => agreed = middle + 1,
+                false => beyond = middle,
+            }
+        }
+        from = agreed.checked_sub(1).map_or(from, |last| samples[last].0);
+        to = samples.get(agreed).map_or(to, |(seq, _)| seq - 1);
+        if all || from >= to {
+            return Ok(from);
         }
     }
-    Ok(common)
+}
+
+/// Marks of `node` after the place `from` up to `to`, at most [`SAMPLES`], evenly spread; and whether these are all.
+fn samples(path: &Path, node: &str, from: i64, to: i64) -> io::Result<(Vec<(i64, String)>, bool)> {
+    let (mut kept, mut step, mut passed) = (Vec::<(i64, String)>::new(), 1, 0);
+    for read in Lines::open(path)? {
+        let (_, Some(line)) = read? else { continue };
+        if let Line::Restored(line) = &line
+            && line.node == node
+        {
+            // What was lost then is not looked for now.
+            kept.retain(|(seq, _)| *seq <= line.back_to);
+        }
+        let (seq, hash) = line.mark();
+        if line.node() != node || seq <= from || seq > to {
+            continue;
+        }
+        if passed % step == 0 {
+            kept.push((seq, hash.to_owned()));
+        }
+        passed += 1;
+        if kept.len() > SAMPLES {
+            let mut place = 0;
+            kept.retain(|_| {
+                place += 1;
+                place % 2 == 1
+            });
+            step *= 2;
+        }
+    }
+    kept.sort();
+    Ok((kept, step == 1))
 }
 
 async fn sign(

@@ -18,7 +18,7 @@ pub const STATEMENTS: &[&Statement] = &[
     &NODES,
     &WALK,
     &WAITING,
-    &GOOD_HEADS,
+    &HAS_RECORD,
     &COUNT_UNCHAINED,
     &BY_SUBJECT,
     &BY_ACTOR,
@@ -88,10 +88,9 @@ const WALK: Statement =
     select!("audit.walk", "node = $1 AND seq IS NOT NULL AND (seq, id) > ($2, $3) ORDER BY seq, id LIMIT $4");
 const WAITING: Statement =
     select!("audit.waiting", "node = $1 AND seq IS NULL AND id > $2 ORDER BY id LIMIT $3");
-const GOOD_HEADS: Statement = Statement::portable(
-    "audit.good_heads",
-    "SELECT h.seq, h.hash FROM audit_head h JOIN audit a ON a.node = h.node AND a.seq = h.seq AND a.hash = h.hash \
-     WHERE h.node = $1 ORDER BY h.seq DESC LIMIT $2",
+const HAS_RECORD: Statement = Statement::portable(
+    "audit.has_record",
+    "SELECT count(*) FROM audit WHERE node = $1 AND seq = $2 AND hash = $3",
 );
 const COUNT_UNCHAINED: Statement = Statement::portable(
     "audit.count_unchained",
@@ -226,14 +225,9 @@ pub(super) async fn waiting(
     rx.all(&WAITING, &[node.into(), after.into(), limit.into()]).await
 }
 
-/// The newest heads in the database whose record is the one that they signed: place and hash, newest first.
-pub(super) async fn good_heads(
-    rx: &mut Rx,
-    node: &str,
-    limit: u32,
-) -> Result<Vec<(i64, String)>, StoreError> {
-    let found: Vec<Agreed> = rx.all(&GOOD_HEADS, &[node.into(), limit.into()]).await?;
-    Ok(found.into_iter().map(|Agreed(seq, hash)| (seq, hash)).collect())
+/// Whether the record at this place is the one with this hash.
+pub(super) async fn has_record(rx: &mut Rx, node: &str, seq: i64, hash: &str) -> Result<bool, StoreError> {
+    Ok(rx.one::<i64>(&HAS_RECORD, &[node.into(), seq.into(), hash.into()]).await? > 0)
 }
 
 /// Where a node's chain ends.
@@ -261,13 +255,6 @@ pub async fn chain_ends(rx: &mut Rx) -> Result<Vec<ChainEnd>, StoreError> {
     Ok(ends)
 }
 
-struct Agreed(i64, String);
-
-impl FromRow for Agreed {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self(row.int(0)?, row.text(1)?))
-    }
-}
 
 pub(super) async fn count_unchained(rx: &mut Rx, node: &str) -> Result<i64, StoreError> {
     rx.one(&COUNT_UNCHAINED, &[node.into()]).await

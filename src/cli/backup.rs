@@ -240,15 +240,11 @@ pub(super) fn tell(report: &BackupReport) {
             true => say!("the heads outside know nothing that is newer"),
             false => {
                 for (node, to) in &outside.newer_to {
-                    let ends_at = report
-                        .manifest
-                        .chains
-                        .iter()
-                        .find(|chain| chain.node == *node)
-                        .map_or(0, |chain| chain.seq);
+                    let chain = report.manifest.chains.iter().find(|chain| chain.node == *node);
+                    let has = chain.map_or(0, |chain| chain.seq + chain.waiting);
                     say!(
                         "the heads outside know {node} to {to}: {} records are newer than this backup",
-                        to - ends_at
+                        (to - has).max(0)
                     );
                 }
             }
