@@ -3,6 +3,7 @@
 mod audit_desk;
 mod background;
 mod backup_desk;
+mod entrances;
 mod error;
 mod first;
 mod key_desk;
@@ -11,6 +12,7 @@ mod piped;
 mod product;
 mod restore;
 
+pub use entrances::Entrances;
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
@@ -21,7 +23,7 @@ use crate::{
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
-    http::{self, Held, Hold, Kit, Stop, Table},
+    http::{self, Held, Hold, Kit, Proxies, Stop, Table},
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
@@ -37,7 +39,6 @@ use axum::Router;
 use background::{Background, Work};
 use backup_desk::BackupDesk;
 use std::{sync::Arc, time::Duration};
-use tokio::net::{TcpListener, UnixListener};
 
 /// How long an orderly stop waits for signatures under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -56,6 +57,7 @@ pub struct App {
     audit_desk: AuditDesk,
     backup_desk: BackupDesk,
     limits: http::Limits,
+    proxies: Proxies,
     document_bytes: usize,
     background: Background,
     hold: Hold,
@@ -143,7 +145,8 @@ impl App {
             officers: Officers::new(store.clone(), entropy.clone()),
             background: Background::new(heads),
             hold,
-            limits: limits(config),
+            limits: entrances::limits(&config.limits),
+            proxies: config.listen.proxies.clone(),
             document_bytes: config.limits.document_bytes,
             store,
             clock,
@@ -201,37 +204,46 @@ impl App {
 
     /// The router over all routes.
     pub fn router(&self) -> Result<Router, AppError> {
-        let kit = Kit::new(
-            self.store.clone(),
-            self.officers.clone(),
-            self.clock.clone(),
-            self.entropy.clone(),
-            self.limits,
-        );
-        let kit = kit.with_problem_page(web::problem_page).with_hold(self.hold.clone());
-        Ok(self.table()?.router(kit))
+        Ok(self.table()?.router(self.kit()))
     }
 
-    /// Serves on these listeners until `stop`, with all background work beside; then lets everything come to rest.
-    pub async fn serve(
-        self,
-        tcp: TcpListener,
-        unix: Option<UnixListener>,
-        stop: Stop,
-    ) -> Result<(), AppError> {
-        let router = self.router()?;
+    /// The router over all routes but those of administration, which it turns away.
+    pub fn public_router(&self) -> Result<Router, AppError> {
+        Ok(self.table()?.router(self.kit().without_administration()))
+    }
+
+    /// A front door, with places of its own among the requests that are worked on.
+    fn kit(&self) -> Kit {
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
+        let kit = kit.with_problem_page(web::problem_page).behind(self.proxies.clone());
+        kit.with_hold(self.hold.clone())
+    }
+
+    /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
+    /// administration has its own entrance, a crowd at the public one takes no place from it.
+    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+        let whole = self.router()?;
+        let public = match entrances.administration {
+            Some(_) => self.public_router()?,
+            None => whole.clone(),
+        };
         let mut work = match self.hold.held() {
             None => Some(self.background.start(&self).await?),
             Some(_) => None,
         };
-        let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
-        let serving = async {
-            match unix {
-                Some(unix) => {
-                    tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
-                }
-                None => tcp.await,
+        let administration = async {
+            if let Some(entrance) = entrances.administration {
+                entrance.serve(whole.clone(), self.limits, stop.clone()).await;
             }
+        };
+        let unix = async {
+            if let Some(unix) = entrances.unix {
+                http::serve_unix(unix, whole.clone(), self.limits, stop.clone()).await;
+            }
+        };
+        let serving = async {
+            tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
         };
         tokio::select! {
             () = serving => {}
@@ -345,15 +357,5 @@ fn verification_settings(config: &Config) -> verification::Settings {
         max_bytes: config.limits.document_bytes,
         per_minute: config.limits.verifications_per_minute,
         ..verification::Settings::default()
-    }
-}
-
-fn limits(config: &Config) -> http::Limits {
-    http::Limits {
-        connections: config.limits.connections,
-        light_requests: config.limits.light_requests,
-        heavy_requests: config.limits.heavy_requests,
-        request: config.limits.request,
-        ..http::Limits::default()
     }
 }

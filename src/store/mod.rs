@@ -18,6 +18,7 @@ mod config;
 mod engine;
 mod error;
 mod fill;
+mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
@@ -29,6 +30,7 @@ pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
 pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
+pub use link::Link;
 pub use statement::{FromRow, Statement, Value};
 pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 

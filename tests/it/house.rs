@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("keys", 2),
     ("document", 2),
     ("outside", 2),
+    ("tls", 2),
     ("audit", 3),
     ("backup", 3),
     ("job", 3),
@@ -30,6 +31,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// have routes and idempotent commands of their own.
 const ARROWS: &[(&str, &str)] = &[
     ("keys", "store"),
+    ("outside", "tls"),
     ("job", "audit"),
     ("backup", "audit"),
     ("officer", "audit"),
