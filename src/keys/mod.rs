@@ -13,8 +13,10 @@ mod error;
 mod header;
 mod key;
 mod keystore;
+mod master;
 mod passphrase;
 mod pool;
+mod rotation;
 mod store;
 mod wrap;
 
@@ -25,4 +27,5 @@ pub use key::{Custody, Key, KeyId, KeyKind, KeyPurpose};
 pub use keystore::{Keystore, NewHeader};
 pub use passphrase::{PassphraseError, PassphraseSource};
 pub use pool::{PoolSize, SigningPool, ToSign};
+pub use rotation::{KeystoreState, NewMaster, RotationState};
 pub use store::STATEMENTS;

@@ -4,7 +4,7 @@
 use super::{
     Deadlines, OpenError, StoreError,
     engine::{Conn, Tx, of},
-    migrations,
+    migrations::{self, Migration},
 };
 use crate::base::{Secret, Timestamp};
 use sqlx::{
@@ -39,7 +39,7 @@ impl PostgresEngine {
         connections: u32,
         deadlines: &Deadlines,
         node: &Arc<str>,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         // The parser's own words may quote the address, and with it the password.
         let options = PgConnectOptions::from_str(url.expose()).map_err(|_| OpenError::Config {
@@ -67,7 +67,7 @@ impl PostgresEngine {
             .connect_lazy_with(options);
         let conn = pool.acquire().await.map_err(|error| StoreError::of("connect", error))?;
         let mut tx = Tx::new(Conn::Postgres(conn), node.clone());
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         Ok(Self { pool, node: node.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 
