@@ -1,6 +1,7 @@
 //! The auditor's routes: look records up, take them away, have the chain checked. They stand here because the record
 //! itself (`audit`) is below the front door, and its key and file of heads are known only where all is put together.
 
+use super::key_desk::AuditKey;
 use crate::{
     audit::{self, Filter},
     base::Timestamp,
@@ -12,7 +13,7 @@ use axum::{Json, extract::State, http::header, response::IntoResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
-use yinxin_pki::sign::PublicKey;
+use yinxin_pki::sign::Signer as _;
 
 /// The longest export in one answer, in octets; `before` goes on where it ends.
 const EXPORT_BYTES: usize = 64 << 20;
@@ -24,7 +25,7 @@ pub(super) struct AuditDesk(Arc<Parts>);
 struct Parts {
     store: Store,
     heads: PathBuf,
-    key: PublicKey,
+    key: Arc<AuditKey>,
 }
 
 static RECORD: Shape = Shape {
@@ -110,7 +111,7 @@ const LIMIT: Param = Param {
 const QUERY: &[Param] = &[TEXTS[0], TEXTS[1], TEXTS[2], FROM, UNTIL, BEFORE, LIMIT];
 
 impl AuditDesk {
-    pub(super) fn new(store: Store, heads: PathBuf, key: PublicKey) -> Self {
+    pub(super) fn new(store: Store, heads: PathBuf, key: Arc<AuditKey>) -> Self {
         Self(Arc::new(Parts { store, heads, key }))
     }
 
@@ -215,7 +216,7 @@ async fn export(
 
 async fn verify(State(desk): State<AuditDesk>, caller: Caller) -> Result<Json<Value>, Problem> {
     caller.officer(Right::AuditRead)?;
-    let report = audit::verify(&desk.0.store, &desk.0.heads, &desk.0.key).await?;
+    let report = audit::verify(&desk.0.store, &desk.0.heads, &desk.0.key.public_key()).await?;
     let report = report.map_err(|error| {
         tracing::error!(%error, "the file of audit heads cannot be read");
         Problem::internal()

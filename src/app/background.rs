@@ -1,20 +1,18 @@
 //! What runs beside the requests: the audit's sequencer, the outbox's worker, the sweepers.
 
-use super::{App, AppError};
+use super::{App, AppError, key_desk};
 use crate::{
     audit::Sequencer,
     authority::RenewList,
     base::{Clock, Timestamp},
     http::idempotency,
     job,
-    keys::{KeyId, KeyPurpose, KeysError, Keystore},
     officer::Caller,
     seal::SealService,
     store::Store,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
-use yinxin_pki::sign::Signer;
 
 /// Jobs that a command does before it ends; what is left waits for the daemon.
 const JOBS_AT_ONCE: usize = 100;
@@ -44,6 +42,7 @@ impl Background {
         let chain = stopped.clone();
         let worker = worker(app);
         let tasks = vec![
+            tokio::spawn(key_desk::watch(app.key_desk.clone(), stopped.clone())),
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
                     tracing::error!(%error, "audit records are no longer chained; see to it");
@@ -68,7 +67,7 @@ impl Background {
     }
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
-        let signer = audit_signer(&app.keystore).await?;
+        let signer = app.audit_key.clone();
         Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone())
             .await?)
     }
@@ -96,19 +95,6 @@ impl Work {
             }
         }
     }
-}
-
-/// What signs heads of the audit chain.
-pub(super) async fn audit_signer(keystore: &Keystore) -> Result<Arc<dyn Signer>, KeysError> {
-    let key = audit_key(keystore).await?.ok_or(KeysError::NoKeystore)?;
-    keystore.signer(&key).await
-}
-
-/// The newest living key that signs heads of the audit chain.
-pub(super) async fn audit_key(keystore: &Keystore) -> Result<Option<KeyId>, KeysError> {
-    let keys = keystore.list(None, 1000).await?;
-    let found = keys.into_iter().rfind(|key| key.purpose == KeyPurpose::Audit && key.destroyed_at.is_none());
-    Ok(found.map(|key| key.id))
 }
 
 async fn sweep(seals: SealService, store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {

@@ -98,7 +98,7 @@ fn all_keys_written(folder: &Path) -> bool {
 
 /// The key that signs the heads of the audit chain; one for all nodes.
 async fn audit_key(store: &Store, keystore: &Keystore, now: crate::base::Timestamp) -> Result<(), AppError> {
-    if super::background::audit_key(keystore).await?.is_some() {
+    if super::key_desk::newest(keystore).await?.is_some() {
         return Ok(());
     }
     store.write(async |tx| keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, now).await.map(drop)).await?;

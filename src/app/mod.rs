@@ -17,7 +17,7 @@ use crate::{
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
     http::{self, Kit, Stop, Table},
-    keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
+    keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
     store::{EngineConfig, Store, StoreConfig},
@@ -30,6 +30,7 @@ use crate::{
 use audit_desk::AuditDesk;
 use axum::Router;
 use background::Background;
+use key_desk::{AuditKey, KeyDesk};
 use std::{sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -48,6 +49,8 @@ pub struct App {
     seals: SealService,
     verifications: Verifications,
     audit_desk: AuditDesk,
+    key_desk: KeyDesk,
+    audit_key: Arc<AuditKey>,
     limits: http::Limits,
     document_bytes: usize,
     background: Background,
@@ -81,9 +84,10 @@ impl App {
         let Sources { clock, entropy } = sources;
         let now = clock.now();
         // First, for a mistyped directory is left as it was.
-        let passphrase = passphrase(config)?.read()?;
+        let passphrase = passphrase(config)?;
+        passphrase.read()?;
         let store = Store::open(&store_config(config), now).await?;
-        let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
+        let keystore = unlock(&store, &passphrase, &entropy).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
         let authority = Authority::new(
             store.clone(),
@@ -107,9 +111,19 @@ impl App {
             entropy: entropy.clone(),
             settings: verification_settings(config),
         });
-        let audit_key = background::audit_signer(&keystore).await?.public_key();
+        let audit_key = AuditKey::open(&keystore).await?;
+        let key_desk = KeyDesk::new(key_desk::Parts {
+            store: store.clone(),
+            keystore: keystore.clone(),
+            clock: clock.clone(),
+            passphrase,
+            credentials_dir: config.credentials_dir.clone(),
+            audit_key: audit_key.clone(),
+        });
         let app = Self {
-            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
+            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key.clone()),
+            key_desk,
+            audit_key,
             officers: Officers::new(store.clone(), entropy.clone()),
             background: Background::new(paths::heads(config)),
             limits: limits(config),
@@ -142,6 +156,12 @@ impl App {
         self.background.work_once(self).await
     }
 
+    /// Looks after keys, as it happens every second beside the requests: learns of new ones, and does what there is to do
+    /// of a replacement of the master key.
+    pub async fn look_after_keys(&self) -> Result<(), AppError> {
+        Ok(self.key_desk.work_off().await?)
+    }
+
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
         self.background.chain_once(self).await
@@ -159,7 +179,7 @@ impl App {
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
-        routes.extend(key_desk::routes(&self.keystore));
+        routes.extend(self.key_desk.routes());
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
@@ -202,6 +222,9 @@ impl App {
     pub async fn close(self) {
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(%error, "jobs wait for the next start");
+        }
+        if let Err(error) = self.look_after_keys().await {
+            tracing::warn!(%error, "a replacement of the master key goes on at the next start");
         }
         if let Err(error) = self.background.chain_once(&self).await {
             tracing::warn!(%error, "audit records wait to be chained at the next start");
@@ -247,6 +270,11 @@ fn store_config(config: &Config) -> StoreConfig {
     }
 }
 
+/// Where this configuration has the passphrase.
+pub fn passphrase_place(config: &Config) -> std::path::PathBuf {
+    paths::passphrase(config).path().to_owned()
+}
+
 /// Where the passphrase is; an error where nothing is there.
 fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
     let source = paths::passphrase(config);
@@ -254,6 +282,19 @@ fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
         return Err(AppError::NotInitialised { passphrase: source.path().to_owned() });
     }
     Ok(source)
+}
+
+/// Unlocks the keystore. A passphrase that does not open it is told with where it lay.
+async fn unlock(
+    store: &Store,
+    passphrase: &PassphraseSource,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Keystore, AppError> {
+    let unlocked = Keystore::unlock_from(store.clone(), passphrase.clone(), entropy.clone()).await;
+    unlocked.map_err(|error| match error {
+        KeysError::WrongPassphrase { .. } => AppError::Refused { passphrase: passphrase.path().to_owned(), error },
+        other => other.into(),
+    })
 }
 
 fn authority_settings(config: &Config) -> AuthoritySettings {

@@ -67,6 +67,18 @@ pub struct RotationState {
     pub waits_for: Vec<String>,
 }
 
+impl NewMaster {
+    /// The number of the master key that goes.
+    pub fn from(&self) -> i64 {
+        self.from
+    }
+
+    /// The number of the one that comes.
+    pub fn to(&self) -> i64 {
+        self.header.0.master
+    }
+}
+
 impl Keystore {
     /// The header under a new passphrase; keys stay as they are. Nothing changes until [`Keystore::replace_header`].
     ///
