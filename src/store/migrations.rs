@@ -13,7 +13,7 @@ use std::time::Duration;
 use yinxin_pki::sm3;
 
 /// One step, in both dialects.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// From 1, without gaps in what is applied to one database in order; numbers are reserved by room.
     pub number: i64,
@@ -99,11 +99,14 @@ const LATER: Statement = Statement::portable(
 /// What the steps applied so far ask of a release: the most demanding one's word.
 pub(super) const WORKS_FROM: Statement =
     Statement::portable("store.works_from", "SELECT COALESCE(MAX(works_from), 0) FROM migration");
-/// Nodes that start together wait for each other, and a step itself may take long: neither is in anybody's way.
+/// Nodes that start together wait for each other, and a step itself may take long: neither is in anybody's way. But the
+/// server looks every second whether the node is still there, so that one that was killed holds no table.
 const PATIENCE: Statement = Statement::split(
     "store.migration_patience",
     "SELECT 1",
-    "SELECT count(set_config('lock_timeout', '60000', true)) + count(set_config('statement_timeout', '0', true))",
+    "SELECT count(set_config(name, CASE name WHEN 'lock_timeout' THEN '60000' WHEN 'statement_timeout' THEN '0' \
+     ELSE '1000' END, true)) FROM pg_settings \
+     WHERE name IN ('lock_timeout', 'statement_timeout', 'client_connection_check_interval')",
 );
 /// But whoever waits for a table has everybody else wait behind him, writers of the release before first of all. So a
 /// step gives up long before they do (`Deadlines::lock_ms`, 2 s), lets them through, and comes again.
