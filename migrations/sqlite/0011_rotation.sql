@@ -29,6 +29,8 @@ ALTER TABLE authority_cert ADD COLUMN line TEXT;
 ALTER TABLE authority_cert ADD COLUMN generation INTEGER;
 ALTER TABLE authority_cert ADD COLUMN active_from_ms INTEGER;
 CREATE INDEX authority_cert_line ON authority_cert (line, generation) WHERE line IS NOT NULL;
+-- Those of the service itself, of which there are few beside those of owners.
+CREATE INDEX authority_cert_own ON authority_cert (role, id) WHERE role <> 'seal-owner';
 
 -- Whose list it is; NULL: the first issuing authority's.
 ALTER TABLE authority_crl ADD COLUMN issuer TEXT;

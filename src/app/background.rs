@@ -1,6 +1,10 @@
 //! What runs beside the requests: the audit's sequencer, the outbox's worker, the sweepers.
 
-use super::{App, AppError, key_desk};
+use super::{
+    App, AppError,
+    authority_desk::{self, AuthorityDesk},
+    key_desk,
+};
 use crate::{
     audit::Sequencer,
     authority::RenewList,
@@ -42,6 +46,11 @@ impl Background {
         let chain = stopped.clone();
         let worker = worker(app);
         let tasks = vec![
+            tokio::spawn(authority_desk::watch(
+                AuthorityDesk::new(&app.authority, &app.seals),
+                app.clock.clone(),
+                stopped.clone(),
+            )),
             tokio::spawn(key_desk::watch(app.key_desk.clone(), stopped.clone())),
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {

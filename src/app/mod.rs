@@ -1,6 +1,7 @@
 //! The composition root: configuration → store, keys, rooms, router, background work; and an orderly stop.
 
 mod audit_desk;
+mod authority_desk;
 mod background;
 mod error;
 mod first;
@@ -28,6 +29,7 @@ use crate::{
     web,
 };
 use audit_desk::AuditDesk;
+use authority_desk::AuthorityDesk;
 use axum::Router;
 use background::Background;
 use key_desk::{AuditKey, KeyDesk};
@@ -162,6 +164,11 @@ impl App {
         Ok(self.key_desk.work_off().await?)
     }
 
+    /// Gives certificates of the service that end soon their successors, as it happens every hour beside the requests.
+    pub async fn renew_certificates(&self) -> Result<(), AppError> {
+        AuthorityDesk::new(&self.authority, &self.seals).renew_due(self.clock.now()).await
+    }
+
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
         self.background.chain_once(self).await
@@ -180,6 +187,7 @@ impl App {
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
         routes.extend(self.key_desk.routes());
+        routes.extend(AuthorityDesk::new(&self.authority, &self.seals).routes());
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
@@ -292,7 +300,9 @@ async fn unlock(
 ) -> Result<Keystore, AppError> {
     let unlocked = Keystore::unlock_from(store.clone(), passphrase.clone(), entropy.clone()).await;
     unlocked.map_err(|error| match error {
-        KeysError::WrongPassphrase { .. } => AppError::Refused { passphrase: passphrase.path().to_owned(), error },
+        KeysError::WrongPassphrase { .. } => {
+            AppError::Refused { passphrase: passphrase.path().to_owned(), error }
+        }
         other => other.into(),
     })
 }
@@ -302,6 +312,7 @@ fn authority_settings(config: &Config) -> AuthoritySettings {
     AuthoritySettings {
         crl_url: at("ca.crl"),
         issuer_url: at("issuing.cer"),
+        later_url: at("issuing"),
         ..AuthoritySettings::of("Yinxin")
     }
 }

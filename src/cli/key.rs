@@ -36,7 +36,9 @@ pub(super) fn command() -> Command {
         .subcommand(rotate_command())
         .subcommand(
             Command::new("rotate-audit")
-                .about("Begins a new key that signs the heads of the audit chain, on all nodes within seconds")
+                .about(
+                    "Begins a new key that signs the heads of the audit chain, on all nodes within seconds",
+                )
                 .arg(super::key_file()),
         )
 }
@@ -138,8 +140,14 @@ fn tell(state: &Value) {
     if rotation.is_null() {
         return;
     }
-    let waits: Vec<&str> = rotation["waits_for"].as_array().into_iter().flatten().flat_map(Value::as_str).collect();
-    say!("number {} is being replaced by {}: {} keys left", rotation["from"], rotation["to"], rotation["keys_left"]);
+    let waits: Vec<&str> =
+        rotation["waits_for"].as_array().into_iter().flatten().flat_map(Value::as_str).collect();
+    say!(
+        "number {} is being replaced by {}: {} keys left",
+        rotation["from"],
+        rotation["to"],
+        rotation["keys_left"]
+    );
     if !waits.is_empty() {
         say!("waiting for nodes that do not hold the new one yet: {}", waits.join(", "));
     }

@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod audit;
+mod authority;
 mod config;
 mod demo;
 mod door;
@@ -94,6 +95,7 @@ pub fn tree() -> Command {
         .subcommand(officer::command())
         .subcommand(audit::command())
         .subcommand(key::command())
+        .subcommand(authority::command())
         .subcommand(config::command())
 }
 
@@ -124,6 +126,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
             "officer" => officer::run(&config()?, sub).await,
             "audit" => audit::run(&config()?, sub).await,
             "key" => key::run(&config()?, sub).await,
+            "authority" => authority::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
     })?;

@@ -125,7 +125,10 @@ impl fmt::Display for KeysError {
                 write!(out, "the new passphrase is too short: it takes {least} characters at least")
             }
             Self::Rotating { from, to } => {
-                write!(out, "master key {from} is being replaced by {to}; that goes on by itself until it is done")
+                write!(
+                    out,
+                    "master key {from} is being replaced by {to}; that goes on by itself until it is done"
+                )
             }
             Self::OtherMaster { master } => write!(
                 out,
@@ -138,9 +141,8 @@ impl fmt::Display for KeysError {
             ),
             Self::NoKeystore => out.write_str("this database holds no keystore yet; `yinxin init` makes one"),
             Self::Exists => out.write_str("this database holds a keystore already; nothing was written"),
-            Self::Changed => {
-                out.write_str("the keystore was changed by somebody else at the same time; nothing was written")
-            }
+            Self::Changed => out
+                .write_str("the keystore was changed by somebody else at the same time; nothing was written"),
             Self::Cost { says } => write!(out, "the cost of unlocking is not accepted: {says}"),
             Self::Unknown(id) => write!(out, "there is no key {id}"),
             Self::Destroyed(id) => write!(out, "the key {id} was destroyed"),

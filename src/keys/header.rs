@@ -133,11 +133,7 @@ impl Header {
     pub fn unwrap(&self, passphrase: &Secret<String>) -> Result<SecretKey, KeysError> {
         let damaged = || KeysError::damaged("the header");
         let known = self.format == FORMAT || (self.format == FIRST_FORMAT && self.master == 1);
-        if self.checksum != self.sum()
-            || !known
-            || self.kdf != KDF
-            || self.salt.len() != SALT_BYTES
-        {
+        if self.checksum != self.sum() || !known || self.kdf != KDF || self.salt.len() != SALT_BYTES {
             return Err(damaged());
         }
         let aead = Aead::from_id(&self.aead).ok_or_else(damaged)?;

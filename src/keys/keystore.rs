@@ -150,7 +150,9 @@ impl Keystore {
         loop {
             match self.try_signer(id).await {
                 // The row was read before, or the master key learned of after, one took the other's place.
-                Err(KeysError::OtherMaster { .. }) if tries.next().is_some() => self.learn().await.map(|_| ())?,
+                Err(KeysError::OtherMaster { .. }) if tries.next().is_some() => {
+                    self.learn().await.map(|_| ())?
+                }
                 other => return other,
             }
         }

@@ -6,7 +6,7 @@
 //! under the old one, and every node that runs says that it holds the new one, the old one goes.
 
 use super::{
-    KeyId, Keystore, KeysError, NewHeader, UnlockCost,
+    KeyId, KeysError, Keystore, NewHeader, UnlockCost,
     keystore::{blocking, new_header, read_header},
     master::Bridges,
     store,

@@ -111,8 +111,7 @@ const HOLD: Statement = Statement::portable(
      ON CONFLICT (node) DO UPDATE SET master = excluded.master, seen_at_ms = excluded.seen_at_ms",
 );
 
-const LET_GO: Statement =
-    Statement::portable("keys.let_go", "DELETE FROM keystore_holder WHERE node = $1");
+const LET_GO: Statement = Statement::portable("keys.let_go", "DELETE FROM keystore_holder WHERE node = $1");
 
 const HOLDERS: Statement = Statement::portable(
     "keys.holders",

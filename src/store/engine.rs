@@ -35,7 +35,9 @@ impl Engine {
             }
             EngineConfig::Postgres { url, schema, connections } => {
                 let schema = schema.as_deref();
-                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, node, update).await?)
+                Self::Postgres(
+                    PostgresEngine::open(url, schema, *connections, deadlines, node, update).await?,
+                )
             }
         })
     }

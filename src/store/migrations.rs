@@ -151,7 +151,10 @@ async fn apply_one(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Res
             }
             Ok(Step::Held { name }) => {
                 let _ = tx.control("ROLLBACK").await;
-                tracing::info!(name, "a table is held by others; the migration lets them through and comes again");
+                tracing::info!(
+                    name,
+                    "a table is held by others; the migration lets them through and comes again"
+                );
                 tokio::time::sleep(REST).await;
             }
             Err(error) => {
@@ -216,15 +219,19 @@ async fn next_of<'m>(tx: &mut Tx, migrations: &'m [Migration]) -> Result<Option<
         return Ok(next);
     }
     // Where the table has no word of it yet, an early release wrote it, and none of those only took away.
-    let asks: Vec<Later> = match known.last().into_iter().chain(&later).any(|found| found.number >= WORKS_FROM_SINCE) {
-        true => tx.all(&LATER, &[last.into()]).await?,
-        false => Vec::new(),
-    };
+    let asks: Vec<Later> =
+        match known.last().into_iter().chain(&later).any(|found| found.number >= WORKS_FROM_SINCE) {
+            true => tx.all(&LATER, &[last.into()]).await?,
+            false => Vec::new(),
+        };
     bearable(&asks, last)?;
     match next {
         None => Ok(None),
         Some(step) => Err(OpenError::Migration {
-            says: format!("the database lacks migration {} and has later ones; it belongs to another release", step.name),
+            says: format!(
+                "the database lacks migration {} and has later ones; it belongs to another release",
+                step.name
+            ),
         }),
     }
 }
@@ -325,7 +332,8 @@ mod tests {
 
     #[test]
     fn what_is_applied_is_what_is_known() {
-        let known = |number, name, text| Migration { number, name, sqlite: text, postgres: text, works_from: 1 };
+        let known =
+            |number, name, text| Migration { number, name, sqlite: text, postgres: text, works_from: 1 };
         let steps = [known(1, "a", "A"), known(2, "b", "B")];
         let next = |rows: &[Applied], steps| -> Result<Option<i64>, String> {
             compare(rows, steps, Dialect::Sqlite)

@@ -90,7 +90,8 @@ static KEYSTORE: Shape = Shape {
 static NEW_PASSPHRASE: Shape = Shape {
     name: "NewPassphrase",
     json: || {
-        let file = text("a file of the node that is asked, absolute path, mode 0600, with the new passphrase");
+        let file =
+            text("a file of the node that is asked, absolute path, mode 0600, with the new passphrase");
         object(&[("file", file)], &[])
     },
     parts: &[],
@@ -184,7 +185,10 @@ impl KeyDesk {
     fn source(&self, file: Option<String>) -> Result<PassphraseSource, Problem> {
         let Some(path) = file.map(PathBuf::from) else { return Ok(self.0.passphrase.clone()) };
         if !path.is_absolute() {
-            return Err(Problem::new("request/invalid", "`file` is an absolute path on the node that is asked"));
+            return Err(Problem::new(
+                "request/invalid",
+                "`file` is an absolute path on the node that is asked",
+            ));
         }
         match &self.0.credentials_dir {
             Some(folder) if path.starts_with(folder) => Ok(PassphraseSource::Credential(path)),

@@ -82,6 +82,21 @@ pub(super) const KINDS: &[Kind] = &[
         ["请先查询证书状态。", "Look at the certificate first."],
     ),
     kind(
+        "authority/replaced",
+        409,
+        ["证书已被更换", "Another certificate came in its place already"],
+        ["请查看当前证书。", "Look at the present one first."],
+    ),
+    kind(
+        "authority/active-from",
+        422,
+        ["启用时间不可接受", "It can't be announced for that instant"],
+        [
+            "仅签发机构可提前公布，且不超过一年。",
+            "Only an issuing authority is announced ahead, for a year at most.",
+        ],
+    ),
+    kind(
         "keys/busy",
         503,
         ["签名队列已满", "Too many signatures are waiting"],

@@ -4,8 +4,16 @@ use super::{FIRST_RELEASE, MIGRATIONS, Migration};
 use std::collections::BTreeSet;
 
 /// Words of a step that the release before would stumble over.
-const HARSH: &[&str] =
-    &["DROP ", "RENAME ", " TYPE ", "SET NOT NULL", "DELETE FROM", "TRUNCATE", "CREATE TRIGGER", "ADD CONSTRAINT"];
+const HARSH: &[&str] = &[
+    "DROP ",
+    "RENAME ",
+    " TYPE ",
+    "SET NOT NULL",
+    "DELETE FROM",
+    "TRUNCATE",
+    "CREATE TRIGGER",
+    "ADD CONSTRAINT",
+];
 
 /// A statement without comments, in capitals, with single spaces.
 fn statements(text: &str) -> Vec<String> {

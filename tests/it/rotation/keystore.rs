@@ -10,8 +10,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc, time:
 use yinxin::{
     base::{Entropy, Secret, Timestamp, entropy::SeededEntropy},
     keys::{
-        Key, KeyId, KeyKind, KeyPurpose, KeysError, Keystore, PassphraseSource, PoolSize, SigningPool, ToSign,
-        UnlockCost,
+        Key, KeyId, KeyKind, KeyPurpose, KeysError, Keystore, PassphraseSource, PoolSize, SigningPool,
+        ToSign, UnlockCost,
     },
     officer::Role,
     store::{Store, Tx},
@@ -107,7 +107,11 @@ async fn a_master_key_is_replaced_in_steps_while_all_keys_open_on_both_nodes() {
         // One step: some keys stand under the new master key, some under the old one; both nodes open all.
         let after = here.rewrap_some(None).await.unwrap().unwrap();
         assert_eq!(after, keys[49].id);
-        assert_eq!(here.state(NOW).await.unwrap().rotation.unwrap().keys_left, 70 + 1, "49 and a destroyed one");
+        assert_eq!(
+            here.state(NOW).await.unwrap().rotation.unwrap().keys_left,
+            70 + 1,
+            "49 and a destroyed one"
+        );
         for keystore in [&here, &there] {
             for key in [&keys[0], &keys[119]] {
                 assert_eq!(opens(keystore, key).await, "opens");
@@ -249,7 +253,11 @@ async fn a_replacement_waits_for_nodes_that_run_and_not_for_those_that_are_gone(
     begin(&here_store, &here).await.unwrap();
     rewrap(&here).await;
     here.keep_up(NOW.plus_ms(121_000)).await.unwrap();
-    assert_eq!(end(&here_store, &here, NOW.plus_ms(121_000)).await, Some(3), "who has left is not waited for");
+    assert_eq!(
+        end(&here_store, &here, NOW.plus_ms(121_000)).await,
+        Some(3),
+        "who has left is not waited for"
+    );
 }
 
 /// What a node of the release before would write, which knows of one master key only.
@@ -275,9 +283,7 @@ async fn a_damaged_key_keeps_the_old_master_key_and_holds_up_no_other() {
     both(async |database, store| {
         let keystore = created(&store).await;
         let keys = many(&store, &keystore, 3).await;
-        database
-            .tamper(&format!("UPDATE signing_key SET kind = 'p-256' WHERE id = '{}'", keys[1].id))
-            .await;
+        database.tamper(&format!("UPDATE signing_key SET kind = 'p-256' WHERE id = '{}'", keys[1].id)).await;
         begin(&store, &keystore).await.unwrap();
         rewrap(&keystore).await;
         assert_eq!(end(&store, &keystore, NOW).await, None);
@@ -339,7 +345,12 @@ async fn a_passphrase_is_changed_while_stamping_goes_on_and_the_old_one_is_refus
         assert!(refused.contains("when it was changed last"), "{refused}");
         fs::rename(new, app.data_dir().join("passphrase")).unwrap();
         app.restart().await;
-        app.stamped(&seal, &crate::support::app::At::notice(), crate::support::app::fixture("pdf/one-page.pdf")).await;
+        app.stamped(
+            &seal,
+            &crate::support::app::At::notice(),
+            crate::support::app::fixture("pdf/one-page.pdf"),
+        )
+        .await;
     })
     .await;
 }

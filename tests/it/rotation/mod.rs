@@ -1,6 +1,7 @@
 //! Everything that opens something is changed while it is in use: passphrase, master key, API keys, certificates, the key
 //! of the audit; and the tables, while the release before goes on.
 
+mod authority;
 mod keystore;
 mod upgrade;
 
@@ -12,13 +13,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Stamps without a pause, with a time stamp each, while `change` goes on, and a little longer; every request must go
 /// well. Answers what came of `change`, and the stamped files.
-pub async fn while_stamping<T>(app: &TestApp<'_>, seal: &str, change: impl Future<Output = T>) -> (T, Vec<Vec<u8>>) {
+pub async fn while_stamping<T>(
+    app: &TestApp<'_>,
+    seal: &str,
+    change: impl Future<Output = T>,
+) -> (T, Vec<Vec<u8>>) {
     let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     let stamp = async || {
         let mut files = Vec::new();
         while !over.load(Ordering::SeqCst) || files.len() < 2 {
             let answer: Answer = app
-                .stamp(&app.operator(), seal, &At::notice().and("&time_stamp=true"), fixture("pdf/one-page.pdf"))
+                .stamp(
+                    &app.operator(),
+                    seal,
+                    &At::notice().and("&time_stamp=true"),
+                    fixture("pdf/one-page.pdf"),
+                )
                 .await;
             assert_eq!(answer.status, 201, "{}", answer.text());
             count.fetch_add(1, Ordering::SeqCst);
