@@ -12,7 +12,7 @@ use crate::{
     officer::{Caller, Right},
     seal::SealService,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -129,7 +129,7 @@ impl AuthorityDesk {
                 "Makes a certificate with a fresh key in the place of another; what that one signed stays good.",
             )
             .json(&NEW_SUCCESSION)
-            .gives(201, Gives::Json(&CERTIFICATE))
+            .gives(200, Gives::Json(&CERTIFICATE))
             .problems(&[
                 "authority/unknown",
                 "authority/replaced",
@@ -197,7 +197,7 @@ async fn succeed(
     State(desk): State<AuthorityDesk>,
     caller: Caller,
     JsonBody(body): JsonBody<NewSuccession>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Json<Value>, Problem> {
     caller.officer(Right::KeyManage)?;
     let instant = |text: String| {
         Timestamp::parse_rfc3339(&text)
@@ -208,7 +208,7 @@ async fn succeed(
     let wish = Succession { line: &body.line, replaces: &replaces, active_from };
     let issued = desk.authority.succeed(&act(&caller), &wish).await?;
     desk.seals.take_over_makers(&caller).await?;
-    Ok((StatusCode::CREATED, Json(face(&issued, true))))
+    Ok(Json(face(&issued, true)))
 }
 
 fn act(caller: &Caller) -> Act<'_> {
