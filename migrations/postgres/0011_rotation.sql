@@ -35,5 +35,6 @@ CREATE INDEX authority_cert_own ON authority_cert (role, id) WHERE role <> 'seal
 -- Whose list it is; NULL: the first issuing authority's.
 ALTER TABLE authority_crl ADD COLUMN issuer TEXT;
 
--- The key that came in this one's place.
+-- The key that came in this one's place; and whether such a key lives as long as any (1), or ends when this one does (0).
 ALTER TABLE api_key ADD COLUMN replaced_by TEXT;
+ALTER TABLE api_key ADD COLUMN renewable BIGINT;

@@ -12,7 +12,7 @@ use std::{
     fs,
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 use zeroize::Zeroizing;
@@ -67,6 +67,27 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     store.close().await;
     private_file(&paths::officer_keys(config).join("done"), b"initialised\n")?;
     Ok(First { officers, made_passphrase })
+}
+
+/// Makes a key for a security administrator where none has one that is good any more, and writes it into a file of its own.
+/// Whoever asks holds the database and the passphrase that opens its keystore.
+///
+/// # Errors
+/// [`AppError::Officers`] with [`OfficerError::NoRescue`] while somebody has a good one.
+pub async fn rescue(config: &Config, sources: Sources) -> Result<(FirstOfficer, PathBuf), AppError> {
+    let Sources { clock, entropy } = sources;
+    let now = clock.now();
+    let passphrase = super::passphrase(config)?;
+    passphrase.read()?;
+    let store = Store::open(&store_config(config), now).await?;
+    super::unlock(&store, &passphrase, &entropy).await?;
+    let rescued = crate::officer::rescue(&store, &*entropy, now).await?;
+    let folder = paths::officer_keys(config);
+    private_dir(&folder)?;
+    let path = folder.join(rescued.key.key.id.as_str());
+    private_file(&path, rescued.key.clear.text().expose().as_bytes())?;
+    store.close().await;
+    Ok((rescued, path))
 }
 
 /// Makes the first officers and writes each one's key into a file of its own before anything else can fail.

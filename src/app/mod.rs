@@ -12,7 +12,7 @@ mod product;
 
 pub use entrances::Entrances;
 pub use error::AppError;
-pub use first::{First, init, init_at_cost, is_initialised};
+pub use first::{First, init, init_at_cost, is_initialised, rescue};
 pub use product::StrictCheck;
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     config::{Config, Database},
     http::{self, Kit, Proxies, Stop, Table},
     keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
-    officer::Officers,
+    officer::{KeyTerms, Officers},
     seal::{self, SealService},
     store::{EngineConfig, Store, StoreConfig},
     verification::{
@@ -128,7 +128,7 @@ impl App {
             audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key.clone()),
             key_desk,
             audit_key,
-            officers: Officers::new(store.clone(), entropy.clone()),
+            officers: Officers::new(store.clone(), entropy.clone()).with_terms(terms(config)),
             background: Background::new(paths::heads(config)),
             limits: entrances::limits(&config.limits),
             proxies: config.listen.proxies.clone(),
@@ -317,6 +317,10 @@ async fn unlock(
         }
         other => other.into(),
     })
+}
+
+fn terms(config: &Config) -> KeyTerms {
+    KeyTerms { longest_days: i64::from(config.officers.key_days) }
 }
 
 fn authority_settings(config: &Config) -> AuthoritySettings {

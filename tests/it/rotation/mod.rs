@@ -1,6 +1,7 @@
 //! Everything that opens something is changed while it is in use: passphrase, master key, API keys, certificates, the key
 //! of the audit; and the tables, while the release before goes on.
 
+mod api_keys;
 mod authority;
 mod keystore;
 mod upgrade;

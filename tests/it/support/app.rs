@@ -120,6 +120,8 @@ impl<'d> TestApp<'d> {
         let mut config = Config::load(None, []).unwrap();
         config.data_dir = database.folder().join("data");
         config.database = database.setting();
+        // Some stories take years.
+        config.officers.key_days = 36_600;
         change(&mut config);
         let clock = Arc::new(SteppedClock::at(START));
         let sources = Sources { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(1)) };
