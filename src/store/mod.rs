@@ -28,6 +28,8 @@ pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
 pub use link::Link;
+#[doc(hidden)]
+pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;
