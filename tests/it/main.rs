@@ -13,6 +13,7 @@ mod http;
 mod job;
 mod keys;
 mod officer;
+mod rotation;
 mod routes;
 mod seal_life;
 mod stamping;

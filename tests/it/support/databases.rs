@@ -61,6 +61,14 @@ impl Database {
         }
     }
 
+    /// Its engine or schema, and where it is, for a child process: `sqlite|path`, `test_7|postgres://…`.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::Sqlite(path) => format!("sqlite|{}", path.display()),
+            Place::Postgres { url, schema } => format!("{schema}|{url}"),
+        }
+    }
+
     /// Opens it, with all tables.
     pub async fn open(&self) -> Store {
         self.try_open().await.unwrap()
@@ -91,21 +99,29 @@ impl Database {
 
     /// Runs SQL behind the store's back, as whoever holds the database can. Several statements are allowed.
     pub async fn tamper(&self, sql: &str) {
+        self.try_tamper(sql).await.unwrap();
+    }
+
+    /// The same, where the database may refuse.
+    pub async fn try_tamper(&self, sql: &str) -> Result<(), String> {
         use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection, raw_sql};
-        match &self.place {
+        let done = match &self.place {
             Place::Sqlite(path) => {
                 let mut conn =
                     SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-                raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+                let done = raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map(drop);
                 conn.close().await.unwrap();
+                done
             }
             Place::Postgres { url, schema } => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 let sql = format!("SET search_path TO {schema}; {sql}");
-                raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+                let done = raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map(drop);
                 conn.close().await.unwrap();
+                done
             }
-        }
+        };
+        done.map_err(|error| error.to_string())
     }
 }
 
