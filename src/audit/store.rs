@@ -255,7 +255,6 @@ pub async fn chain_ends(rx: &mut Rx) -> Result<Vec<ChainEnd>, StoreError> {
     Ok(ends)
 }
 
-
 pub(super) async fn count_unchained(rx: &mut Rx, node: &str) -> Result<i64, StoreError> {
     rx.one(&COUNT_UNCHAINED, &[node.into()]).await
 }

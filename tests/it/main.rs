@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails shall stop where it fails")]
 
 mod audit;
+mod audit_start;
+mod audit_tampering;
 mod authority;
+mod backup;
 mod bad_input;
 mod cli;
 mod config;
