@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails shall stop where it fails")]
 
 mod audit;
+mod audit_closed;
 mod audit_start;
 mod audit_tampering;
 mod authority;
@@ -22,5 +23,6 @@ mod stamping;
 mod statements;
 mod store;
 mod support;
+mod three_roles;
 mod tls;
 mod verification;

@@ -318,6 +318,28 @@ impl<'d> TestApp<'d> {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
+    /// All that the database holds: a line for each table, with the digest of its rows; without these tables.
+    pub async fn state(&self, without: &[&str]) -> Vec<String> {
+        let rows = async |rx: &mut yinxin::store::Rx| -> Result<Vec<String>, yinxin::store::StoreError> {
+            let mut lines = Vec::new();
+            for table in rx.tables().await? {
+                if without.contains(&table.name.as_str()) {
+                    continue;
+                }
+                let (mut digest, mut count) = (Sm3::new(), 0);
+                rx.each_row(&table, yinxin::store::Part::ALL, async |cells| {
+                    digest.update(format!("{cells:?}"));
+                    count += 1;
+                    Ok::<_, yinxin::store::StoreError>(())
+                })
+                .await?;
+                lines.push(format!("{} {count} {}", table.name, hex::encode(digest.finish())));
+            }
+            Ok(lines)
+        };
+        self.app().store().snapshot(rows).await.unwrap()
+    }
+
     /// Ends a story whose service was broken on purpose.
     pub fn abandon(mut self) {
         self.finished = true;

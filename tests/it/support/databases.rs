@@ -113,7 +113,7 @@ impl Database {
 
     /// Rows of texts that SQL answers, behind everybody's back.
     pub async fn texts(&self, sql: &str) -> Vec<Vec<String>> {
-        use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection, query};
+        use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection, query};
         fn cells<R: sqlx::Row>(row: &R) -> Vec<String>
         where
             String: for<'r> sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
