@@ -18,6 +18,7 @@ mod job;
 mod keys;
 mod officer;
 mod routes;
+mod scale;
 mod seal_life;
 mod stamping;
 mod statements;
