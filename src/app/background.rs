@@ -43,10 +43,13 @@ impl Background {
         let sequencer = self.sequencer(app).await?;
         let chain = stopped.clone();
         let worker = worker(app);
+        let store = app.store.clone();
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
-                    tracing::error!(%error, "audit records are no longer chained; see to it");
+                    // What is recorded and not signed could be removed unseen: then rather nothing is changed.
+                    store.halt();
+                    tracing::error!(%error, "audit records are no longer chained: no changes are taken until a new start");
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),

@@ -17,6 +17,8 @@ const LINE_MAX: u64 = 4096;
 pub(super) struct HeadFile {
     file: File,
     last: Option<Head>,
+    /// Where the last finished line ends.
+    end: u64,
 }
 
 impl HeadFile {
@@ -30,7 +32,7 @@ impl HeadFile {
         file.set_len(end)?;
         file.seek(SeekFrom::End(0))?;
         folder::keep_name(path)?;
-        Ok(Self { file, last })
+        Ok(Self { file, last, end })
     }
 
     /// The last head in the file.
@@ -38,14 +40,24 @@ impl HeadFile {
         self.last.as_ref()
     }
 
-    /// Appends and syncs. After an error the file must not be written to again: a second sync would be answered "fine".
-    pub(super) fn append(&mut self, head: &Head) -> io::Result<()> {
+    /// Appends and syncs; whether there was room. Where there was none, nothing is left behind, and it can be tried again.
+    /// After an error the file must not be written to any more: a second sync would be answered "fine".
+    pub(super) fn append(&mut self, head: &Head) -> io::Result<bool> {
         let mut line = serde_json::to_vec(head)?;
         line.push(b'\n');
-        self.file.write_all(&line)?;
+        match self.file.write_all(&line) {
+            Ok(()) => {}
+            Err(error) if is_lack_of_room(&error) => {
+                self.file.set_len(self.end)?;
+                self.file.seek(SeekFrom::End(0))?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
         self.file.sync_data()?;
+        self.end += line.len() as u64;
         self.last = Some(head.clone());
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -54,6 +66,10 @@ impl Drop for HeadFile {
     fn drop(&mut self) {
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
+}
+
+fn is_lack_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 /// Where the last finished line ends, and what it says.

@@ -36,6 +36,8 @@ pub enum AuditError {
         /// What the operating system said.
         says: String,
     },
+    /// There is no room for another head; the next step tries again.
+    NoRoom,
     /// The signer gave no signature.
     Sign(SignError),
     /// The database.
@@ -47,7 +49,7 @@ impl AuditError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::RolledBack { .. } | Self::Heads { .. } => false,
-            Self::Sign(_) => true,
+            Self::Sign(_) | Self::NoRoom => true,
             Self::Store(error) => *error != StoreError::Halted,
         }
     }
@@ -56,7 +58,7 @@ impl AuditError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::RolledBack { .. } => "audit/rolled-back",
-            Self::Heads { .. } => "audit/heads",
+            Self::Heads { .. } | Self::NoRoom => "audit/heads",
             Self::Sign(_) => "audit/sign",
             Self::Store(error) => error.code(),
         }
@@ -78,6 +80,7 @@ impl fmt::Display for AuditError {
                  database was put in its place; run `yinxin audit verify`"
             ),
             Self::Heads { says } => write!(out, "the file of audit heads: {says}"),
+            Self::NoRoom => out.write_str("the disk has no room for another audit head"),
             Self::Sign(error) => write!(out, "the audit head could not be signed: {error}"),
             Self::Store(error) => error.fmt(out),
         }
@@ -216,9 +219,10 @@ impl Sequencer {
         let Some(mut heads) = self.heads.take() else {
             return Err(of_heads("an earlier write failed; start the process again"));
         };
-        let kept = tokio::task::spawn_blocking(move || heads.append(&head).map(|()| heads)).await;
-        self.heads = Some(kept.map_err(|_| of_heads("writing was interrupted"))?.map_err(of_heads)?);
-        Ok(())
+        let kept = tokio::task::spawn_blocking(move || heads.append(&head).map(|kept| (heads, kept))).await;
+        let (heads, kept) = kept.map_err(|_| of_heads("writing was interrupted"))?.map_err(of_heads)?;
+        self.heads = Some(heads);
+        if kept { Ok(()) } else { Err(AuditError::NoRoom) }
     }
 
     async fn compare_with_database(&self) -> Result<(), AuditError> {

@@ -34,7 +34,14 @@ pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;
 use engine::Engine;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{sync::Notify, time::timeout};
 
 /// The open database. Cheap to clone; the last clone dropped closes it.
@@ -46,6 +53,7 @@ struct Inner {
     node: Arc<str>,
     body: Duration,
     bell: Notify,
+    halted: AtomicBool,
 }
 
 impl Store {
@@ -57,7 +65,7 @@ impl Store {
         let node: Arc<str> = config.node.as_str().into();
         let engine = Engine::open(config, &node, now).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new() })))
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), halted: AtomicBool::new(false) })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -69,6 +77,7 @@ impl Store {
     where
         E: From<StoreError>,
     {
+        self.refuse_if_halted()?;
         let mut turn = self.0.engine.turn().await?;
         let out = match timeout(self.0.body, body(turn.tx())).await {
             Ok(out) => out,
@@ -105,6 +114,13 @@ impl Store {
         body(&mut rx).await
     }
 
+    fn refuse_if_halted(&self) -> Result<(), StoreError> {
+        match self.0.halted.load(Ordering::SeqCst) || self.0.engine.is_halted() {
+            true => Err(StoreError::Halted),
+            false => Ok(()),
+        }
+    }
+
     async fn within_deadline<T, E: From<StoreError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -120,12 +136,16 @@ impl Store {
         self.0.engine.reader().await?.prepare(statement).await
     }
 
+    /// Takes no more writes: for when what has to stand beside them (the signed heads of the audit) cannot be kept any more.
+    /// Reads go on; only a new process takes writes again.
+    pub fn halt(&self) {
+        self.0.halted.store(true, Ordering::SeqCst);
+    }
+
     /// Whether the database answers, and writes are taken: for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
         const PING: Statement = Statement::portable("store.ping", "SELECT count(*) FROM migration");
-        if self.0.engine.is_halted() {
-            return Err(StoreError::Halted);
-        }
+        self.refuse_if_halted()?;
         self.read(async |rx| rx.one::<i64>(&PING, &[]).await).await.map(drop)
     }
 
