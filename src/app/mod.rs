@@ -22,7 +22,7 @@ use crate::{
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
-    store::{EngineConfig, Store, StoreConfig},
+    store::{EngineConfig, Link, Store, StoreConfig},
     verification::{
         Trust,
         service::{self as verification, AuthorityTrust, OwnRegister, Verifications},
@@ -51,6 +51,7 @@ pub struct App {
     audit_desk: AuditDesk,
     limits: http::Limits,
     proxies: Proxies,
+    by_https: bool,
     document_bytes: usize,
     background: Background,
 }
@@ -84,6 +85,7 @@ impl App {
         let now = clock.now();
         // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?.read()?;
+        warn_of_open_link(config);
         let store = Store::open(&store_config(config), now).await?;
         let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
@@ -116,6 +118,7 @@ impl App {
             background: Background::new(paths::heads(config)),
             limits: entrances::limits(&config.limits),
             proxies: config.listen.proxies.clone(),
+            by_https: config.public_url.starts_with("https://"),
             document_bytes: config.limits.document_bytes,
             store,
             clock,
@@ -182,7 +185,7 @@ impl App {
     fn kit(&self) -> Kit {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
-        kit.with_problem_page(web::problem_page).behind(self.proxies.clone())
+        kit.with_problem_page(web::problem_page).behind(self.proxies.clone()).by_https(self.by_https)
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
@@ -256,6 +259,14 @@ fn store_config(config: &Config) -> StoreConfig {
             },
             ..StoreConfig::sqlite("")
         },
+    }
+}
+
+/// Where the database is reached over a network, and not by a way that keeps what travels on it.
+fn warn_of_open_link(config: &Config) {
+    let Database::Postgres { url, .. } = &config.database else { return };
+    if let Some(says) = Link::of(url).and_then(Link::weakness) {
+        tracing::warn!("{says}");
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Kit {
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
     pub(super) proxies: Proxies,
+    /// Whether everybody comes by https.
+    pub(super) https: bool,
     /// Whether routes of administration are turned away here.
     administration_elsewhere: bool,
 }
@@ -56,6 +58,7 @@ impl Kit {
             heavy,
             rates,
             proxies: Proxies::default(),
+            https: false,
             administration_elsewhere: false,
         }
     }
@@ -63,6 +66,11 @@ impl Kit {
     /// Takes the word of these proxies about who comes.
     pub fn behind(self, proxies: Proxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Tells browsers never to come but by https, where `https` says that everybody does.
+    pub fn by_https(self, https: bool) -> Self {
+        Self { https, ..self }
     }
 
     /// Turns requests for routes of administration away: they have a listener of their own.

@@ -4,7 +4,7 @@
 use super::{
     Deadlines, OpenError, StoreError,
     engine::{Conn, Tx, of},
-    migrations,
+    link, migrations,
 };
 use crate::base::{Secret, Timestamp, failpoint};
 use sqlx::{
@@ -134,7 +134,8 @@ fn of_connecting(error: sqlx::Error) -> OpenError {
     match &error {
         // The server's own words: which user, which database; never the password.
         sqlx::Error::Database(said) => unreachable(said.message()),
-        sqlx::Error::Io(said) => unreachable(&said.to_string()),
+        sqlx::Error::Io(said) => unreachable(&link::broken(said)),
+        sqlx::Error::Tls(said) => unreachable(&format!("no TLS with the server: {said}")),
         _ => unreachable("the connection was refused or broken"),
     }
 }
