@@ -22,7 +22,8 @@ async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
         Ok(()) => Ok("ready\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            Err(Problem::new("service/not-ready", "the database does not answer, or takes no changes").retry_after_s(2))
+            Err(Problem::new("service/not-ready", "the database does not answer, or takes no changes")
+                .retry_after_s(2))
         }
     }
 }

@@ -126,7 +126,8 @@ impl From<StoreError> for Problem {
             }
             StoreError::Full | StoreError::ReadOnly | StoreError::Halted => {
                 tracing::error!(%error, "a change was refused");
-                Self::new("service/no-changes", "changes are not taken now; nothing was done").retry_after_s(10)
+                Self::new("service/no-changes", "changes are not taken now; nothing was done")
+                    .retry_after_s(10)
             }
             StoreError::Corrupt { .. } => {
                 tracing::error!(%error, "the database is damaged; see to it");

@@ -3,7 +3,7 @@
 //! A migration works with the release before it, and is never changed once released: its SM3 is kept beside it.
 
 use super::{FromRow, OpenError, Row, Statement, StoreError, engine::Tx};
-use crate::base::Timestamp;
+use crate::base::{Timestamp, failpoint};
 use yinxin_pki::sm3;
 
 /// One step, in both dialects.
@@ -101,7 +101,9 @@ async fn apply_all(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Res
                 return Err(error);
             }
         };
+        failpoint::reach("migration.written");
         run(tx, "COMMIT").await?;
+        failpoint::reach("migration.committed");
         if !more {
             break;
         }

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod daemon;
 mod endurance;
+mod faults;
 mod house;
 mod http;
 mod job;
