@@ -39,11 +39,39 @@ impl Authority {
             {
                 return Crl::parse(&last.crl).map_err(AuthorityError::withheld);
             }
-            if let Some(made) = self.make_list(last.map_or(0, |last| last.number), now).await? {
-                return Ok(made);
+            let number = last.as_ref().map_or(0, |last| last.number);
+            match (self.make_list(number, now).await, last) {
+                (Ok(Some(made)), _) => return Ok(made),
+                (Ok(None), _) => {}
+                (Err(AuthorityError::Store(error)), Some(last)) if last.still_serves(revocations, now) => {
+                    tracing::warn!(%error, "the revocation list could not be renewed; the last one still serves");
+                    return Crl::parse(&last.crl).map_err(AuthorityError::withheld);
+                }
+                (Err(error), _) => return Err(error),
             }
         }
         Err(AuthorityError::Store(StoreError::Busy))
+    }
+
+    /// The list to judge by: the current one, also where the database takes no changes. Then it is signed and not recorded,
+    /// fit for a verdict of our own and for nothing else, since its number will be used again.
+    pub async fn crl_to_judge_by(&self, now: Timestamp) -> Result<Crl, AuthorityError> {
+        match self.crl(now).await {
+            Err(AuthorityError::Store(error)) => {
+                tracing::warn!(%error, "a revocation list for verdicts alone is made");
+                let (number, revoked) = self
+                    .0
+                    .store
+                    .read(async |rx| {
+                        let last = store::last_crl(rx).await?;
+                        Ok::<_, StoreError>((last.map_or(0, |last| last.number), store::revoked(rx).await?))
+                    })
+                    .await?;
+                let next_update = now.plus_ms(self.0.settings.crl_valid_for_ms).whole_seconds();
+                self.sign_list(number.saturating_add(1), &revoked, now.whole_seconds(), next_update).await
+            }
+            other => other,
+        }
     }
 
     fn is_current(&self, last: &CrlRow, revocations: i64, now: Timestamp) -> bool {
@@ -82,6 +110,13 @@ impl Authority {
             issue::crl(&order, &Issuer { cert: &cert, signer: &*signer }, rng).map_err(AuthorityError::from)
         };
         self.0.pool.run(work, self.0.settings.patience).await
+    }
+}
+
+impl CrlRow {
+    /// Whether this list, though due to be renewed, still names every revocation and has not ended.
+    fn still_serves(&self, revocations: i64, now: Timestamp) -> bool {
+        self.revocations == revocations && self.this_update <= now && now < self.next_update
     }
 }
 

@@ -46,7 +46,7 @@ impl AuthorityTrust {
         trust.anchors.push(self.authority.root().await?);
         trust.intermediates.extend(self.authority.chain().await?);
         trust.makers.extend(self.authority.makers().await?);
-        trust.crls.push(self.authority.crl(now).await?);
+        trust.crls.push(self.authority.crl_to_judge_by(now).await?);
         Ok(Arc::new(trust))
     }
 }

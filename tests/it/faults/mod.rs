@@ -50,10 +50,12 @@ fn ask(daemon: &Daemon, method: &str, path: &str, key: Option<&str>, content: &s
         body.len()
     )
     .unwrap();
-    stream.write_all(body).unwrap();
+    // A refusal may come before the body was read, and the connection be closed behind it.
+    let _ = stream.write_all(body);
     let mut all = Vec::new();
-    stream.read_to_end(&mut all).unwrap();
-    let end = all.windows(4).position(|word| word == b"\r\n\r\n").unwrap();
+    let _ = stream.read_to_end(&mut all);
+    let end = all.windows(4).position(|word| word == b"\r\n\r\n");
+    let end = end.unwrap_or_else(|| panic!("{method} {path} is not answered:\n{}", daemon.log_so_far()));
     let head = String::from_utf8(all[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head, body: all[end + 4..].to_vec() }
