@@ -2,17 +2,17 @@
 
 use super::{App, AppError};
 use crate::{
-    audit::Sequencer,
+    audit::{AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
     authority::RenewList,
     base::{Clock, Timestamp},
-    http::idempotency,
+    http::{Held, idempotency},
     job,
     keys::{KeyId, KeyPurpose, KeysError, Keystore},
     officer::Caller,
     seal::SealService,
     store::Store,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 use yinxin_pki::sign::Signer;
 
@@ -23,7 +23,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// What background work needs to know.
 pub(super) struct Background {
-    heads: PathBuf,
+    heads: HeadsPlace,
 }
 
 /// Background work under way.
@@ -33,7 +33,7 @@ pub(super) struct Work {
 }
 
 impl Background {
-    pub(super) fn new(heads: PathBuf) -> Self {
+    pub(super) fn new(heads: HeadsPlace) -> Self {
         Self { heads }
     }
 
@@ -41,15 +41,21 @@ impl Background {
     pub(super) async fn start(&self, app: &App) -> Result<Work, AppError> {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
-        let chain = stopped.clone();
-        let worker = worker(app);
-        let store = app.store.clone();
+        let (chain, hold) = (stopped.clone(), app.hold.clone());
+        let (worker, store) = (worker(app), app.store.clone());
         let tasks = vec![
             tokio::spawn(async move {
-                if let Err(error) = sequencer.run(chain).await {
-                    // What is recorded and not signed could be removed unseen: then rather nothing is changed.
-                    store.halt();
-                    tracing::error!(%error, "audit records are no longer chained: no changes are taken until a new start");
+                match sequencer.run(chain).await {
+                    Ok(()) => {}
+                    Err(error @ (AuditError::RolledBack { .. } | AuditError::FileCut { .. })) => {
+                        hold.set(held_by(&error));
+                    }
+                    // What is recorded and not signed could be removed unseen, so nothing is recorded any more. What was
+                    // recorded before is as good as ever: reading and verifying go on.
+                    Err(error) => {
+                        store.halt();
+                        tracing::error!(%error, "no changes are taken until this process is started again");
+                    }
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
@@ -72,9 +78,24 @@ impl Background {
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
         let signer = audit_signer(&app.keystore).await?;
-        Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone())
-            .await?)
+        Ok(Sequencer::open(
+            app.store.clone(),
+            self.heads.clone(),
+            signer,
+            app.clock.clone(),
+            app.entropy.clone(),
+        )
+        .await?)
     }
+}
+
+/// Why the service is held back where records are no longer chained.
+pub(super) fn held_by(error: &AuditError) -> Held {
+    let code = match error {
+        AuditError::RolledBack { .. } | AuditError::FileCut { .. } => "audit/rolled-back",
+        _ => "audit/stopped",
+    };
+    Held { code, says: error.to_string() }
 }
 
 /// The outbox's worker, with everything that jobs may ask for.
@@ -105,6 +126,23 @@ impl Work {
 pub(super) async fn audit_signer(keystore: &Keystore) -> Result<Arc<dyn Signer>, KeysError> {
     let key = audit_key(keystore).await?.ok_or(KeysError::NoKeystore)?;
     keystore.signer(&key).await
+}
+
+/// All keys that sign, or signed, heads of the audit chain; destroyed ones too, for what they signed stays good.
+pub(super) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysError> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = keystore.list(after.as_ref(), 1000).await?;
+        let Some(last) = page.last() else { return Ok(HeadKeys::new(found)) };
+        after = Some(last.id.clone());
+        let audit = page.into_iter().filter(|key| key.purpose == KeyPurpose::Audit);
+        found.extend(audit.map(|key| HeadKey {
+            key: key.public_key,
+            made_at: key.made_at,
+            destroyed_at: key.destroyed_at,
+        }));
+    }
 }
 
 /// The newest living key that signs heads of the audit chain.

@@ -193,7 +193,9 @@ async fn decide(tx: &mut Tx, wanted: Record, now: Timestamp) -> Result<Decision,
         Some(settled) if settled.answer.is_some() => Ok(Decision::Replay(settled)),
         // Too long to be stored: the handler reads its subject again. Nothing is made, so no lease is needed.
         Some(_) => Ok(Decision::Work(found.key)),
-        None if found.lease_until > now && found.lease_until <= wanted.lease_until.plus_ms(CLOCKS_APART_MS) => {
+        None if found.lease_until > now
+            && found.lease_until <= wanted.lease_until.plus_ms(CLOCKS_APART_MS) =>
+        {
             let wait_s = (found.lease_until.ms() - now.ms()) / 1000;
             Ok(Decision::Refuse(in_progress(u32::try_from(wait_s).unwrap_or(1).clamp(1, 5))))
         }

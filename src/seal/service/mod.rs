@@ -114,7 +114,11 @@ impl SealService {
             return Err(Refusal::new("maker/certificate-revoked", says).into());
         }
         if now < issued.cert.not_before() {
-            return Err(super::stamp::not_yet("the certificate of this seal's maker", issued.cert.not_before()).into());
+            return Err(super::stamp::not_yet(
+                "the certificate of this seal's maker",
+                issued.cert.not_before(),
+            )
+            .into());
         }
         if now > issued.cert.not_after() {
             let says = "the certificate of this seal's maker has expired; apply for a seal by another maker";
