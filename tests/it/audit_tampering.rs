@@ -140,7 +140,8 @@ async fn every_tampering_with_the_database_is_named_by_the_command() {
 async fn rewrite(database: &Database) {
     let columns = ["id", "at_ms", "actor", "action", "subject", "detail", "request", "seq", "hash"];
     let columns = columns.map(|column| format!("CAST({column} AS TEXT)")).join(", ");
-    let records = database.texts(&format!("SELECT {columns} FROM audit WHERE seq >= 5 ORDER BY audit.seq")).await;
+    let records =
+        database.texts(&format!("SELECT {columns} FROM audit WHERE seq >= 5 ORDER BY audit.seq")).await;
     let mut previous = records[0][8].clone();
     for record in &records[1..] {
         let [id, at, actor, action, subject, detail, request, seq, _]: [&str; 9] =

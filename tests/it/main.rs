@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod daemon;
 mod endurance;
+mod faults;
 mod house;
 mod http;
 mod job;

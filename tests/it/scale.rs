@@ -98,8 +98,7 @@ async fn a_million_records() {
         let filled_s = filling.elapsed().as_secs_f64();
         app.clock.step_ms(1000);
         let auditor = app.person(Role::Auditor);
-        let (told, verify_s, verify_mib) =
-            measured(app.get("/api/v1/audit/verification", &auditor)).await;
+        let (told, verify_s, verify_mib) = measured(app.get("/api/v1/audit/verification", &auditor)).await;
         let told = told.json();
         assert_eq!(told["sound"], true, "{told}");
         assert!(told["report"]["chained"].as_u64().unwrap() >= records);
@@ -121,8 +120,7 @@ async fn a_million_records() {
         let to = sqlite();
         let config = app.config_for(&to);
         let asked = Restore { from: Box::new(open()), key: &own, reason: "x".into(), accept_defects: false };
-        let (restored, restore_s, restore_mib) =
-            measured(app::restore(&config, app.sources(), asked)).await;
+        let (restored, restore_s, restore_mib) = measured(app::restore(&config, app.sources(), asked)).await;
         assert!(restored.unwrap().report.is_sound());
         let figures = serde_json::json!({
             "engine": app.app().store().engine_name(), "records": records, "heads": told["report"]["heads"],
