@@ -1,6 +1,7 @@
 //! The file of signed heads, outside the database: JSON lines, only ever appended to, each synced before the next.
 
 use super::chain::Line;
+use crate::base::folder;
 use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{File, OpenOptions},
@@ -45,9 +46,7 @@ impl HeadFile {
         let (end, last) = last_line(&mut file)?;
         file.set_len(end)?;
         file.seek(SeekFrom::End(0))?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            File::open(folder)?.sync_all()?; // A new name is kept only once its folder is.
-        }
+        folder::keep_name(path)?;
         Ok(Self { file, last })
     }
 

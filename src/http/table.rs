@@ -33,6 +33,8 @@ pub struct Kit {
     pub(super) rates: Rates,
     pub(super) hold: Hold,
     pub(super) proxies: Proxies,
+    /// Whether everybody comes by https.
+    pub(super) https: bool,
     /// Whether routes of administration are turned away here.
     administration_elsewhere: bool,
 }
@@ -60,6 +62,7 @@ impl Kit {
             rates,
             hold: Hold::default(),
             proxies: Proxies::default(),
+            https: false,
             administration_elsewhere: false,
         }
     }
@@ -72,6 +75,11 @@ impl Kit {
     /// Takes the word of these proxies about who comes.
     pub fn behind(self, proxies: Proxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Tells browsers never to come but by https, where `https` says that everybody does.
+    pub fn by_https(self, https: bool) -> Self {
+        Self { https, ..self }
     }
 
     /// Turns requests for routes of administration away: they have a listener of their own.

@@ -15,6 +15,8 @@ pub enum StoreError {
     Lost,
     /// After a failed sync, or after closing, this process takes no more writes: start it again.
     Halted,
+    /// A later release has changed the tables beyond what this one can work with: start that one here too.
+    Outgrown,
     /// A constraint of the database refused a row.
     Conflict {
         /// Which kind.
@@ -87,6 +89,7 @@ impl StoreError {
             Self::Unknown => "store/unknown",
             Self::Lost => "store/lost",
             Self::Halted => "store/halted",
+            Self::Outgrown => "store/outgrown",
             Self::Conflict { .. } => "store/conflict",
             Self::Spoiled => "store/spoiled",
             Self::Missing { .. } => "store/missing",
@@ -203,6 +206,9 @@ impl fmt::Display for StoreError {
             Self::Lost => out.write_str("the commit failed and nothing of it is kept; try again"),
             Self::Halted => out.write_str(
                 "this process takes no more writes (it was stopped, or the disk failed to sync); start it again",
+            ),
+            Self::Outgrown => out.write_str(
+                "a later release has changed the tables beyond what this one can work with; start that release here",
             ),
             Self::Conflict { kind, constraint } => {
                 let rule = match kind {

@@ -4,7 +4,8 @@
 use super::{
     Deadlines, OpenError, StoreError,
     engine::{Conn, Tx, of},
-    migrations,
+    link,
+    migrations::{self, Migration},
 };
 use crate::base::{Secret, Timestamp, failpoint};
 use sqlx::{
@@ -39,7 +40,7 @@ impl PostgresEngine {
         connections: u32,
         deadlines: &Deadlines,
         node: &Arc<str>,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         let options = options(url)?;
         let wait = Duration::from_millis(deadlines.wait_ms);
@@ -57,7 +58,7 @@ impl PostgresEngine {
             .connect_lazy_with(options);
         let conn = pool.acquire().await.map_err(|error| StoreError::of("connect", error))?;
         let mut tx = Tx::new(Conn::Postgres(conn), node.clone());
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         Ok(Self { pool, node: node.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 
@@ -153,7 +154,8 @@ fn of_connecting(error: sqlx::Error) -> OpenError {
     match &error {
         // The server's own words: which user, which database; never the password.
         sqlx::Error::Database(said) => unreachable(said.message()),
-        sqlx::Error::Io(said) => unreachable(&said.to_string()),
+        sqlx::Error::Io(said) => unreachable(&link::broken(said)),
+        sqlx::Error::Tls(said) => unreachable(&format!("no TLS with the server: {said}")),
         _ => unreachable("the connection was refused or broken"),
     }
 }

@@ -17,6 +17,7 @@ mod http;
 mod job;
 mod keys;
 mod officer;
+mod rotation;
 mod routes;
 mod scale;
 mod seal_life;

@@ -13,7 +13,7 @@ use axum::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use yinxin::{
-    app::{App, Sources, init_at_cost},
+    app::{App, AppError, Sources, init_at_cost},
     base::{Clock as _, CreditCode, Timestamp, clock::SteppedClock, entropy::SeededEntropy},
     config::Config,
     document::pdf::{self, analysis},
@@ -125,6 +125,8 @@ impl<'d> TestApp<'d> {
         let mut config = Config::load(None, []).unwrap();
         config.data_dir = database.folder().join("data");
         config.database = database.setting();
+        // Some stories take years.
+        config.officers.key_days = 36_600;
         change(&mut config);
         let clock = Arc::new(SteppedClock::at(START));
         let sources = Sources { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(seed)) };
@@ -227,6 +229,18 @@ impl<'d> TestApp<'d> {
             app.close().await;
         }
         self.reopen().await;
+    }
+
+    /// The same, where the start may fail; the service is closed then.
+    pub async fn try_restart(&mut self) -> Result<(), AppError> {
+        if let Some(app) = self.app.take() {
+            app.close().await;
+        }
+        self.seed += 1;
+        let app = try_open(&self.config, &self.clock, self.seed).await?;
+        self.router = app.router().unwrap();
+        self.app = Some(app);
+        Ok(())
     }
 
     /// Opens the service again without having closed it in order, as after a crash: nothing is chained, nothing swept.
@@ -530,8 +544,12 @@ impl<'d> TestApp<'d> {
 }
 
 async fn open(config: &Config, clock: &Arc<SteppedClock>, seed: u64) -> App {
+    try_open(config, clock, seed).await.unwrap()
+}
+
+async fn try_open(config: &Config, clock: &Arc<SteppedClock>, seed: u64) -> Result<App, AppError> {
     let sources = Sources { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(seed)) };
-    App::open_with(config, sources).await.unwrap()
+    App::open_with(config, sources).await
 }
 
 impl Drop for TestApp<'_> {

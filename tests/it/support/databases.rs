@@ -153,6 +153,14 @@ impl Database {
         }
     }
 
+    /// Its engine or schema, and where it is, for a child process: `sqlite|path`, `test_7|postgres://…`.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::Sqlite(path) => format!("sqlite|{}", path.display()),
+            Place::Postgres { url, schema } => format!("{schema}|{url}"),
+        }
+    }
+
     /// Opens it, with all tables.
     pub async fn open(&self) -> Store {
         self.try_open().await.unwrap()
@@ -183,21 +191,29 @@ impl Database {
 
     /// Runs SQL behind the store's back, as whoever holds the database can. Several statements are allowed.
     pub async fn tamper(&self, sql: &str) {
+        self.try_tamper(sql).await.unwrap();
+    }
+
+    /// The same, where the database may refuse.
+    pub async fn try_tamper(&self, sql: &str) -> Result<(), String> {
         use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection, raw_sql};
-        match &self.place {
+        let done = match &self.place {
             Place::Sqlite(path) => {
                 let mut conn =
                     SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-                raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+                let done = raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map(drop);
                 conn.close().await.unwrap();
+                done
             }
             Place::Postgres { url, schema } => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 let sql = format!("SET search_path TO {schema}; {sql}");
-                raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+                let done = raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map(drop);
                 conn.close().await.unwrap();
+                done
             }
-        }
+        };
+        done.map_err(|error| error.to_string())
     }
 }
 
@@ -314,7 +330,7 @@ impl Server {
 }
 
 /// A directory that the watchdog removes, in memory where possible: with durable settings a disk would slow each test.
-fn scratch_folder() -> Result<PathBuf, String> {
+pub(super) fn scratch_folder() -> Result<PathBuf, String> {
     let parent = ["/dev/shm", "/tmp"].into_iter().map(Path::new).find(|folder| is_roomy(folder));
     let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let folder = tempfile::Builder::new().prefix("yinxin-pg-").tempdir_in(parent);
@@ -329,7 +345,7 @@ fn is_roomy(folder: &Path) -> bool {
 }
 
 /// The folder of `initdb` and `postgres`: in the PATH, or where distributions put them; the newest.
-fn programs() -> Option<PathBuf> {
+pub(super) fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
@@ -345,7 +361,7 @@ fn tool(name: &str) -> PathBuf {
 }
 
 /// PostgreSQL refuses to run as root: the ids of `postgres`, or of `nobody`.
-fn ordinary_user() -> Result<(u32, u32), String> {
+pub(super) fn ordinary_user() -> Result<(u32, u32), String> {
     let users = fs::read_to_string("/etc/passwd").map_err(|error| error.to_string())?;
     ["postgres", "nobody"]
         .into_iter()
@@ -357,7 +373,7 @@ fn ordinary_user() -> Result<(u32, u32), String> {
         .ok_or_else(|| "running as root, and there is no user postgres or nobody".to_owned())
 }
 
-fn as_user(user: Option<(u32, u32)>, program: &Path, folder: &Path) -> Command {
+pub(super) fn as_user(user: Option<(u32, u32)>, program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env("LC_ALL", "C");
     if let Some((uid, gid)) = user {
