@@ -12,6 +12,7 @@ mod job;
 mod keys;
 mod officer;
 mod routes;
+mod sandbox;
 mod seal_life;
 mod stamping;
 mod statements;
