@@ -3,12 +3,14 @@
 mod audit_desk;
 mod background;
 mod error;
+mod fence;
 mod first;
 mod key_desk;
 mod paths;
 mod product;
 
 pub use error::AppError;
+pub use fence::fence;
 pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
 

@@ -26,6 +26,7 @@ mod statement;
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use postgres::Reach;
 pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;
