@@ -6,6 +6,7 @@ use crate::{
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
+    sandbox::SandboxError,
     seal::SealError,
     store::{OpenError, StoreError},
 };
@@ -48,6 +49,8 @@ pub enum AppError {
     Table(TableError),
     /// The system gives no threads.
     Threads(std::io::Error),
+    /// The sandbox that the configuration insists on is not to be had.
+    Sandbox(SandboxError),
     /// A file of the data directory cannot be read or written.
     File {
         /// Which.
@@ -88,6 +91,7 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Sandbox(error) => error.fmt(out),
             Self::Threads(error) => write!(out, "no threads for signing: {error}"),
             Self::File { path, error } => write!(out, "{}: {error}", path.display()),
         }
@@ -115,5 +119,6 @@ from! {
     OfficerError => Officers,
     SealError => Seals,
     AuditError => Audit,
+    SandboxError => Sandbox,
     TableError => Table,
 }

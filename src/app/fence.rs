@@ -2,8 +2,8 @@
 
 use super::{AppError, passphrase, paths};
 use crate::{
-    config::{Config, Database},
-    sandbox::{self, Plan, Standing},
+    config::{Config, Database, Place},
+    sandbox::{self, Mode, Plan, Standing},
     store::Reach,
 };
 use std::{
@@ -15,36 +15,68 @@ use std::{
 /// DNS answers that are too long for UDP.
 const DNS: u16 = 53;
 /// Directories that hold other people's things as well: of them, single files are named.
-const WIDE: &[&str] = &["/", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib"];
+const WIDE: &[&str] =
+    &["/", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib"];
 
 /// Puts up the fence that the configuration asks for, around this thread and all that it starts.
 ///
 /// # Errors
 /// [`AppError::NotInitialised`], for which nothing is given up; [`AppError::Sandbox`] where it insists on what is not to be had.
 pub fn fence(config: &Config) -> Result<Standing, AppError> {
+    // First, for a mistyped directory is left as it was.
     passphrase(config)?;
     let plan = plan(config);
-    // A rule holds on a directory that is there.
-    for folder in &plan.write {
-        private_dir(folder)?;
+    if config.sandbox != Mode::Off {
+        // A rule holds on a directory that is there.
+        folders(config).iter().try_for_each(|folder| private_dir(folder))?;
     }
     Ok(sandbox::enter(config.sandbox, &plan)?)
 }
 
+/// The directories that are made where they are missing.
+fn folders(config: &Config) -> Vec<PathBuf> {
+    let named = config.settings.paths().filter(|(place, _)| *place == Place::Folder).map(|(_, path)| path);
+    let database = match &config.database {
+        Database::Sqlite { path } => Some(folder_of(path)),
+        Database::Postgres { .. } => None,
+    };
+    named.chain([config.data_dir.clone()]).chain(database).collect()
+}
+
 fn plan(config: &Config) -> Plan {
-    let mut plan = Plan { bind: vec![config.listen.address.port()], ..Plan::default() };
-    plan.write.push(config.data_dir.clone());
-    plan.write.extend(config.socket_path().parent().map(Path::to_owned));
-    plan.read.push(around(paths::passphrase(config).path()));
-    match &config.database {
-        Database::Sqlite { path } => plan.write.extend(path.parent().map(Path::to_owned)),
-        Database::Postgres { url, .. } => match Reach::of(url) {
+    let mut plan = Plan {
+        read: vec![around(paths::passphrase(config).path())],
+        write: folders(config),
+        sockets: vec![folder_of(&config.socket_path())],
+        bind: vec![config.listen.address.port()],
+        connect: Vec::new(),
+    };
+    plan.bind.extend(config.settings.addresses().map(|address| address.port()));
+    plan.read.extend(config.sandbox_reads.clone());
+    // Whatever else the configuration names, by what it says it is.
+    for (place, path) in config.settings.paths() {
+        match place {
+            Place::Folder => {}
+            Place::Socket => plan.sockets.push(folder_of(&path)),
+            Place::Output => plan.write.push(around(&path)),
+            Place::File | Place::Secret => plan.read.push(around(&path)),
+        }
+    }
+    if let Database::Postgres { url, .. } = &config.database {
+        match Reach::of(url) {
             Some(Reach::Port(port)) => plan.connect.extend([port, DNS]),
             Some(Reach::Socket(folder)) => plan.read.push(folder),
             None => {}
-        },
+        }
     }
     plan
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// What has to be open for this file to be read, now and after somebody has put another in its place: its directory, unless
@@ -78,9 +110,9 @@ mod tests {
         let plan = plan(&config(
             "data_dir = '/var/lib/yinxin'\npassphrase_file = '/etc/yinxin/passphrase'\n[listen]\naddress = '[::]:8443'",
         ));
-        assert_eq!((plan.bind, plan.connect), (vec![8443], vec![]));
+        assert!(plan.bind.iter().all(|port| *port == 8443) && plan.connect.is_empty(), "{plan:?}");
         assert!(plan.write.iter().all(|path| path == Path::new("/var/lib/yinxin")), "{:?}", plan.write);
-        assert_eq!(plan.read, [PathBuf::from("/etc/yinxin")]);
+        assert!(plan.read.iter().all(|path| path == Path::new("/etc/yinxin")), "{:?}", plan.read);
     }
 
     #[test]
@@ -88,7 +120,7 @@ mod tests {
         let by_port = plan(&config("[database]\nurl = 'postgres://y@db.example:6432/y'"));
         assert_eq!(by_port.connect, [6432, DNS]);
         let by_socket = plan(&config("[database]\nurl = 'postgres:///y?host=/run/postgresql'"));
-        assert_eq!(by_socket.connect, []);
+        assert!(by_socket.connect.is_empty());
         assert!(by_socket.read.contains(&PathBuf::from("/run/postgresql")), "{:?}", by_socket.read);
     }
 

@@ -108,12 +108,17 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     if name == "config" {
         return config::run(settings(sub, ""), sub);
     }
+    let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
+    // Landlock holds for this thread and those that it starts: none is there yet.
+    let _standing = match name {
+        "serve" => serve::fence(&config()?)?,
+        _ => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
-    let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
     runtime.block_on(async {
         match name {
             "init" => init::run(&config()?).await,

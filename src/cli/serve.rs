@@ -1,7 +1,12 @@
 //! `yinxin serve`: the daemon.
 
 use super::CliError;
-use crate::{app::App, config::Config, http::Stop};
+use crate::{
+    app::App,
+    config::Config,
+    http::Stop,
+    sandbox::{Mode, Standing},
+};
 use clap::Command;
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
 use tokio::{
@@ -18,6 +23,20 @@ pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     let tcp = bind(config).await?;
     let app = App::open(config).await?;
     listen(config, app, tcp).await
+}
+
+/// Gives up what the daemon does not need, and says how far that went.
+pub(super) fn fence(config: &Config) -> Result<Option<Standing>, CliError> {
+    log();
+    let standing = crate::app::fence(config)?;
+    if standing.is_full() {
+        tracing::info!("the sandbox is up: {standing}");
+    } else if config.sandbox == Mode::Off {
+        tracing::warn!("the sandbox is switched off by the configuration");
+    } else {
+        tracing::warn!("the sandbox is up as far as this kernel has it: {standing}");
+    }
+    Ok(Some(standing))
 }
 
 /// Logs to standard error, one line an event.

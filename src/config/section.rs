@@ -6,7 +6,7 @@ use super::{
     table as key,
     value::is_postgres,
 };
-use crate::{base::Secret, outside::Network};
+use crate::{base::Secret, outside::Network, sandbox::Mode};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
@@ -24,6 +24,10 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// The address under which others see the service, without a slash at its end.
     pub public_url: String,
+    /// How much the daemon insists on giving up what it does not need.
+    pub sandbox: Mode,
+    /// What it may read besides.
+    pub sandbox_reads: Vec<PathBuf>,
     /// How much is taken on.
     pub limits: Limits,
     /// Other parties.
@@ -97,6 +101,8 @@ impl Config {
             passphrase_file: from.path(key::PASSPHRASE_FILE),
             credentials_dir: settings.credentials_dir().map(PathBuf::from),
             public_url: public_url.trim_end_matches('/').to_owned(),
+            sandbox: from.text(key::SANDBOX).and_then(|name| Mode::parse(&name)).unwrap_or_default(),
+            sandbox_reads: from.list(key::SANDBOX_READS).into_iter().map(PathBuf::from).collect(),
             limits: limits(&from),
             outside: outside(&from),
             settings: settings.clone(),

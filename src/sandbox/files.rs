@@ -84,6 +84,7 @@ fn restrict(plan: &Plan) -> Result<RestrictionStatus, RulesetError> {
         .create()?
         .add_rules(path_beneath_rules(read, reading()))?
         .add_rules(path_beneath_rules(&plan.write, writing()))?
+        .add_rules(path_beneath_rules(&plan.sockets, make_bitflags!(AccessFs::{MakeSock | RemoveFile})))?
         .add_rules(ports(&plan.bind, AccessNet::BindTcp))?
         .add_rules(ports(&plan.connect, AccessNet::ConnectTcp))?
         .restrict_self()

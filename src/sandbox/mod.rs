@@ -38,6 +38,8 @@ pub struct Plan {
     pub read: Vec<PathBuf>,
     /// Directories in which files are made, written, renamed and removed.
     pub write: Vec<PathBuf>,
+    /// Directories in which sockets are made and removed.
+    pub sockets: Vec<PathBuf>,
     /// TCP ports on which it listens; 0 stands for any that is free.
     pub bind: Vec<u16>,
     /// TCP ports to which it connects, at any address.

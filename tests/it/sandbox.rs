@@ -1,12 +1,16 @@
 //! The sandbox, from inside: a process of its own enters it and tries what it has given up.
 
-use crate::support::databases::say_skipped;
+use crate::support::{
+    databases::{self, say_skipped},
+    process::{Daemon, Place},
+};
 use std::{
-    fs, io,
+    fs,
+    io::{self, BufRead as _, BufReader},
     net::{TcpListener, TcpStream},
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 use yinxin::sandbox::{self, Mode, Plan};
@@ -112,6 +116,7 @@ fn what_a_process_in_the_sandbox_tries() {
     let plan = Plan {
         read: vec![shelf.clone()],
         write: vec![room.clone()],
+        sockets: Vec::new(),
         bind: vec![0],
         connect: vec![reachable.local_addr().unwrap().port()],
     };
@@ -171,4 +176,60 @@ fn of(outcome: nix::Result<()>) -> io::Result<()> {
 
 fn parent() -> i32 {
     std::os::unix::process::parent_id().cast_signed()
+}
+
+#[test]
+fn every_thread_of_the_daemon_is_in_it_and_a_core_is_never_written() {
+    let place = Place::initialised();
+    let daemon = place.serve();
+    let threads: Vec<_> = fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap().collect();
+    assert!(threads.len() > 2, "{threads:?}");
+    for thread in threads {
+        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "Seccomp_filters:\t2"] {
+            assert!(status.contains(line), "{line}: {status}");
+        }
+    }
+    let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().rev().take(3).collect::<Vec<_>>(), ["bytes", "0", "0"]);
+}
+
+#[test]
+fn a_daemon_that_is_told_to_goes_without_and_says_so() {
+    let place = Place::initialised();
+    let mut child = place
+        .command(["serve", "--listen", "127.0.0.1:0"])
+        .env("YINXIN_SANDBOX", "off")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    child.kill().unwrap();
+    let said = child.wait_with_output().unwrap();
+    assert!(status.contains("Seccomp:\t0"), "{status}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("sandbox is switched off"), "{said:?}");
+}
+
+#[tokio::test]
+async fn in_its_sandbox_the_daemon_stamps_on_postgresql() {
+    let Some(database) = databases::postgres().await else { return };
+    let yinxin::config::Database::Postgres { url, schema } = database.setting() else { panic!("PostgreSQL") };
+    let place = Place::empty();
+    let on_it = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.env("YINXIN_DATABASE_URL", url.expose());
+        command.env("YINXIN_DATABASE_SCHEMA", schema.as_deref().unwrap());
+        command
+    };
+    assert!(on_it(&["init"]).status().unwrap().success());
+    let _daemon = Daemon::start(&mut on_it(&["serve", "--listen", "127.0.0.1:0"]));
+    // The commands find the daemon by its socket.
+    let sealed = place.sealed();
+    let out = place.file("stamped.pdf");
+    place.good(sealed.stamp(&out));
+    assert!(fs::read(out).unwrap().starts_with(b"%PDF-"));
 }

@@ -76,22 +76,7 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
-        let mut child = self
-            .command(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix("serving on http://").map(str::to_owned) else {
-            let said = Said::of(child.wait_with_output().unwrap());
-            panic!("the daemon did not start: {said:?}");
-        };
-        // Its log is read to the end by somebody, or the pipe would fill.
-        let mut log = child.stderr.take().unwrap();
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Daemon { child, address }
+        Daemon::start(&mut self.command(["serve", "--listen", "127.0.0.1:0"]))
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -150,9 +135,28 @@ impl Said {
 }
 
 impl Daemon {
+    /// Starts one, and waits until it serves.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(address) = line.trim().strip_prefix("serving on http://").map(str::to_owned) else {
+            let said = Said::of(child.wait_with_output().unwrap());
+            panic!("the daemon did not start: {said:?}");
+        };
+        // Its log is read to the end by somebody, or the pipe would fill.
+        let mut log = child.stderr.take().unwrap();
+        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        Self { child, address }
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn wait(mut self) -> ExitStatus {
