@@ -6,7 +6,9 @@
 use super::{
     CliError,
     door::{Ask, Door},
-    files, officer, serve,
+    files,
+    manager::Manager,
+    officer, serve,
     stamp::{Wanted, stamp},
 };
 use crate::{
@@ -72,7 +74,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     );
     serve::log();
     let app = App::open(&config).await?;
-    serve::listen(&config, app, tcp).await
+    serve::listen(&config, app, tcp, &Manager::default()).await
 }
 
 /// What the demo has made so far, by name.

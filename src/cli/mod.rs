@@ -16,6 +16,7 @@ mod error;
 mod files;
 mod init;
 mod key;
+mod manager;
 mod officer;
 mod seal;
 mod serve;
@@ -26,6 +27,7 @@ pub use error::CliError;
 
 use crate::config::{Chosen, Config, Settings, environment};
 use clap::{Arg, ArgMatches, Command, value_parser};
+use manager::Manager;
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
 /// Wrong usage (sysexits.h EX_USAGE).
@@ -109,11 +111,9 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         return config::run(settings(sub, ""), sub);
     }
     let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
+    let manager = Manager::of(environment());
     // Landlock holds for this thread and those that it starts: none is there yet.
-    let _standing = match name {
-        "serve" => serve::fence(&config()?)?,
-        _ => None,
-    };
+    let _standing = if name == "serve" { Some(serve::fence(&config()?)?) } else { None };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -122,7 +122,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     runtime.block_on(async {
         match name {
             "init" => init::run(&config()?).await,
-            "serve" => serve::run(&config()?).await,
+            "serve" => serve::run(&config()?, &manager).await,
             "demo" => demo::run(config()?, sub).await,
             "stamp" => stamp::run(&config()?, sub).await,
             "seal" => seal::run(&config()?, sub).await,

@@ -1,6 +1,6 @@
 //! `yinxin serve`: the daemon.
 
-use super::CliError;
+use super::{CliError, manager::Manager};
 use crate::{
     app::App,
     config::Config,
@@ -18,15 +18,15 @@ pub(super) fn command() -> Command {
     Command::new("serve").about("Serves REST and pages until SIGTERM or Ctrl-C").arg(super::listen())
 }
 
-pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+pub(super) async fn run(config: &Config, manager: &Manager) -> Result<(), CliError> {
     log();
     let tcp = bind(config).await?;
     let app = App::open(config).await?;
-    listen(config, app, tcp).await
+    listen(config, app, tcp, manager).await
 }
 
 /// Gives up what the daemon does not need, and says how far that went.
-pub(super) fn fence(config: &Config) -> Result<Option<Standing>, CliError> {
+pub(super) fn fence(config: &Config) -> Result<Standing, CliError> {
     log();
     let standing = crate::app::fence(config)?;
     if standing.is_full() {
@@ -36,7 +36,7 @@ pub(super) fn fence(config: &Config) -> Result<Option<Standing>, CliError> {
     } else {
         tracing::warn!("the sandbox is up as far as this kernel has it: {standing}");
     }
-    Ok(Some(standing))
+    Ok(standing)
 }
 
 /// Logs to standard error, one line an event.
@@ -59,19 +59,30 @@ pub(super) async fn bind(config: &Config) -> Result<TcpListener, CliError> {
 }
 
 /// Serves until told to stop.
-pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Result<(), CliError> {
+pub(super) async fn listen(
+    config: &Config,
+    app: App,
+    tcp: TcpListener,
+    manager: &Manager,
+) -> Result<(), CliError> {
     let socket = config.socket_path();
     let unix = bind_socket(&socket)?;
     let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
     say!("serving on http://{bound}");
+    manager.ready();
     let (switch, stop) = Stop::switch();
-    let signals = tokio::spawn(async move {
+    let signal = async {
         wait_for_signal().await;
+        manager.stopping();
         // Nobody left to tell where the service has ended by itself.
         let _ = switch.send(true);
-    });
-    let served = app.serve(tcp, Some(unix), stop).await;
-    signals.abort();
+        std::future::pending().await
+    };
+    let served = tokio::select! {
+        served = app.serve(tcp, Some(unix), stop) => served,
+        () = signal => Ok(()),
+        () = manager.keep_alive() => Ok(()),
+    };
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
     Ok(served?)
