@@ -32,15 +32,15 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
 
 /// Route, who asks, parameters of the path, query, headers, body, as `targets/http.rs` takes them. The routes shift as others are
 /// added; what is a good request to one is a bad one to another.
-const REQUESTS: &[(&str, &str)] = &[
-    ("http/officer", "\x09\x01\n\n\n{\"name\":\"a\",\"roles\":[\"viewer\"]}"),
-    ("http/seal", "\x2a\x03\n\n\n{\"owner\":\"\x04\",\"maker\":\"\x03\",\"name\":\"b\",\"look\":{\"preset\":\"official\"}}"),
-    ("http/read", "\x23\x03\x05\nlimit=5&after=\x05\nAccept-Language: en\nIdempotency-Key: k\n\n"),
-    ("http/act", "\x2f\x04\x05\n\n\n{\"reason\":\"x\"}"),
-    ("http/list", "\x11\x02\nlimit=1&from=2026-01-01T00:00:00Z&actor=\x01\n\n"),
-    ("http/stamp", "\x33\x03seal=\x05&page=1&x_mm=10&y_mm=10&time_stamp=true\nContent-Type: application/pdf\n\n%PDF-1.7\n"),
-    ("http/form", "\x38\x07\nContent-Type: multipart/form-data; boundary=b\n\n--b\r\nContent-Disposition: form-data; name=\"document\"; filename=\"a.pdf\"\r\n\r\n%PDF\r\n--b--\r\n"),
-    ("http/raw", "\u{7f}GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+const REQUESTS: &[(&str, &[u8])] = &[
+    ("http/officer", b"\x09\x01\n\n\n{\"name\":\"a\",\"roles\":[\"viewer\"]}"),
+    ("http/seal", b"\x2a\x03\n\n\n{\"owner\":\"\x04\",\"maker\":\"\x03\",\"name\":\"b\",\"look\":{\"preset\":\"official\"}}"),
+    ("http/read", b"\x23\x03\x05\nlimit=5&after=\x05\nAccept-Language: en\nIdempotency-Key: k\n\n"),
+    ("http/act", b"\x2f\x04\x05\n\n\n{\"reason\":\"x\"}"),
+    ("http/list", b"\x11\x02\nlimit=1&from=2026-01-01T00:00:00Z&actor=\x01\n\n"),
+    ("http/stamp", b"\x33\x03seal=\x05&page=1&x_mm=10&y_mm=10&time_stamp=true\nContent-Type: application/pdf\n\n%PDF-1.7\n"),
+    ("http/form", b"\x38\x07\nContent-Type: multipart/form-data; boundary=b\n\n--b\r\nContent-Disposition: form-data; name=\"document\"; filename=\"a.pdf\"\r\n\r\n%PDF\r\n--b--\r\n"),
+    ("http/raw", b"\xffGET / HTTP/1.1\r\nHost: x\r\n\r\n"),
 ];
 
 fn main() {
@@ -75,8 +75,11 @@ fn main() {
     keep("fuzz/seeds/mask.png", &world.png);
     let colours: Vec<u8> = (0..=255).collect();
     keep("fuzz/seeds/colour.png", &png::encode_rgba(8, 8, &colours).unwrap());
-    for (name, text) in CONFIGURATIONS.iter().chain(REQUESTS) {
+    for (name, text) in CONFIGURATIONS {
         keep(&format!("fuzz/seeds/{name}"), text.as_bytes());
+    }
+    for (name, octets) in REQUESTS {
+        keep(&format!("fuzz/seeds/{name}"), octets);
     }
 }
 

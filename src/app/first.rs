@@ -3,10 +3,11 @@
 use super::{AppError, Sources, authority_settings, paths, store_config};
 use crate::{
     authority::{Act, Authority},
+    base::{Clock as _, clock::SystemClock},
     config::Config,
     keys::{KeyKind, KeyPurpose, Keystore, PoolSize, SigningPool, UnlockCost},
     officer::{FirstOfficer, OfficerError, Role, bootstrap},
-    store::Store,
+    store::{Store, migrations::MIGRATIONS},
 };
 use std::{
     fs,
@@ -67,6 +68,13 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     store.close().await;
     private_file(&paths::officer_keys(config).join("done"), b"initialised\n")?;
     Ok(First { officers, made_passphrase })
+}
+
+/// Brings the tables up to date; the name of the newest step.
+pub async fn migrate(config: &Config) -> Result<&'static str, AppError> {
+    let store = Store::open(&store_config(config), SystemClock.now()).await?;
+    store.close().await;
+    Ok(MIGRATIONS.last().map_or("none", |step| step.name))
 }
 
 /// Makes the first officers and writes each one's key into a file of its own before anything else can fail.

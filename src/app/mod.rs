@@ -11,7 +11,7 @@ mod product;
 
 pub use error::AppError;
 pub use fence::fence;
-pub use first::{First, init, init_at_cost, is_initialised};
+pub use first::{First, init, init_at_cost, is_initialised, migrate};
 pub use product::StrictCheck;
 
 use crate::{

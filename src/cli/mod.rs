@@ -14,9 +14,11 @@ mod demo;
 mod door;
 mod error;
 mod files;
+mod health;
 mod init;
 mod key;
 mod manager;
+mod migrate;
 mod officer;
 mod seal;
 mod serve;
@@ -89,6 +91,8 @@ pub fn tree() -> Command {
         )
         .subcommand(init::command())
         .subcommand(serve::command())
+        .subcommand(health::command())
+        .subcommand(migrate::command())
         .subcommand(demo::command())
         .subcommand(verify::command())
         .subcommand(stamp::command())
@@ -123,6 +127,8 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         match name {
             "init" => init::run(&config()?).await,
             "serve" => serve::run(&config()?, &manager).await,
+            "health" => health::run(&config()?).await,
+            "migrate" => migrate::run(&config()?).await,
             "demo" => demo::run(config()?, sub).await,
             "stamp" => stamp::run(&config()?, sub).await,
             "seal" => seal::run(&config()?, sub).await,
