@@ -114,14 +114,25 @@ async fn apply_next(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Re
     let Some(next) = next_of(tx, migrations).await? else { return Ok(false) };
     let dialect = tx.dialect();
     let applied = tx.control(text(next, dialect)).await;
-    applied.map_err(|error| OpenError::Migration {
-        says: format!("migration {} failed and was rolled back: {error}", next.name),
-    })?;
+    applied.map_err(|error| OpenError::Migration { says: why_not(next, &error) })?;
     let digest = checksum(next, dialect);
     let values = [next.number.into(), next.name.into(), (&digest).into(), now.into()];
     tx.execute(&RECORD, &values).await?;
     tracing::info!(number = next.number, name = next.name, "migration applied");
     Ok(true)
+}
+
+fn why_not(step: &Migration, error: &sqlx::Error) -> String {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    let code = error.as_database_error().and_then(|said| said.code());
+    if code.as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
+        return format!(
+            "the tables lack migration {}, and this database role may not change tables: run `yinxin migrate` with the role \
+             that owns them, and then deploy/postgresql/grants.sql",
+            step.name
+        );
+    }
+    format!("migration {} failed and was rolled back: {error}", step.name)
 }
 
 /// The first step that is not applied; an error where what is applied is not what this program knows.

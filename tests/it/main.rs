@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod config;
 mod daemon;
+mod deploy;
 mod endurance;
 mod house;
 mod http;
