@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path) -> Found {
 }
 
 /// The file's text. Checked by the handle that is read, so that the file can't be swapped in between.
-fn text(path: &Path) -> Result<String, String> {
+pub(super) fn text(path: &Path) -> Result<String, String> {
     // NONBLOCK: a named pipe in the file's place must not hold the start up.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| said(error.into()))?;

@@ -13,7 +13,7 @@ use super::{
 use crate::outside::Network;
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -288,7 +288,8 @@ impl<'a> Reading<'a> {
     /// The one line of a file; a fault where there is none.
     pub fn line_of_file(&mut self, key: &Key) -> Option<String> {
         let path = self.path(key)?;
-        match fs::read_to_string(path) {
+        // With the bounds of the configuration file itself: a device or a pipe in its place must not hold the start up.
+        match file::text(&path) {
             Ok(text) => Some(text.trim().to_owned()),
             Err(error) => {
                 self.wrong(key, format!("the file can't be read: {error}"));
