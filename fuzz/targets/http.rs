@@ -117,14 +117,15 @@ impl House {
             let officer = self.made(1, "/api/v1/officers", &body);
             let id = officer["id"].as_str().unwrap().to_owned();
             let key = self.made(1, &format!("/api/v1/officers/{id}/keys"), r#"{"label":"fuzz"}"#);
-            self.keys.push(key["key"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned());
+            self.keys.push(key["secret"].as_str().unwrap_or_else(|| panic!("{key}")).to_owned());
             self.ids = vec![id, key["id"].as_str().unwrap_or_default().to_owned()];
         }
         let id = |value: serde_json::Value| value["id"].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
         let maker = id(self.made(0, "/api/v1/makers", r#"{"name":"maker","vendor":"YINXIN"}"#));
         let owner = r#"{"name":"某市大数据管理局","credit_code":"11440100MB2C000137","kind":"organisation"}"#;
         let owner = id(self.made(3, "/api/v1/owners", owner));
-        let body = format!(r#"{{"owner":"{owner}","maker":"{maker}","name":"公章"}}"#);
+        let look = r#"{"by":"preset","preset":"department"}"#;
+        let body = format!(r#"{{"owner":"{owner}","maker":"{maker}","name":"公章","look":{look}}}"#);
         let seal = id(self.made(3, "/api/v1/seals", &body));
         self.made(4, &format!("/api/v1/seals/{seal}/approve"), "");
         self.made(3, &format!("/api/v1/seals/{seal}/make"), "");

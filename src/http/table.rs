@@ -1,6 +1,8 @@
 //! The table of all routes, and what is made from it.
 
-use super::{Access, Gives, Limits, Operation, Problem, Route, door, gate, openapi, rate::Rates};
+use super::{
+    Access, Gives, Limits, Operation, Problem, Route, door, gate, openapi, query::Declared, rate::Rates,
+};
 use crate::{
     base::{Clock, Entropy},
     officer::Officers,
@@ -97,7 +99,8 @@ impl Table {
         let mut router = Router::new();
         for Route { operation, handler } in self.0 {
             let path = operation.path;
-            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
+            let query = Declared::of(operation.query);
+            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation, query });
             // A route layer: another method on this path is refused as such, without asking who comes.
             router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
         }
