@@ -2,7 +2,7 @@
 
 use super::{AppError, passphrase, paths};
 use crate::{
-    config::{Config, Database, Place},
+    config::{Config, Database, Place, environment},
     sandbox::{self, Mode, Plan, Standing},
     store::Reach,
 };
@@ -63,10 +63,11 @@ fn plan(config: &Config) -> Plan {
         }
     }
     if let Database::Postgres { url, .. } = &config.database {
-        match Reach::of(url) {
-            Some(Reach::Port(port)) => plan.connect.extend([port, DNS]),
-            Some(Reach::Socket(folder)) => plan.read.push(folder),
-            None => {}
+        let reach = Reach::of(url, environment());
+        for reach in reach.iter() {
+            plan.connect.extend(reach.port);
+            plan.connect.extend(reach.by_name.then_some(DNS));
+            plan.read.extend(reach.files.iter().map(|file| around(file)));
         }
     }
     plan
@@ -80,9 +81,10 @@ fn folder_of(file: &Path) -> PathBuf {
 }
 
 /// What has to be open for this file to be read, now and after somebody has put another in its place: its directory, unless
-/// that is one of everybody's.
+/// that is one of everybody's. A directory is itself.
 fn around(file: &Path) -> PathBuf {
     match file.parent() {
+        _ if file.is_dir() => file.to_owned(),
         Some(folder) if folder.is_absolute() && !WIDE.iter().any(|wide| folder == Path::new(wide)) => {
             folder.to_owned()
         }

@@ -114,10 +114,11 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     if name == "config" {
         return config::run(settings(sub, ""), sub);
     }
-    let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
+    let config = Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }))?;
     let manager = Manager::of(environment());
     // Landlock holds for this thread and those that it starts: none is there yet.
-    let _standing = if name == "serve" { Some(serve::fence(&config()?)?) } else { None };
+    let _standing = if name == "serve" { Some(serve::fence(&config)?) } else { None };
+    crate::tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -125,16 +126,16 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
     runtime.block_on(async {
         match name {
-            "init" => init::run(&config()?).await,
-            "serve" => serve::run(&config()?, &manager).await,
-            "health" => health::run(&config()?).await,
-            "migrate" => migrate::run(&config()?).await,
-            "demo" => demo::run(config()?, sub).await,
-            "stamp" => stamp::run(&config()?, sub).await,
-            "seal" => seal::run(&config()?, sub).await,
-            "officer" => officer::run(&config()?, sub).await,
-            "audit" => audit::run(&config()?, sub).await,
-            "key" => key::run(&config()?, sub).await,
+            "init" => init::run(&config).await,
+            "serve" => serve::run(&config, &manager).await,
+            "health" => health::run(&config).await,
+            "migrate" => migrate::run(&config).await,
+            "demo" => demo::run(config, sub).await,
+            "stamp" => stamp::run(&config, sub).await,
+            "seal" => seal::run(&config, sub).await,
+            "officer" => officer::run(&config, sub).await,
+            "audit" => audit::run(&config, sub).await,
+            "key" => key::run(&config, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
     })?;

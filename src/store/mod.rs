@@ -17,16 +17,19 @@
 mod config;
 mod engine;
 mod error;
+mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
+mod reach;
 mod sqlite;
 mod statement;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
-pub use postgres::Reach;
+pub use link::Link;
+pub use reach::Reach;
 pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;

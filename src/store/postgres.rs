@@ -12,7 +12,7 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::timeout};
 
 /// Prepared statements kept by each connection.
@@ -81,27 +81,6 @@ impl PostgresEngine {
         let mut turn = Turn { tx: Some(tx), step: Step::Open, commit: self.commit };
         of("begin", turn.tx().control("BEGIN ISOLATION LEVEL READ COMMITTED").await)?;
         Ok(turn)
-    }
-}
-
-/// How a server is reached: what a process that gives up everything else has to keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// By TCP, on this port.
-    Port(u16),
-    /// By a UNIX socket in this directory.
-    Socket(PathBuf),
-}
-
-impl Reach {
-    /// How the server of this address is reached; `None` where the address is none.
-    pub fn of(url: &Secret<String>) -> Option<Self> {
-        let options = PgConnectOptions::from_str(url.expose()).ok()?;
-        Some(match options.get_socket() {
-            Some(folder) => Self::Socket(folder.clone()),
-            None if options.get_host().starts_with('/') => Self::Socket(options.get_host().into()),
-            None => Self::Port(options.get_port()),
-        })
     }
 }
 

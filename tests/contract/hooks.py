@@ -51,6 +51,40 @@ class Officer:
             case.headers["Authorization"] = f"Bearer {data}"
 
 
+# `seal seal_… seal_…`: what exists, by the name of its parameter.
+IDS = {}
+if os.environ.get("CONTRACT_IDS"):
+    for line in pathlib.Path(os.environ["CONTRACT_IDS"]).read_text().splitlines():
+        name, *ids = line.split()
+        IDS[name] = ids
+
+
+def _known(values):
+    """Puts ids that exist in the place of made-up ones, three times in four; by the value, so that a seed repeats."""
+    if not isinstance(values, dict):
+        return values
+    for name, ids in IDS.items():
+        dice = random.Random(repr((name, values.get(name))))
+        if isinstance(values.get(name), str) and dice.random() < 0.75:
+            values[name] = dice.choice(ids)
+    return values
+
+
+@schemathesis.hook
+def map_path_parameters(context, path_parameters):
+    return _known(path_parameters)
+
+
+@schemathesis.hook
+def map_query(context, query):
+    return _known(query)
+
+
+@schemathesis.hook
+def map_body(context, body):
+    return _known(body)
+
+
 DOCUMENTS = [
     (ROOT / "fixtures/pdf/one-page.pdf").read_bytes(),
     (ROOT / "fixtures/pdf/many-pages.pdf").read_bytes(),

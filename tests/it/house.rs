@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("document", 2),
     ("outside", 2),
     ("sandbox", 2),
+    ("tls", 2),
     ("audit", 3),
     ("job", 3),
     ("http", 3),
@@ -30,6 +31,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// have routes and idempotent commands of their own.
 const ARROWS: &[(&str, &str)] = &[
     ("keys", "store"),
+    ("outside", "tls"),
     ("job", "audit"),
     ("officer", "audit"),
     ("officer", "http"),
