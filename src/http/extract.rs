@@ -79,12 +79,14 @@ fn without_empty_fractions(json: &[u8]) -> Option<Vec<u8>> {
     let (mut in_text, mut rest) = (false, json);
     while let Some((&octet, after)) = rest.split_first() {
         let zeros = after.iter().take_while(|octet| **octet == b'0').count();
-        let ends = after.get(zeros).is_none_or(|next| !next.is_ascii_digit() && !b"eE".contains(next));
+        // What is no number before or after stays, to be refused.
+        let begins = written.last().is_some_and(u8::is_ascii_digit);
+        let ends = after.get(zeros).is_none_or(|next| !next.is_ascii_digit() && !b"eE.".contains(next));
         let mut taken = 1;
         match octet {
             b'\\' if in_text => taken = 2.min(rest.len()),
             b'"' => in_text = !in_text,
-            b'.' if !in_text && zeros > 0 && ends => {
+            b'.' if !in_text && zeros > 0 && begins && ends => {
                 rest = &after[zeros..];
                 continue;
             }
@@ -181,6 +183,8 @@ mod tests {
             r#"{"name":"","days":1469.5}"#,
             r#"{"name":"","days":14.0e2}"#,
             r#"{"name":"","days":1.0.0}"#,
+            r#"{"name":"","days":1.0,"days":.0}"#,
+            r#"{"name":"","days":01.0}"#,
             r#"{"name":"","days":-1.0}"#,
             r#"{"name":"","days":1.0,"days":2}"#,
             r#"{"name":1.0,"days":1}"#,
