@@ -115,7 +115,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
             "Ends it.",
         )
         .gives(204, Gives::Nothing)
-        .problems(&["owner/unknown", "seal/not-your-owner"])
+        .problems(&["owner/unknown", "officer/unknown", "seal/not-your-owner"])
         .handled_by(at(), remove_member),
         Operation::create(
             Access::Right(Right::MakerRegister),
