@@ -12,18 +12,20 @@ GRANT SELECT, INSERT ON yinxin.audit_head TO yinxin_service;
 
 -- What happened, and what was made once: added, never changed or removed.
 GRANT SELECT, INSERT ON
-    yinxin.officer_bootstrap, yinxin.authority_crl, yinxin.owner, yinxin.maker, yinxin.seal_event, yinxin.verification
+    yinxin.officer_bootstrap, yinxin.authority_crl, yinxin.owner, yinxin.seal_event, yinxin.verification
     TO yinxin_service;
 
 -- What has a life: added and changed, never removed.
 GRANT SELECT, INSERT, UPDATE ON
-    yinxin.keystore, yinxin.signing_key, yinxin.officer, yinxin.api_key, yinxin.authority_cert, yinxin.seal_serial,
-    yinxin.seal, yinxin.stamp
+    yinxin.keystore, yinxin.signing_key, yinxin.officer, yinxin.api_key, yinxin.authority_cert, yinxin.maker,
+    yinxin.seal_serial, yinxin.seal, yinxin.stamp
     TO yinxin_service;
 
 -- What comes and goes.
 GRANT SELECT, INSERT, DELETE ON yinxin.officer_role, yinxin.owner_member, yinxin.stamp_increment TO yinxin_service;
-GRANT SELECT, INSERT, UPDATE, DELETE ON yinxin.job, yinxin.idempotency TO yinxin_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    yinxin.job, yinxin.idempotency, yinxin.keystore_master, yinxin.keystore_holder
+    TO yinxin_service;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA yinxin TO yinxin_backup;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA yinxin TO yinxin_backup;

@@ -3,6 +3,7 @@
 use crate::{
     audit::AuditError,
     authority::AuthorityError,
+    backup::BackupError,
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
@@ -25,6 +26,13 @@ pub enum AppError {
     OtherKeystore {
         /// Where the passphrase was looked for.
         passphrase: PathBuf,
+    },
+    /// The passphrase that lies here does not open the keystore.
+    Refused {
+        /// Where it lies.
+        passphrase: PathBuf,
+        /// What the keystore says.
+        error: KeysError,
     },
     /// Something was made here already.
     Initialised,
@@ -66,6 +74,13 @@ pub enum AppError {
     Threads(std::io::Error),
     /// The sandbox that the configuration insists on is not to be had.
     Sandbox(SandboxError),
+    /// A backup could not be made, read or restored.
+    Backup(BackupError),
+    /// A restoration was refused.
+    Restore {
+        /// Why, and what to do.
+        says: String,
+    },
     /// A file of the data directory cannot be read or written.
     File {
         /// Which.
@@ -89,6 +104,7 @@ impl fmt::Display for AppError {
                  database; nothing was changed",
                 passphrase.display()
             ),
+            Self::Refused { passphrase, error } => write!(out, "{}: {error}", passphrase.display()),
             Self::Initialised => {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }
@@ -107,6 +123,8 @@ impl fmt::Display for AppError {
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
             Self::Sandbox(error) => error.fmt(out),
+            Self::Backup(error) => error.fmt(out),
+            Self::Restore { says } => out.write_str(says),
             Self::Listen { address, error } => write!(out, "cannot listen on {address}: {error}"),
             Self::Tls { section, error } => write!(out, "{section}: {error}"),
             Self::Threads(error) => write!(out, "no threads for signing: {error}"),
@@ -137,5 +155,6 @@ from! {
     SealError => Seals,
     AuditError => Audit,
     SandboxError => Sandbox,
+    BackupError => Backup,
     TableError => Table,
 }

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_daemon_on_sqlite_keeps_its_directory_and_its_port() {
         let plan = plan(&config(
-            "data_dir = '/var/lib/yinxin'\npassphrase_file = '/etc/yinxin/passphrase'\n[listen]\naddress = '[::]:8443'",
+            "data_dir = '/var/lib/yinxin'\npassphrase_file = '/etc/yinxin/passphrase'\n[listen]\naddress = '[::1]:8443'",
         ));
         assert!(plan.bind.iter().all(|port| *port == 8443) && plan.connect.is_empty(), "{plan:?}");
         assert!(plan.write.iter().all(|path| path == Path::new("/var/lib/yinxin")), "{:?}", plan.write);

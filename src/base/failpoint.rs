@@ -54,6 +54,15 @@ pub const ALL: &[&str] = &[
     "audit.signed",
     "audit.appended",
     "audit.kept",
+    // What opens the keystore: a new passphrase or master key written, committed; keys rewrapped; the old one going, gone.
+    "keys.passphrase.written",
+    "keys.passphrase.changed",
+    "keys.rotation.written",
+    "keys.rotation.begun",
+    "keys.rotation.stepped",
+    "keys.rotation.ending",
+    "keys.rotation.ended",
+    "keys.audit.written",
     // The outbox: claimed; the handler has ended; its end is written down.
     "job.claimed",
     "job.worked",

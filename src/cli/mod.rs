@@ -9,6 +9,8 @@ macro_rules! say {
 }
 
 mod audit;
+mod authority;
+mod backup;
 mod config;
 mod demo;
 mod door;
@@ -20,6 +22,7 @@ mod key;
 mod manager;
 mod migrate;
 mod officer;
+mod restore;
 mod seal;
 mod serve;
 mod stamp;
@@ -29,8 +32,8 @@ pub use error::CliError;
 
 use crate::config::{Chosen, Config, Settings, environment};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use manager::Manager;
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
+use tokio::runtime::Runtime;
 
 /// Wrong usage (sysexits.h EX_USAGE).
 const USAGE: u8 = 64;
@@ -100,7 +103,10 @@ pub fn tree() -> Command {
         .subcommand(officer::command())
         .subcommand(audit::command())
         .subcommand(key::command())
+        .subcommand(authority::command())
         .subcommand(config::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
@@ -114,32 +120,38 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     if name == "config" {
         return config::run(settings(sub, ""), sub);
     }
-    let config = Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }))?;
-    let manager = Manager::of(environment());
-    // Landlock holds for this thread and those that it starts: none is there yet.
-    let _standing = if name == "serve" { Some(serve::fence(&config)?) } else { None };
+    let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
     crate::tls::install_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
-    runtime.block_on(async {
+    if name == "serve" {
+        // Landlock holds for this thread and those that it starts: none is there yet.
+        let prepared = serve::prepare(config()?)?;
+        runtime()?.block_on(serve::run(&prepared))?;
+        return Ok(0);
+    }
+    runtime()?.block_on(async {
         match name {
-            "init" => init::run(&config).await,
-            "serve" => serve::run(&config, &manager).await,
-            "health" => health::run(&config).await,
-            "migrate" => migrate::run(&config).await,
-            "demo" => demo::run(config, sub).await,
-            "stamp" => stamp::run(&config, sub).await,
-            "seal" => seal::run(&config, sub).await,
-            "officer" => officer::run(&config, sub).await,
-            "audit" => audit::run(&config, sub).await,
-            "key" => key::run(&config, sub).await,
+            "init" => init::run(&config()?).await,
+            "health" => health::run(&config()?).await,
+            "migrate" => migrate::run(&config()?).await,
+            "demo" => demo::run(config()?, sub).await,
+            "stamp" => stamp::run(&config()?, sub).await,
+            "seal" => seal::run(&config()?, sub).await,
+            "officer" => officer::run(&config()?, sub).await,
+            "audit" => audit::run(config, sub).await,
+            "key" => key::run(&config()?, sub).await,
+            "backup" => backup::run(config, sub).await,
+            "restore" => restore::run(&config()?, sub).await,
+            "authority" => authority::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
     })?;
     Ok(0)
+}
+
+fn runtime() -> Result<Runtime, CliError> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let built = threads.worker_threads(2).enable_all().build();
+    built.map_err(|error| CliError::failed(format!("no threads for the service: {error}")))
 }
 
 /// Settings of a command: the file and the environment, then `--dir` and `--listen` on top.

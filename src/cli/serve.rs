@@ -4,7 +4,7 @@ use super::{CliError, manager::Manager};
 use crate::{
     app::{App, Entrances},
     base::{Clock, clock::SystemClock},
-    config::Config,
+    config::{Config, environment},
     http::Stop,
     sandbox::{Mode, Standing},
 };
@@ -24,17 +24,18 @@ pub(super) fn command() -> Command {
     Command::new("serve").about("Serves REST and pages until SIGTERM or Ctrl-C").arg(super::listen())
 }
 
-pub(super) async fn run(config: &Config, manager: &Manager) -> Result<(), CliError> {
-    log();
-    let entrances = bind(config).await?;
-    let app = App::open(config).await?;
-    listen(config, app, entrances, manager).await
+/// What is done while there is one thread alone.
+pub(super) struct Prepared {
+    config: Config,
+    manager: Manager,
+    _standing: Standing,
 }
 
-/// Gives up what the daemon does not need, and says how far that went.
-pub(super) fn fence(config: &Config) -> Result<Standing, CliError> {
+/// Finds the service manager, then gives up what the daemon does not need, and says how far that went.
+pub(super) fn prepare(config: Config) -> Result<Prepared, CliError> {
     log();
-    let standing = crate::app::fence(config)?;
+    let manager = Manager::of(environment());
+    let standing = crate::app::fence(&config)?;
     if standing.is_full() {
         tracing::info!("the sandbox is up: {standing}");
     } else if config.sandbox == Mode::Off {
@@ -42,7 +43,13 @@ pub(super) fn fence(config: &Config) -> Result<Standing, CliError> {
     } else {
         tracing::warn!("the sandbox is up as far as this kernel has it: {standing}");
     }
-    Ok(standing)
+    Ok(Prepared { config, manager, _standing: standing })
+}
+
+pub(super) async fn run(prepared: &Prepared) -> Result<(), CliError> {
+    let entrances = bind(&prepared.config).await?;
+    let app = App::open(&prepared.config).await?;
+    listen(&prepared.config, app, entrances, &prepared.manager).await
 }
 
 /// Logs to standard error, one line an event.

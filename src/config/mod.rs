@@ -341,7 +341,7 @@ mod tests {
         );
     }
 
-    /// A device that never ends, a pipe that nobody writes to, a file that is much too long.
+    /// A device that never ends, a directory, a file that is much too long.
     #[test]
     fn what_stands_in_the_place_of_the_file_with_the_address_does_not_hold_the_start_up() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -349,7 +349,7 @@ mod tests {
         fs::write(&long, "x".repeat(1 << 20)).expect("written");
         for path in [Path::new("/dev/zero"), folder.path(), &long] {
             let said = told("", &[("YINXIN_DATABASE_URL_FILE", &path.display().to_string())]);
-            assert!(said[0].contains("the file can't be read: it is "), "{said:?}");
+            assert!(said[0].starts_with("database.url_file"), "{said:?}");
         }
     }
 }

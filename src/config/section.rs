@@ -7,7 +7,12 @@ use super::{
     table as key,
     value::is_postgres,
 };
-use crate::{base::Secret, outside::Network, sandbox::Mode};
+use crate::{
+    backup::{RECIPIENTS_MAX, Recipient},
+    base::Secret,
+    outside::Network,
+    sandbox::Mode,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
@@ -29,8 +34,14 @@ pub struct Config {
     pub sandbox: Mode,
     /// What it may read besides.
     pub sandbox_reads: Vec<PathBuf>,
+    /// The record of who did what.
+    pub audit: Audit,
+    /// Backups.
+    pub backup: Backup,
     /// How much is taken on.
     pub limits: Limits,
+    /// The people on our side.
+    pub officers: Officers,
     /// Other parties.
     pub outside: Outside,
     /// What was said about each key, and where.
@@ -54,6 +65,24 @@ pub enum Database {
     },
 }
 
+/// The record of who did what.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// A second place for the signed heads.
+    pub witness_file: Option<PathBuf>,
+}
+
+/// Backups of the whole service.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// To whom backups are encrypted. None: no backup is made.
+    pub recipients: Vec<Recipient>,
+    /// The longest that one may take.
+    pub deadline: Duration,
+    /// How long SQLite's log may grow meanwhile, in octets.
+    pub log_limit_bytes: u64,
+}
+
 /// How much is taken on.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -73,6 +102,13 @@ pub struct Limits {
     pub handshakes: usize,
     /// Verifications a minute that one address has without a key.
     pub verifications_per_minute: u32,
+}
+
+/// The people on our side.
+#[derive(Debug, Clone, Copy)]
+pub struct Officers {
+    /// Days that an API key is good for at the most.
+    pub key_days: u32,
 }
 
 /// Other parties.
@@ -103,7 +139,12 @@ impl Config {
             public_url: public_url.trim_end_matches('/').to_owned(),
             sandbox: from.text(key::SANDBOX).and_then(|name| Mode::parse(&name)).unwrap_or_default(),
             sandbox_reads: from.list(key::SANDBOX_READS).into_iter().map(PathBuf::from).collect(),
+            audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
+            backup: backup(&mut from),
             limits: limits(&from),
+            officers: Officers {
+                key_days: u32::try_from(from.number(key::OFFICERS_KEY_DAYS)).unwrap_or(366),
+            },
             outside: outside(&from),
             settings: settings.clone(),
             data_dir,
@@ -142,6 +183,28 @@ fn url_in_file(from: &mut Reading<'_>) -> Option<String> {
         from.wrong(key::DATABASE_URL_FILE, "what the file holds does not begin with postgres://");
     }
     Some(url)
+}
+
+fn backup(from: &mut Reading<'_>) -> Backup {
+    let given = from.list(key::BACKUP_RECIPIENTS);
+    let mut recipients = Vec::new();
+    for text in &given {
+        match Recipient::parse(text) {
+            Ok(recipient) => recipients.push(recipient),
+            Err(says) => from.wrong(key::BACKUP_RECIPIENTS, says),
+        }
+    }
+    if given.len() > RECIPIENTS_MAX {
+        from.wrong(
+            key::BACKUP_RECIPIENTS,
+            format!("they are {}; at most {RECIPIENTS_MAX} are taken", given.len()),
+        );
+    }
+    Backup {
+        recipients,
+        deadline: from.duration(key::BACKUP_DEADLINE),
+        log_limit_bytes: from.number(key::BACKUP_LOG_LIMIT_BYTES),
+    }
 }
 
 fn limits(from: &Reading<'_>) -> Limits {

@@ -1,7 +1,7 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, query::Declared,
+    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, query::Declared,
     rate::Rates,
 };
 use crate::{
@@ -32,7 +32,10 @@ pub struct Kit {
     pub(super) light: Semaphore,
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
+    pub(super) hold: Hold,
     pub(super) proxies: Proxies,
+    /// Whether everybody comes by https.
+    pub(super) https: bool,
     /// Whether routes of administration are turned away here.
     administration_elsewhere: bool,
 }
@@ -58,14 +61,26 @@ impl Kit {
             light,
             heavy,
             rates,
+            hold: Hold::default(),
             proxies: Proxies::default(),
+            https: false,
             administration_elsewhere: false,
         }
+    }
+
+    /// Has every gate mind `hold`.
+    pub fn with_hold(self, hold: Hold) -> Self {
+        Self { hold, ..self }
     }
 
     /// Takes the word of these proxies about who comes.
     pub fn behind(self, proxies: Proxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Tells browsers never to come but by https, where `https` says that everybody does.
+    pub fn by_https(self, https: bool) -> Self {
+        Self { https, ..self }
     }
 
     /// Turns requests for routes of administration away: they have a listener of their own.
@@ -100,7 +115,8 @@ impl Table {
     /// [`TableError`] where two routes collide.
     pub fn new(mut routes: Vec<Route>) -> Result<Self, TableError> {
         let described = Operation::get(Access::PUBLIC, OPENAPI_PATH, "readOpenApi", "This document")
-            .gives(200, Gives::AnyJson);
+            .gives(200, Gives::AnyJson)
+            .while_held();
         let mut operations: Vec<&Operation> = routes.iter().map(|route| &route.operation).collect();
         operations.push(&described);
         check(&operations)?;

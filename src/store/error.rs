@@ -15,6 +15,8 @@ pub enum StoreError {
     Lost,
     /// After a failed sync, or after closing, this process takes no more writes: start it again.
     Halted,
+    /// A later release has changed the tables beyond what this one can work with: start that one here too.
+    Outgrown,
     /// A constraint of the database refused a row.
     Conflict {
         /// Which kind.
@@ -87,6 +89,7 @@ impl StoreError {
             Self::Unknown => "store/unknown",
             Self::Lost => "store/lost",
             Self::Halted => "store/halted",
+            Self::Outgrown => "store/outgrown",
             Self::Conflict { .. } => "store/conflict",
             Self::Spoiled => "store/spoiled",
             Self::Missing { .. } => "store/missing",
@@ -204,6 +207,9 @@ impl fmt::Display for StoreError {
             Self::Halted => out.write_str(
                 "this process takes no more writes (it was stopped, or the disk failed to sync); start it again",
             ),
+            Self::Outgrown => out.write_str(
+                "a later release has changed the tables beyond what this one can work with; start that release here",
+            ),
             Self::Conflict { kind, constraint } => {
                 let rule = match kind {
                     Conflict::Unique => "another record has this value already",
@@ -238,6 +244,11 @@ pub enum OpenError {
         path: PathBuf,
         /// What its holder wrote into it.
         holder: String,
+    },
+    /// Something is there where an empty place was needed.
+    Taken {
+        /// What was found.
+        says: String,
     },
     /// A file or directory could not be made, opened or given its mode.
     File {
@@ -276,6 +287,7 @@ impl OpenError {
         match self {
             Self::Config { .. } => "store/config",
             Self::Locked { .. } => "store/locked",
+            Self::Taken { .. } => "store/taken",
             Self::File { .. } => "store/file",
             Self::NotDurable { .. } => "store/not-durable",
             Self::TooOld { .. } => "store/too-old",
@@ -295,7 +307,7 @@ impl From<StoreError> for OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config { says } | Self::Migration { says } => out.write_str(says),
+            Self::Config { says } | Self::Migration { says } | Self::Taken { says } => out.write_str(says),
             Self::Locked { path, holder } => write!(
                 out,
                 "another daemon ({holder}) has this database open, see {}; stop it first, or let the command talk \

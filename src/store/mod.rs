@@ -17,6 +17,7 @@
 mod config;
 mod engine;
 mod error;
+mod fill;
 mod link;
 mod lock;
 pub mod migrations;
@@ -24,16 +25,22 @@ mod postgres;
 mod reach;
 mod sqlite;
 mod statement;
+mod whole;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use link::Link;
 pub use reach::Reach;
+#[doc(hidden)]
+pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
+pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 
 use crate::base::Timestamp;
 use engine::Engine;
+use migrations::{MIGRATIONS, Migration};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::timeout};
 
@@ -46,6 +53,8 @@ struct Inner {
     node: Arc<str>,
     body: Duration,
     bell: Notify,
+    /// The last migration of this release.
+    last_step: i64,
 }
 
 impl Store {
@@ -53,11 +62,21 @@ impl Store {
     /// migration applied. Refuses where a second daemon holds the file, where a commit would not be durable, where
     /// the database is too old, or newer than this program.
     pub async fn open(config: &StoreConfig, now: Timestamp) -> Result<Self, OpenError> {
+        Self::open_as(config, MIGRATIONS, now).await
+    }
+
+    /// The same as another release would, whose steps are `migrations`: to try out how releases get along.
+    pub async fn open_as(
+        config: &StoreConfig,
+        migrations: &[Migration],
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
         config.check()?;
         let node: Arc<str> = config.node.as_str().into();
-        let engine = Engine::open(config, &node, now).await?;
+        let engine = Engine::open(config, &node, (migrations, now)).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new() })))
+        let last_step = migrations::last_of(migrations);
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), last_step })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -120,13 +139,14 @@ impl Store {
         self.0.engine.reader().await?.prepare(statement).await
     }
 
-    /// Whether the database answers, and writes are taken: for readiness.
+    /// Whether the database answers, writes are taken, and no later release has meanwhile made of the tables what this
+    /// one cannot work with ([`StoreError::Outgrown`]): for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        const PING: Statement = Statement::portable("store.ping", "SELECT count(*) FROM migration");
         if self.0.engine.is_halted() {
             return Err(StoreError::Halted);
         }
-        self.read(async |rx| rx.one::<i64>(&PING, &[]).await).await.map(drop)
+        let asked = self.read(async |rx| rx.one::<i64>(&migrations::WORKS_FROM, &[]).await).await?;
+        if asked > self.0.last_step { Err(StoreError::Outgrown) } else { Ok(()) }
     }
 
     /// The name of this node, as configured.

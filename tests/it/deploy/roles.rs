@@ -7,7 +7,7 @@ use crate::support::{
     process::{Daemon, Place},
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// No right (SQLSTATE insufficient_privilege).
 const REFUSED: &str = "42501";
@@ -74,7 +74,9 @@ async fn the_daemon_does_its_whole_work_with_the_rights_of_its_role_and_has_no_o
     every_table_is_thought_of(&server).await;
 
     assert!(with(&["init"], &service).output().unwrap().status.success());
-    let daemon = Daemon::start(&mut with(&["serve", "--listen", "127.0.0.1:0"], &service));
+    let recipient = recipient(&place);
+    let mut serve = with(&["serve", "--listen", "127.0.0.1:0"], &service);
+    let daemon = Daemon::start(serve.env("YINXIN_BACKUP_RECIPIENTS", recipient));
     let sealed = place.sealed();
     let out = place.file("stamped.pdf");
     place.good(sealed.stamp(&out));
@@ -87,6 +89,15 @@ async fn the_daemon_does_its_whole_work_with_the_rights_of_its_role_and_has_no_o
         arguments.extend(reason.into_iter().flat_map(|reason| ["--reason", reason]));
         place.good(arguments);
     }
+    // What is done now and then: keys and certificates that follow each other, a backup.
+    let system = place.key("system_administrator");
+    place.good(["key", "rotate-wrapping", "--key-file", &system]);
+    place.good(["key", "rotate-audit", "--key-file", &system]);
+    place.good(["authority", "renew", "time-stamping", "--key-file", &system]);
+    place.good(["authority", "renew", "seal-maker", "--key-file", &system]);
+    place.good(["authority", "rollover", "issuing", "--key-file", &system]);
+    place.good(["officer", "rotate-key", "--key-file", &sealed.operator]);
+    place.good(["backup", "--out", &place.file("backup.yxb"), "--key-file", &system]);
     let auditor = place.key("auditor");
     let verified = place.good(["audit", "verify", "--key-file", &auditor]);
     assert!(verified.contains("holds") || verified.contains("sound"), "{verified}");
@@ -107,6 +118,15 @@ async fn the_daemon_does_its_whole_work_with_the_rights_of_its_role_and_has_no_o
     place.good(["audit", "verify", "--key-file", &auditor]);
     drop(daemon);
     assert!(fs::metadata(out).is_ok());
+}
+
+/// A recipient of backups, as the configuration names it.
+fn recipient(place: &Place) -> String {
+    let passphrase = place.file("recipient-passphrase");
+    fs::write(&passphrase, "of the recipient").unwrap();
+    fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o600)).unwrap();
+    let made = ["backup", "keygen", "--out", &place.file("recipient"), "--passphrase-file", &passphrase];
+    place.good(made).trim().to_owned()
 }
 
 /// A table that a migration adds needs its line in `grants.sql`.

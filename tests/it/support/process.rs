@@ -1,5 +1,6 @@
 //! The program as people and service managers run it.
 
+use super::databases::{Database, postgres};
 use std::{
     ffi::OsStr,
     fs,
@@ -13,6 +14,7 @@ use std::{
 /// A data directory of its own.
 pub struct Place {
     folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
 }
 
 /// What a command said.
@@ -36,7 +38,17 @@ pub struct Daemon {
 impl Place {
     /// An empty one.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    /// An empty one whose service works on this database.
+    pub fn on(database: &Database) -> Self {
+        Self { variables: database.variables(), ..Self::empty() }
+    }
+
+    /// Sets a variable for every command.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// One after `init`, which makes a passphrase as for trying things out.
@@ -63,6 +75,7 @@ impl Place {
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
         command.args(arguments).arg("--dir").arg(self.dir()).current_dir(self.folder.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -117,6 +130,16 @@ impl Place {
         self.good(["seal", "approve", &seal, "--key-file", &approver]);
         self.good(["seal", "make", &seal, "--key-file", &operator]);
         Sealed { operator, approver, seal }
+    }
+}
+
+/// Tells the story in an empty place on each engine, with the database in hand as whoever holds it has it.
+pub async fn for_each_place(story: impl AsyncFn(&mut Place, &Database)) {
+    let mut place = Place::empty();
+    let database = Database::of_file(place.dir().join("yinxin.db"));
+    story(&mut place, &database).await;
+    if let Some(database) = postgres().await {
+        story(&mut Place::on(&database), &database).await;
     }
 }
 
@@ -176,6 +199,11 @@ impl Daemon {
             }
         });
         Self { child, address, administration, log }
+    }
+
+    /// What it has logged by now.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
