@@ -13,6 +13,7 @@
 pub mod app;
 pub mod audit;
 pub mod authority;
+pub mod backup;
 pub mod base;
 pub mod cli;
 pub mod config;

@@ -66,8 +66,17 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     let officers = first_officers(config, &store, &*entropy, now).await?;
     pool.stop(super::STOP_PATIENCE).await;
     store.close().await;
-    private_file(&paths::officer_keys(config).join("done"), b"initialised\n")?;
+    mark_initialised(config)?;
     Ok(First { officers, made_passphrase })
+}
+
+/// Says that the first start is behind us; does nothing where that was said before.
+pub(super) fn mark_initialised(config: &Config) -> Result<(), AppError> {
+    if is_initialised(config) {
+        return Ok(());
+    }
+    private_dir(&paths::officer_keys(config))?;
+    private_file(&paths::officer_keys(config).join("done"), b"initialised\n")
 }
 
 /// Makes a key for a security administrator where none has one that is good any more, and writes it into a file of its own.
@@ -143,7 +152,7 @@ fn make_passphrase(path: &Path, secret: &str) -> Result<bool, AppError> {
 }
 
 /// A directory for nobody else (0700), on the disk when this returns; kept where it is there already.
-fn private_dir(path: &Path) -> Result<(), AppError> {
+pub(super) fn private_dir(path: &Path) -> Result<(), AppError> {
     folder::make_private(path).map_err(|error| AppError::File { path: path.to_owned(), error })
 }
 

@@ -3,23 +3,28 @@
 mod audit_desk;
 mod authority_desk;
 mod background;
+mod backup_desk;
 mod entrances;
 mod error;
 mod first;
 mod key_desk;
 mod paths;
+mod piped;
 mod product;
+mod restore;
 
 pub use entrances::Entrances;
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised, rescue};
 pub use product::StrictCheck;
+pub use restore::{Restore, Restored, restore};
 
 use crate::{
+    audit::{self, AuditError},
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
-    http::{self, Kit, Proxies, Stop, Table},
+    http::{self, Held, Hold, Kit, Proxies, Stop, Table},
     keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::{KeyTerms, Officers},
     seal::{self, SealService},
@@ -33,7 +38,8 @@ use crate::{
 use audit_desk::AuditDesk;
 use authority_desk::AuthorityDesk;
 use axum::Router;
-use background::Background;
+use background::{Background, Work};
+use backup_desk::BackupDesk;
 use key_desk::{AuditKey, KeyDesk};
 use std::{sync::Arc, time::Duration};
 
@@ -52,6 +58,7 @@ pub struct App {
     seals: SealService,
     verifications: Verifications,
     audit_desk: AuditDesk,
+    backup_desk: BackupDesk,
     key_desk: KeyDesk,
     audit_key: Arc<AuditKey>,
     limits: http::Limits,
@@ -59,6 +66,7 @@ pub struct App {
     by_https: bool,
     document_bytes: usize,
     background: Background,
+    hold: Hold,
 }
 
 /// Where time and chance come from.
@@ -117,6 +125,12 @@ impl App {
             entropy: entropy.clone(),
             settings: verification_settings(config),
         });
+        let (heads, hold) = (paths::heads(config), Hold::default());
+        match audit::compare(&store, &heads).await {
+            Ok(()) => {}
+            Err(error @ AuditError::RolledBack { .. }) => hold.set(background::held_by(&error)),
+            Err(error) => return Err(error.into()),
+        }
         let audit_key = AuditKey::open(&keystore).await?;
         let key_desk = KeyDesk::new(key_desk::Parts {
             store: store.clone(),
@@ -127,11 +141,29 @@ impl App {
             audit_key: audit_key.clone(),
         });
         let app = Self {
-            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key.clone()),
+            audit_desk: AuditDesk::new(audit_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads: heads.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                hold: hold.clone(),
+            }),
+            backup_desk: BackupDesk::new(backup_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads_file: heads.file.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                recipients: config.backup.recipients.clone(),
+                deadline: config.backup.deadline,
+                log_limit_bytes: config.backup.log_limit_bytes,
+            }),
             key_desk,
             audit_key,
             officers: Officers::new(store.clone(), entropy.clone()).with_terms(terms(config)),
-            background: Background::new(paths::heads(config)),
+            background: Background::new(heads),
+            hold,
             limits: entrances::limits(&config.limits),
             proxies: config.listen.proxies.clone(),
             by_https: config.public_url.starts_with("https://"),
@@ -145,7 +177,9 @@ impl App {
             seals,
             verifications,
         };
-        app.clean_up().await?;
+        if app.hold.held().is_none() {
+            app.clean_up().await?;
+        }
         Ok(app)
     }
 
@@ -187,11 +221,12 @@ impl App {
 
     /// All routes: REST, pages, health.
     pub fn table(&self) -> Result<Table, AppError> {
-        let mut routes = http::health::routes(&self.store);
+        let mut routes = http::health::routes(&self.store, &self.hold);
         routes.extend(web::routes());
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
+        routes.extend(self.backup_desk.routes());
         routes.extend(self.key_desk.routes());
         routes.extend(AuthorityDesk::new(&self.authority, &self.seals).routes());
         routes.extend(seal::routes(&self.seals, self.document_bytes));
@@ -213,18 +248,29 @@ impl App {
     fn kit(&self) -> Kit {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
-        kit.with_problem_page(web::problem_page).behind(self.proxies.clone()).by_https(self.by_https)
+        let kit = kit.with_problem_page(web::problem_page).behind(self.proxies.clone());
+        kit.by_https(self.by_https).with_hold(self.hold.clone())
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
-    /// administration has its own entrance, a crowd at the public one takes no place from it.
-    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+    /// administration has its own entrance, a crowd at the public one takes no place from it. `announce` is called once nothing
+    /// can keep it from serving any more.
+    pub async fn serve(
+        self,
+        entrances: Entrances,
+        stop: Stop,
+        announce: impl FnOnce(),
+    ) -> Result<(), AppError> {
         let whole = self.router()?;
         let public = match entrances.administration {
             Some(_) => self.public_router()?,
             None => whole.clone(),
         };
-        let work = self.background.start(&self).await?;
+        let mut work = match self.hold.held() {
+            None => Some(self.background.start(&self).await?),
+            Some(_) => None,
+        };
+        announce();
         let administration = async {
             if let Some(entrance) = entrances.administration {
                 entrance.serve(whole.clone(), self.limits, stop.clone()).await;
@@ -235,14 +281,50 @@ impl App {
                 http::serve_unix(unix, whole.clone(), self.limits, stop.clone()).await;
             }
         };
-        tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
-        work.end().await;
+        let serving = async {
+            tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
+        };
+        tokio::select! {
+            () = serving => {}
+            () = self.mind_hold(&mut work) => {}
+        }
+        if let Some(work) = work {
+            work.end().await;
+        }
         self.rest().await;
         Ok(())
     }
 
+    /// Ends the background work while the service is held back, and begins it when it is let go on. Never ends.
+    async fn mind_hold(&self, work: &mut Option<Work>) {
+        let mut changes = self.hold.changes();
+        loop {
+            match (self.hold.held(), work.take()) {
+                (Some(_), Some(running)) => running.end().await,
+                (None, None) => match self.resume().await {
+                    Ok(begun) => *work = Some(begun),
+                    Err(AppError::Audit(error)) => self.hold.set(background::held_by(&error)),
+                    Err(error) => self.hold.set(Held { code: "audit/stopped", says: error.to_string() }),
+                },
+                (_, as_it_is) => *work = as_it_is,
+            }
+            // The sender is ours, so this ends only by a change.
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn resume(&self) -> Result<Work, AppError> {
+        self.clean_up().await?;
+        self.background.start(self).await
+    }
+
     /// Comes to rest without having served: chains what was recorded, and closes.
     pub async fn close(self) {
+        if self.hold.held().is_some() {
+            return self.rest().await;
+        }
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(%error, "jobs wait for the next start");
         }

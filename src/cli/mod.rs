@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod audit;
 mod authority;
+mod backup;
 mod config;
 mod demo;
 mod door;
@@ -18,6 +19,7 @@ mod files;
 mod init;
 mod key;
 mod officer;
+mod restore;
 mod seal;
 mod serve;
 mod stamp;
@@ -97,6 +99,8 @@ pub fn tree() -> Command {
         .subcommand(key::command())
         .subcommand(authority::command())
         .subcommand(config::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
@@ -125,8 +129,10 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
             "stamp" => stamp::run(&config()?, sub).await,
             "seal" => seal::run(&config()?, sub).await,
             "officer" => officer::run(&config()?, sub).await,
-            "audit" => audit::run(&config()?, sub).await,
+            "audit" => audit::run(config, sub).await,
             "key" => key::run(&config()?, sub).await,
+            "backup" => backup::run(config, sub).await,
+            "restore" => restore::run(&config()?, sub).await,
             "authority" => authority::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }

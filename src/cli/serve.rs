@@ -55,17 +55,22 @@ pub(super) async fn listen(config: &Config, app: App, entrances: Entrances) -> R
     let entrances = entrances.with_unix(bind_socket(&socket)?);
     let watch = entrances.watch(clock())?;
     let wrong = |error: io::Error| CliError::failed(error.to_string());
-    say!("serving on {}", entrances.public.url().map_err(wrong)?);
-    if let Some(administration) = &entrances.administration {
-        say!("administration on {}", administration.url().map_err(wrong)?);
-    }
+    let public = entrances.public.url().map_err(wrong)?;
+    let administration = entrances.administration.as_ref().map(|entrance| entrance.url()).transpose();
+    let administration = administration.map_err(wrong)?;
+    let announce = || {
+        say!("serving on {public}");
+        if let Some(administration) = &administration {
+            say!("administration on {administration}");
+        }
+    };
     let (switch, stop) = Stop::switch();
     let signals = tokio::spawn(async move {
         wait_for_signal().await;
         // Nobody left to tell where the service has ended by itself.
         let _ = switch.send(true);
     });
-    let served = app.serve(entrances, stop).await;
+    let served = app.serve(entrances, stop, announce).await;
     signals.abort();
     watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.

@@ -1,6 +1,8 @@
 //! The table of all routes, and what is made from it.
 
-use super::{Access, Gives, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, rate::Rates};
+use super::{
+    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, rate::Rates,
+};
 use crate::{
     base::{Clock, Entropy},
     officer::Officers,
@@ -29,6 +31,7 @@ pub struct Kit {
     pub(super) light: Semaphore,
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
+    pub(super) hold: Hold,
     pub(super) proxies: Proxies,
     /// Whether everybody comes by https.
     pub(super) https: bool,
@@ -57,10 +60,16 @@ impl Kit {
             light,
             heavy,
             rates,
+            hold: Hold::default(),
             proxies: Proxies::default(),
             https: false,
             administration_elsewhere: false,
         }
+    }
+
+    /// Has every gate mind `hold`.
+    pub fn with_hold(self, hold: Hold) -> Self {
+        Self { hold, ..self }
     }
 
     /// Takes the word of these proxies about who comes.
@@ -105,7 +114,8 @@ impl Table {
     /// [`TableError`] where two routes collide.
     pub fn new(mut routes: Vec<Route>) -> Result<Self, TableError> {
         let described = Operation::get(Access::PUBLIC, OPENAPI_PATH, "readOpenApi", "This document")
-            .gives(200, Gives::AnyJson);
+            .gives(200, Gives::AnyJson)
+            .while_held();
         let mut operations: Vec<&Operation> = routes.iter().map(|route| &route.operation).collect();
         operations.push(&described);
         check(&operations)?;

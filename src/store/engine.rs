@@ -8,8 +8,8 @@ use super::{
 };
 use crate::base::Timestamp;
 use sqlx::{
-    Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
-    postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
+    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
 use std::{
     ops::{Deref, DerefMut},
@@ -79,6 +79,13 @@ impl Engine {
         Ok(Rx { conn, failed: false })
     }
 
+    pub(super) fn log_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Sqlite(engine) => Some(engine.log_bytes()),
+            Self::Postgres(_) => None,
+        }
+    }
+
     pub(super) fn is_halted(&self) -> bool {
         match self {
             Self::Sqlite(engine) => engine.is_halted(),
@@ -124,21 +131,23 @@ pub(super) enum Conn {
     SqliteSnapshot(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
     PostgresSnapshot(Transaction<'static, Postgres>),
+    PostgresSingle(PgConnection),
 }
 
-enum Link<'c> {
+pub(super) enum Link<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
 }
 
 impl Conn {
-    fn link(&mut self) -> Link<'_> {
+    pub(super) fn link(&mut self) -> Link<'_> {
         match self {
             Self::Sqlite(conn) => Link::Sqlite(conn),
             Self::SqliteReader(conn) => Link::Sqlite(conn),
             Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
             Self::Postgres(conn) => Link::Postgres(conn),
             Self::PostgresSnapshot(conn) => Link::Postgres(conn),
+            Self::PostgresSingle(conn) => Link::Postgres(conn),
         }
     }
 }
@@ -167,8 +176,17 @@ macro_rules! bound {
         })
     };
 }
+pub(super) use bound;
 
 impl Rx {
+    pub(super) fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        self.conn.is_postgres()
+    }
+
     /// The one row that is there; [`StoreError::Missing`] where there is none. Of several, the first.
     pub async fn one<T: FromRow>(
         &mut self,
@@ -288,9 +306,17 @@ impl Tx {
     }
 
     pub(super) fn dialect(&self) -> Dialect {
-        match self.rx.conn {
-            Conn::Sqlite(_) | Conn::SqliteReader(_) | Conn::SqliteSnapshot(_) => Dialect::Sqlite,
-            Conn::Postgres(_) | Conn::PostgresSnapshot(_) => Dialect::Postgres,
+        match self.rx.conn.is_postgres() {
+            false => Dialect::Sqlite,
+            true => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a text that was made at run time, from names that were looked at.
+    pub(super) async fn control_made(&mut self, text: String) -> Result<(), sqlx::Error> {
+        match self.rx.conn.link() {
+            Link::Sqlite(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
+            Link::Postgres(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
         }
     }
 
@@ -362,6 +388,14 @@ impl Row {
     pub fn bool(&self, column: usize) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(row) => of("row", row.try_get::<i64, _>(column)).map(|number| number != 0),
+            Self::Postgres(row) => of("row", row.try_get(column)),
+        }
+    }
+
+    /// The same, where NULL is allowed.
+    pub fn opt_bool(&self, column: usize) -> Result<Option<bool>, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(self.opt_int(column)?.map(|number| number != 0)),
             Self::Postgres(row) => of("row", row.try_get(column)),
         }
     }

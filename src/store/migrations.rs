@@ -7,8 +7,8 @@
 #[cfg(test)]
 mod lint;
 
-use super::{FromRow, OpenError, Row, Statement, StoreError, engine::Tx};
-use crate::base::Timestamp;
+use super::{FromRow, OpenError, Row, Rx, Statement, StoreError, engine::Tx};
+use crate::base::{Timestamp, failpoint};
 use std::time::Duration;
 use yinxin_pki::sm3;
 
@@ -72,8 +72,18 @@ pub const MIGRATIONS: &[Migration] = &[
 ];
 
 /// The store's own statements.
-pub const STATEMENTS: &[&Statement] =
-    &[&THERE, &APPLIED, &LATER, &RECORD, &RECORD_WORKS_FROM, &PATIENCE, &SHORT_LOCKS, &ALONE, &WORKS_FROM];
+pub const STATEMENTS: &[&Statement] = &[
+    &THERE,
+    &APPLIED,
+    &NUMBERED,
+    &LATER,
+    &RECORD,
+    &RECORD_WORKS_FROM,
+    &PATIENCE,
+    &SHORT_LOCKS,
+    &ALONE,
+    &WORKS_FROM,
+];
 
 const THERE: Statement = Statement::split(
     "store.migrations_there",
@@ -84,6 +94,8 @@ const APPLIED: Statement = Statement::portable(
     "store.migrations_applied",
     "SELECT number, name, sm3 FROM migration ORDER BY number",
 );
+const NUMBERED: Statement =
+    Statement::portable("store.migrations_numbered", "SELECT number, name FROM migration ORDER BY number");
 const RECORD: Statement = Statement::portable(
     "store.migration_record",
     "INSERT INTO migration (number, name, sm3, applied_ms) VALUES ($1, $2, $3, $4)",
@@ -141,13 +153,42 @@ pub(super) async fn apply(tx: &mut Tx, migrations: &[Migration], now: Timestamp)
     Ok(())
 }
 
+/// Makes the tables as they were after the step `schema`, in the transaction that is open, in an empty database. Nobody
+/// else does so meanwhile.
+pub(super) async fn apply_up_to(tx: &mut Tx, schema: i64, now: Timestamp) -> Result<(), OpenError> {
+    tx.one::<i64>(&PATIENCE, &[]).await?;
+    tx.one::<i64>(&ALONE, &[]).await?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number <= schema) {
+        if let Step::Held { name } = apply_step(tx, migration, now).await? {
+            return Err(OpenError::Migration { says: format!("others hold a table that {name} needs") });
+        }
+    }
+    Ok(())
+}
+
+/// The steps that were applied: number and name, in order.
+pub async fn applied(rx: &mut Rx) -> Result<Vec<(i64, String)>, StoreError> {
+    let steps: Vec<Numbered> = rx.all(&NUMBERED, &[]).await?;
+    Ok(steps.into_iter().map(|Numbered(number, name)| (number, name)).collect())
+}
+
+struct Numbered(i64, String);
+
+impl FromRow for Numbered {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(row.int(0)?, row.text(1)?))
+    }
+}
+
 /// Applies the next step, if there is one; comes again where a table is held by others.
 async fn apply_one(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Result<bool, OpenError> {
     for _ in 0..TRIES {
         run(tx, "BEGIN").await?;
         match apply_next(tx, migrations, now).await {
             Ok(Step::Done { more }) => {
+                failpoint::reach("migration.written");
                 run(tx, "COMMIT").await?;
+                failpoint::reach("migration.committed");
                 return Ok(more);
             }
             Ok(Step::Held { name }) => {
@@ -182,6 +223,10 @@ async fn apply_next(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Re
     tx.one::<i64>(&ALONE, &[]).await?;
     let Some(next) = next_of(tx, migrations).await? else { return Ok(Step::Done { more: false }) };
     tx.one::<i64>(&SHORT_LOCKS, &[]).await?;
+    apply_step(tx, next, now).await
+}
+
+async fn apply_step(tx: &mut Tx, next: &Migration, now: Timestamp) -> Result<Step, OpenError> {
     let dialect = tx.dialect();
     match tx.control(text(next, dialect)).await {
         Ok(()) => {}

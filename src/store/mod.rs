@@ -17,25 +17,36 @@
 mod config;
 mod engine;
 mod error;
+mod fill;
 mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
 mod sqlite;
 mod statement;
+mod whole;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use link::Link;
 #[doc(hidden)]
 pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
+pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 
 use crate::base::Timestamp;
 use engine::Engine;
 use migrations::{MIGRATIONS, Migration};
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{sync::Notify, time::timeout};
 
 /// The open database. Cheap to clone; the last clone dropped closes it.
@@ -49,6 +60,7 @@ struct Inner {
     bell: Notify,
     /// The last migration of this release.
     last_step: i64,
+    halted: AtomicBool,
 }
 
 impl Store {
@@ -70,7 +82,8 @@ impl Store {
         let engine = Engine::open(config, &node, (migrations, now)).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
         let last_step = migrations::last_of(migrations);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), last_step })))
+        let halted = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), last_step, halted })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -82,6 +95,7 @@ impl Store {
     where
         E: From<StoreError>,
     {
+        self.refuse_if_halted()?;
         let mut turn = self.0.engine.turn().await?;
         let out = match timeout(self.0.body, body(turn.tx())).await {
             Ok(out) => out,
@@ -118,6 +132,13 @@ impl Store {
         body(&mut rx).await
     }
 
+    fn refuse_if_halted(&self) -> Result<(), StoreError> {
+        match self.0.halted.load(Ordering::SeqCst) || self.0.engine.is_halted() {
+            true => Err(StoreError::Halted),
+            false => Ok(()),
+        }
+    }
+
     async fn within_deadline<T, E: From<StoreError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -133,12 +154,16 @@ impl Store {
         self.0.engine.reader().await?.prepare(statement).await
     }
 
+    /// Takes no more writes: for when what has to stand beside them (the signed heads of the audit) cannot be kept any more.
+    /// Reads go on; only a new process takes writes again.
+    pub fn halt(&self) {
+        self.0.halted.store(true, Ordering::SeqCst);
+    }
+
     /// Whether the database answers, writes are taken, and no later release has meanwhile made of the tables what this
     /// one cannot work with ([`StoreError::Outgrown`]): for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        if self.0.engine.is_halted() {
-            return Err(StoreError::Halted);
-        }
+        self.refuse_if_halted()?;
         let asked = self.read(async |rx| rx.one::<i64>(&migrations::WORKS_FROM, &[]).await).await?;
         if asked > self.0.last_step { Err(StoreError::Outgrown) } else { Ok(()) }
     }

@@ -42,19 +42,9 @@ impl PostgresEngine {
         node: &Arc<str>,
         (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
-        // The parser's own words may quote the address, and with it the password.
-        let options = PgConnectOptions::from_str(url.expose()).map_err(|_| OpenError::Config {
-            says: "the address of the database must look like postgres://user:password@host/name".into(),
-        })?;
-        let options = options
-            .application_name("yinxin")
-            .statement_cache_capacity(STATEMENTS_KEPT)
-            .disable_statement_logging();
+        let options = options(url)?;
         let wait = Duration::from_millis(deadlines.wait_ms);
-        let first = timeout(wait, options.connect()).await;
-        let mut first = first.map_err(|_| unreachable("no answer in time"))?.map_err(of_connecting)?;
-        demand_durability(&mut first).await?;
-        drop(first);
+        drop(first(&options, wait).await?);
 
         let settings = Arc::new(session_settings(schema, deadlines));
         let pool = PgPoolOptions::new()
@@ -83,6 +73,35 @@ impl PostgresEngine {
         of("begin", turn.tx().control("BEGIN ISOLATION LEVEL READ COMMITTED").await)?;
         Ok(turn)
     }
+}
+
+fn options(url: &Secret<String>) -> Result<PgConnectOptions, OpenError> {
+    // The parser's own words may quote the address, and with it the password.
+    let options = PgConnectOptions::from_str(url.expose()).map_err(|_| OpenError::Config {
+        says: "the address of the database must look like postgres://user:password@host/name".into(),
+    })?;
+    let options = options.application_name("yinxin").statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(options.disable_statement_logging())
+}
+
+/// A connection to a server whose commits are durable.
+async fn first(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection, OpenError> {
+    let first = timeout(wait, options.connect()).await;
+    let mut first = first.map_err(|_| unreachable("no answer in time"))?.map_err(of_connecting)?;
+    demand_durability(&mut first).await?;
+    Ok(first)
+}
+
+/// A single connection outside any pool, with the session's settings: for filling an empty database.
+pub(super) async fn single(
+    url: &Secret<String>,
+    schema: Option<&str>,
+    deadlines: &Deadlines,
+) -> Result<PgConnection, OpenError> {
+    let mut conn = first(&options(url)?, Duration::from_millis(deadlines.wait_ms)).await?;
+    let settings = session_settings(schema, deadlines);
+    prepare_session(&mut conn, &settings).await.map_err(|error| StoreError::of("connect", error))?;
+    Ok(conn)
 }
 
 fn session_settings(schema: Option<&str>, deadlines: &Deadlines) -> Vec<(&'static str, String)> {

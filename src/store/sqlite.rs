@@ -19,7 +19,7 @@ use sqlx::{
 use std::{
     fs::{OpenOptions, Permissions},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -43,6 +43,7 @@ pub(super) struct SqliteEngine {
     flusher: JoinHandle<()>,
     wait: Duration,
     lock: std::sync::Mutex<Option<FileLock>>,
+    log: PathBuf,
 }
 
 struct Shared {
@@ -99,7 +100,12 @@ impl SqliteEngine {
         });
         let flusher = tokio::spawn(flush_whenever_woken(shared.clone()));
         let wait = Duration::from_millis(deadlines.wait_ms);
-        Ok(Self { shared, readers, flusher, wait, lock: std::sync::Mutex::new(Some(lock)) })
+        let log = PathBuf::from(format!("{}-wal", path.display()));
+        Ok(Self { shared, readers, flusher, wait, lock: std::sync::Mutex::new(Some(lock)), log })
+    }
+
+    pub(super) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
@@ -302,7 +308,13 @@ impl Seat {
                     sender.send(Ok(())).ok();
                 }
             }
-            Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost).await,
+            Err(error) if commit_may_go_on(&error) => {
+                let told = match StoreError::of("commit", error) {
+                    StoreError::Full => StoreError::Full,
+                    _ => StoreError::Lost,
+                };
+                self.fail_group(&told).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);
@@ -337,7 +349,7 @@ impl Seat {
 type Answer = oneshot::Receiver<Result<(), StoreError>>;
 
 /// Makes directory and file for their owner alone, before SQLite makes them for everyone.
-fn make_private(path: &Path) -> Result<(), OpenError> {
+pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     let file =
         |path: &Path, error: std::io::Error| OpenError::File { path: path.into(), says: error.to_string() };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {

@@ -6,6 +6,8 @@ use yinxin::{audit, authority, http, job, keys, officer, seal, store, verificati
 /// Each room with SQL, and its statements.
 const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("store", store::migrations::STATEMENTS),
+    ("store", store::FILL_STATEMENTS),
+    ("store", store::WHOLE_STATEMENTS),
     ("audit", audit::STATEMENTS),
     ("job", job::STATEMENTS),
     ("keys", keys::STATEMENTS),
@@ -14,7 +16,6 @@ const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("seal", seal::store::life::STATEMENTS),
     ("seal", seal::store::stamps::STATEMENTS),
     ("officer", officer::store::STATEMENTS),
-    ("http", http::health::STATEMENTS),
     ("idempotency", http::idempotency::store::STATEMENTS),
     ("verification", verification::store::STATEMENTS),
 ];

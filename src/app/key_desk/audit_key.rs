@@ -48,20 +48,6 @@ impl AuditKey {
         Ok(())
     }
 
-    /// The public keys of all keys of the audit that were ever made and that the keystore vouches for: a row that was put
-    /// into the database by somebody else does not open, and is left out.
-    pub(in crate::app) async fn all(&self) -> Result<Vec<PublicKey>, KeysError> {
-        let mut keys = Vec::new();
-        for key in self.keystore.of_purpose(KeyPurpose::Audit).await? {
-            match self.keystore.signer(&key.id).await {
-                Ok(signer) => keys.push(signer.public_key()),
-                Err(KeysError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::warn!(key = %key.id, %error, "a key of the audit is passed over"),
-            }
-        }
-        Ok(keys)
-    }
-
     fn present(&self) -> Present {
         self.present.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
