@@ -49,7 +49,13 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(office: Office, place: Place) -> Self {
-        Self { office: Arc::new(office), place, ledger: Arc::default(), names: Arc::default(), failed: Arc::default() }
+        Self {
+            office: Arc::new(office),
+            place,
+            ledger: Arc::default(),
+            names: Arc::default(),
+            failed: Arc::default(),
+        }
     }
 
     /// How many attempts did not go well so far.

@@ -131,7 +131,8 @@ pub async fn run(plan: &Plan) -> Outcome<Figures> {
         eprintln!("kept: {}", folder.keep().display());
     }
     let engine = if plan.says("postgres") { "postgres" } else { "sqlite" };
-    let figures = Figures::of("rotation").with("runs", plan.count).with("seed", plan.seed).with("engine", engine);
+    let figures =
+        Figures::of("rotation").with("runs", plan.count).with("seed", plan.seed).with("engine", engine);
     let (twice, half) = (findings.twice + tally.twice, findings.half + tally.half);
     Ok(findings
         .figures(figures)
