@@ -94,6 +94,8 @@ struct Tally {
     not_reached: u32,
     /// Requests that were answered in another way than well while nothing was killed.
     failed: u64,
+    /// Stamps made so far that no longer verify as `passed`.
+    doubted: u64,
     /// Changes that were made twice, or left neither done nor undone.
     twice: u64,
     half: u64,
@@ -119,6 +121,7 @@ pub async fn run(plan: &Plan) -> Outcome<Figures> {
             ground.killed(change, (point, count), &mut tally).await?;
         }
         load.end().await?;
+        ground.stamp_and_verify(run, &mut tally).await?;
         let findings = ground.stage.compare(&ground.start).await?;
         for says in findings.says.iter().filter(|says| ground.told.insert((*says).clone())) {
             eprintln!("rotation: run {run}, {}: {says}", change.name());
@@ -140,7 +143,8 @@ pub async fn run(plan: &Plan) -> Outcome<Figures> {
         .with("half", half)
         .with("calm", tally.calm)
         .with("failed_while_calm", tally.failed)
-        .with("slow", tally.failed)
+        .with("stamps_that_do_not_pass", tally.doubted)
+        .with("slow", tally.failed + tally.doubted)
         .with("killed", tally.killed)
         .with("not_reached", tally.not_reached)
         .with("points_hit", tally.points.len())
@@ -156,6 +160,10 @@ struct Ground {
     daemon: Daemon,
     told: BTreeSet<String>,
     passphrases: u32,
+    /// A seal of the first hour.
+    seal: String,
+    /// A stamped file after each change.
+    files: Vec<axum::body::Bytes>,
 }
 
 impl Ground {
@@ -175,8 +183,29 @@ impl Ground {
             let maker = json!({ "name": format!("制作中心{number}"), "vendor": format!("M{number}") });
             client.ask(&Ask::post("/api/v1/makers", &maker).by(&office.system)).await?.good()?;
         }
+        let seal = office.seal(&place, "首枚公章").await?;
         let stage = Stage::new(office, place);
-        Ok(Self { _cluster: cluster, start, stage, daemon, told: BTreeSet::new(), passphrases: 0 })
+        let told = BTreeSet::new();
+        let (passphrases, files) = (0, Vec::new());
+        Ok(Self { _cluster: cluster, start, stage, daemon, told, passphrases, seal, files })
+    }
+
+    /// Stamps with the seal of the first hour, and has every file of before and this one verified: all pass.
+    async fn stamp_and_verify(&mut self, run: u32, tally: &mut Tally) -> Outcome<()> {
+        let office = self.stage.office.clone();
+        let mut client = Client::to(&self.stage.place);
+        let stamp = office.stamp(&self.seal, &format!("run-{run}"), true);
+        self.files.push(client.ask(&stamp).await?.good()?.body);
+        for (at, file) in self.files.iter().enumerate() {
+            let ask = Ask::post("/api/v1/verifications", &Value::Null);
+            let ask = ask.carrying("application/octet-stream", file.clone()).by(&office.operator);
+            let report = client.ask(&ask).await?.good()?.json();
+            if report["verdict"] != "passed" {
+                eprintln!("rotation: run {run}: the stamp after run {at} is {}", report["verdict"]);
+                tally.doubted += 1;
+            }
+        }
+        Ok(())
     }
 
     /// A change while nothing is harmed: no request may fail.
