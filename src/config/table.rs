@@ -47,6 +47,13 @@ keys! {
         .otherwise("http:// and listen.address", "\"https://seal.example.gov.cn\"")
         .says("The address under which others see the service; stands in certificates");
 
+    SANDBOX = Key::of("sandbox", Kind::Choice(&["off", "on", "require"]))
+        .default("\"on\"")
+        .says("What the daemon does not need it gives up (Landlock, seccomp): off, as far as the kernel can, or no start");
+    SANDBOX_READS = Key::of("sandbox_reads", Kind::List)
+        .default("[]")
+        .says("Further files and directories that the daemon may read from within its sandbox");
+
     LISTEN_ADDRESS = Key::address("listen.address")
         .default("\"127.0.0.1:8080\"")
         .says("The TCP address of REST and pages");

@@ -168,7 +168,7 @@ mod tests {
     fn what_the_database_says_becomes_what_the_caller_may_do() {
         for (error, code) in [
             (StoreError::Busy, "service/busy"),
-            (StoreError::Full, "service/busy"),
+            (StoreError::Full, "service/no-changes"),
             (StoreError::Unknown, "service/deadline"),
             (StoreError::Spoiled, "internal"),
         ] {

@@ -1,7 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, rate::Rates,
+    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, query::Declared,
+    rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -144,7 +145,8 @@ impl Table {
                 router = router.route(path, operation.answered_by(elsewhere));
                 continue;
             }
-            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
+            let query = Declared::of(operation.query);
+            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation, query });
             // A route layer: another method on this path is refused as such, without asking who comes.
             router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
         }

@@ -22,6 +22,7 @@ mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
+mod reach;
 mod sqlite;
 mod statement;
 mod whole;
@@ -31,6 +32,7 @@ pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
 pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use link::Link;
+pub use reach::Reach;
 #[doc(hidden)]
 pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};

@@ -249,6 +249,17 @@ pub async fn postgres() -> Option<Database> {
     Some(database)
 }
 
+/// The address of a database of this name on the throw-away server, made anew, for its superuser; `None` where there is no
+/// PostgreSQL. For what concerns a whole database, and not a schema.
+pub async fn postgres_database(name: &str) -> Option<String> {
+    use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+    let url = SERVER.get_or_init(Server::start).as_ref()?.url.clone();
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    Some(url.replace("/postgres?", &format!("/{name}?")))
+}
+
 /// Says loudly that something was skipped: past the harness, which swallows what passing tests print.
 pub fn say_skipped(what: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
