@@ -45,7 +45,7 @@ impl Background {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
         let (chain, hold) = (stopped.clone(), app.hold.clone());
-        let worker = worker(app);
+        let (worker, store) = (worker(app), app.store.clone());
         let tasks = vec![
             tokio::spawn(authority_desk::watch(
                 AuthorityDesk::new(&app.authority, &app.seals),
@@ -54,8 +54,17 @@ impl Background {
             )),
             tokio::spawn(key_desk::watch(app.key_desk.clone(), stopped.clone())),
             tokio::spawn(async move {
-                if let Err(error) = sequencer.run(chain).await {
-                    hold.set(held_by(&error));
+                match sequencer.run(chain).await {
+                    Ok(()) => {}
+                    Err(error @ (AuditError::RolledBack { .. } | AuditError::FileCut { .. })) => {
+                        hold.set(held_by(&error));
+                    }
+                    // What is recorded and not signed could be removed unseen, so nothing is recorded any more. What was
+                    // recorded before is as good as ever: reading and verifying go on.
+                    Err(error) => {
+                        store.halt();
+                        tracing::error!(%error, "no changes are taken until this process is started again");
+                    }
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),

@@ -255,8 +255,14 @@ impl App {
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
-    /// administration has its own entrance, a crowd at the public one takes no place from it.
-    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+    /// administration has its own entrance, a crowd at the public one takes no place from it. `announce` is called once nothing
+    /// can keep it from serving any more.
+    pub async fn serve(
+        self,
+        entrances: Entrances,
+        stop: Stop,
+        announce: impl FnOnce(),
+    ) -> Result<(), AppError> {
         let whole = self.router()?;
         let public = match entrances.administration {
             Some(_) => self.public_router()?,
@@ -266,6 +272,7 @@ impl App {
             None => Some(self.background.start(&self).await?),
             Some(_) => None,
         };
+        announce();
         let administration = async {
             if let Some(entrance) = entrances.administration {
                 entrance.serve(whole.clone(), self.limits, stop.clone()).await;

@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-/// Every place there is, in the order of the work. A test compares the list with the source.
+/// Every place that work passes, in its order. A test compares the list with the source.
 pub const ALL: &[&str] = &[
     // Idempotency keys: reserved and committed; the work done; its answer kept.
     "idempotency.reserved",
@@ -69,6 +69,9 @@ pub const ALL: &[&str] = &[
     "job.settled",
 ];
 
+/// Places that only a start passes: a step of the tables' making written, and committed.
+pub const AT_START: &[&str] = &["migration.written", "migration.committed"];
+
 static HOOK: OnceLock<fn(&'static str)> = OnceLock::new();
 
 /// Has `hook` called at each place, on the thread that comes by, with the place's name. The first hook stays for the life
@@ -95,10 +98,10 @@ mod tests {
         let mut found = Vec::new();
         walk(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
         found.sort();
-        let mut listed: Vec<String> = ALL.iter().map(|name| (*name).to_owned()).collect();
+        let mut listed: Vec<String> = ALL.iter().chain(AT_START).map(|name| (*name).to_owned()).collect();
         listed.sort();
         assert_eq!(found, listed);
-        assert_eq!(listed.iter().collect::<BTreeSet<_>>().len(), ALL.len());
+        assert_eq!(listed.iter().collect::<BTreeSet<_>>().len(), listed.len());
     }
 
     fn walk(folder: &Path, found: &mut Vec<String>) {

@@ -82,11 +82,16 @@ pub(super) async fn listen(
     let entrances = entrances.with_unix(bind_socket(&socket)?);
     let watch = entrances.watch(clock())?;
     let wrong = |error: io::Error| CliError::failed(error.to_string());
-    say!("serving on {}", entrances.public.url().map_err(wrong)?);
-    if let Some(administration) = &entrances.administration {
-        say!("administration on {}", administration.url().map_err(wrong)?);
-    }
-    manager.ready();
+    let public = entrances.public.url().map_err(wrong)?;
+    let administration = entrances.administration.as_ref().map(|entrance| entrance.url()).transpose();
+    let administration = administration.map_err(wrong)?;
+    let announce = || {
+        say!("serving on {public}");
+        if let Some(administration) = &administration {
+            say!("administration on {administration}");
+        }
+        manager.ready();
+    };
     let (switch, stop) = Stop::switch();
     let signal = async {
         wait_for_signal().await;
@@ -96,7 +101,7 @@ pub(super) async fn listen(
         std::future::pending().await
     };
     let served = tokio::select! {
-        served = app.serve(entrances, stop) => served,
+        served = app.serve(entrances, stop, announce) => served,
         () = signal => Ok(()),
         () = manager.keep_alive() => Ok(()),
     };

@@ -8,7 +8,7 @@
 mod lint;
 
 use super::{FromRow, OpenError, Row, Rx, Statement, StoreError, engine::Tx};
-use crate::base::Timestamp;
+use crate::base::{Timestamp, failpoint};
 use std::time::Duration;
 use yinxin_pki::sm3;
 
@@ -186,7 +186,9 @@ async fn apply_one(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Res
         run(tx, "BEGIN").await?;
         match apply_next(tx, migrations, now).await {
             Ok(Step::Done { more }) => {
+                failpoint::reach("migration.written");
                 run(tx, "COMMIT").await?;
+                failpoint::reach("migration.committed");
                 return Ok(more);
             }
             Ok(Step::Held { name }) => {

@@ -41,7 +41,14 @@ pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as W
 use crate::base::Timestamp;
 use engine::Engine;
 use migrations::{MIGRATIONS, Migration};
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{sync::Notify, time::timeout};
 
 /// The open database. Cheap to clone; the last clone dropped closes it.
@@ -55,6 +62,7 @@ struct Inner {
     bell: Notify,
     /// The last migration of this release.
     last_step: i64,
+    halted: AtomicBool,
 }
 
 impl Store {
@@ -76,7 +84,8 @@ impl Store {
         let engine = Engine::open(config, &node, (migrations, now)).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
         let last_step = migrations::last_of(migrations);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), last_step })))
+        let halted = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), last_step, halted })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -88,6 +97,7 @@ impl Store {
     where
         E: From<StoreError>,
     {
+        self.refuse_if_halted()?;
         let mut turn = self.0.engine.turn().await?;
         let out = match timeout(self.0.body, body(turn.tx())).await {
             Ok(out) => out,
@@ -124,6 +134,13 @@ impl Store {
         body(&mut rx).await
     }
 
+    fn refuse_if_halted(&self) -> Result<(), StoreError> {
+        match self.0.halted.load(Ordering::SeqCst) || self.0.engine.is_halted() {
+            true => Err(StoreError::Halted),
+            false => Ok(()),
+        }
+    }
+
     async fn within_deadline<T, E: From<StoreError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -139,12 +156,16 @@ impl Store {
         self.0.engine.reader().await?.prepare(statement).await
     }
 
+    /// Takes no more writes: for when what has to stand beside them (the signed heads of the audit) cannot be kept any more.
+    /// Reads go on; only a new process takes writes again.
+    pub fn halt(&self) {
+        self.0.halted.store(true, Ordering::SeqCst);
+    }
+
     /// Whether the database answers, writes are taken, and no later release has meanwhile made of the tables what this
     /// one cannot work with ([`StoreError::Outgrown`]): for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        if self.0.engine.is_halted() {
-            return Err(StoreError::Halted);
-        }
+        self.refuse_if_halted()?;
         let asked = self.read(async |rx| rx.one::<i64>(&migrations::WORKS_FROM, &[]).await).await?;
         if asked > self.0.last_step { Err(StoreError::Outgrown) } else { Ok(()) }
     }

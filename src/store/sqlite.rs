@@ -311,7 +311,13 @@ impl Seat {
                     sender.send(Ok(())).ok();
                 }
             }
-            Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost).await,
+            Err(error) if commit_may_go_on(&error) => {
+                let told = match StoreError::of("commit", error) {
+                    StoreError::Full => StoreError::Full,
+                    _ => StoreError::Lost,
+                };
+                self.fail_group(&told).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);

@@ -13,6 +13,7 @@ mod config;
 mod daemon;
 mod deploy;
 mod endurance;
+mod faults;
 mod house;
 mod http;
 mod job;

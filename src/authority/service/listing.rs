@@ -49,6 +49,35 @@ impl Authority {
         Ok(lists)
     }
 
+    /// The lists to judge by: the current ones, also where the database takes no changes. Then a list that is due is signed
+    /// and not recorded, fit for a verdict of our own and for nothing else, since its number will be used again.
+    pub async fn crls_to_judge_by(&self, now: Timestamp) -> Result<Vec<Crl>, AuthorityError> {
+        let own = self.authorities().await?;
+        let mut lists = Vec::new();
+        for issuing in own.of(Role::Issuing) {
+            match self.list_of(issuing, now).await {
+                Ok(list) => lists.push(list),
+                Err(AuthorityError::OutOfPeriod { .. }) => {}
+                Err(AuthorityError::Store(error)) => {
+                    tracing::warn!(%error, "a revocation list for verdicts alone is made");
+                    lists.push(self.unrecorded_list(issuing, now).await?);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(lists)
+    }
+
+    async fn unrecorded_list(&self, issuing: &Issued, now: Timestamp) -> Result<Crl, AuthorityError> {
+        let read = self.0.store.read(async |rx| {
+            let number = store::last_number(rx).await?;
+            Ok::<_, StoreError>((number, store::revoked(rx, &issuing.id).await?))
+        });
+        let (number, revoked) = read.await?;
+        let period = (now.whole_seconds(), now.plus_ms(self.0.settings.crl_valid_for_ms).whole_seconds());
+        self.sign_list(issuing, number.saturating_add(1), &revoked, period).await
+    }
+
     /// The list that speaks of the certificate with this serial number.
     pub(super) async fn crl_about(&self, serial: &str, now: Timestamp) -> Result<Crl, AuthorityError> {
         let row = self.0.store.read(async |rx| store::find_by_serial(rx, serial).await).await?;
@@ -80,8 +109,14 @@ impl Authority {
                 // After its authority's end the last list stays: nothing of it is valid any more.
                 return Crl::parse(&last.crl).map_err(AuthorityError::withheld);
             }
-            if let Some(made) = self.make_list(issuing, number, now).await? {
-                return Ok(made);
+            match (self.make_list(issuing, number, now).await, last) {
+                (Ok(Some(made)), _) => return Ok(made),
+                (Ok(None), _) => {}
+                (Err(AuthorityError::Store(error)), Some(last)) if last.still_serves(revocations, now) => {
+                    tracing::warn!(%error, "the revocation list could not be renewed; the last one still serves");
+                    return Crl::parse(&last.crl).map_err(AuthorityError::withheld);
+                }
+                (Err(error), _) => return Err(error),
             }
         }
         Err(AuthorityError::Store(StoreError::Busy))
@@ -129,6 +164,13 @@ impl Authority {
             issue::crl(&order, &Issuer { cert: &cert, signer: &*signer }, rng).map_err(AuthorityError::from)
         };
         self.0.pool.run(work, self.0.settings.patience).await
+    }
+}
+
+impl CrlRow {
+    /// Whether this list, though due to be renewed, still names every revocation and has not ended.
+    fn still_serves(&self, revocations: i64, now: Timestamp) -> bool {
+        self.revocations == revocations && self.this_update <= now && now < self.next_update
     }
 }
 

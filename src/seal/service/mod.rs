@@ -123,6 +123,13 @@ impl SealService {
             let says = "the certificate of this seal's maker is revoked; apply for a seal by another maker";
             return Err(Refusal::new("maker/certificate-revoked", says).into());
         }
+        if now < issued.cert.not_before() {
+            return Err(super::stamp::not_yet(
+                "the certificate of this seal's maker",
+                issued.cert.not_before(),
+            )
+            .into());
+        }
         if now > issued.cert.not_after() {
             let says = "the certificate of this seal's maker has expired; renew the seal";
             return Err(Refusal::new("maker/certificate-expired", says).into());

@@ -16,7 +16,7 @@ use crate::{
     seal::{
         error::SealError,
         nouns::Seal,
-        stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp},
+        stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp, not_yet},
         store::{
             life::{self as rows, Tools},
             register as registers,
@@ -188,6 +188,9 @@ impl SealService {
         if matches!(issued.state, CertState::Revoked { .. }) {
             let says = "the certificate that this seal stamps with is revoked; apply for a new seal";
             return Err(Refusal::new("seal/certificate-revoked", says).into());
+        }
+        if caller.now < issued.cert.not_before() {
+            return Err(not_yet("this seal's certificate", issued.cert.not_before()).into());
         }
         if caller.now > issued.cert.not_after() {
             let says = "the certificate that this seal stamps with has expired; renew the seal";

@@ -47,7 +47,7 @@ impl AuthorityTrust {
         trust.anchors.extend(own.roots());
         trust.intermediates.extend(own.between());
         trust.makers.extend(self.authority.makers().await?);
-        trust.crls.extend(self.authority.crls(now).await?);
+        trust.crls.extend(self.authority.crls_to_judge_by(now).await?);
         Ok(Arc::new(trust))
     }
 }

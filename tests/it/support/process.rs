@@ -15,6 +15,7 @@ use std::{
 pub struct Place {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
+    data: PathBuf,
 }
 
 /// What a command said.
@@ -38,7 +39,14 @@ pub struct Daemon {
 impl Place {
     /// An empty one.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self { folder, data, variables: Vec::new() }
+    }
+
+    /// An empty one whose data directory lies elsewhere.
+    pub fn with_data_in(data: PathBuf) -> Self {
+        Self { data, ..Self::empty() }
     }
 
     /// An empty one whose service works on this database.
@@ -60,7 +68,7 @@ impl Place {
     }
 
     pub fn dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -94,6 +102,19 @@ impl Place {
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
         Daemon::start(&mut self.command(["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// The same, or `None` where it does not start.
+    pub fn try_serve(&self) -> Option<Daemon> {
+        let mut probe = self.command(["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = probe.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let starts = line.starts_with("serving on ");
+        // It may have ended by itself.
+        let _ = child.kill();
+        child.wait().unwrap();
+        starts.then(|| self.serve())
     }
 
     /// Starts the daemon on a configuration, which must name free ports.
@@ -226,6 +247,11 @@ impl Daemon {
             assert!(Instant::now() < deadline, "the log does not say `{words}`:\n{log}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What it has logged so far.
+    pub fn log_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     pub fn wait(mut self) -> ExitStatus {
