@@ -256,7 +256,7 @@ async fn who_gets_no_turn_in_time_is_told_that_nothing_was_done() {
         let deadlines = Deadlines { wait_ms: 900, lock_ms: 150, ..Deadlines::default() };
         let mut config = StoreConfig { deadlines, ..database.config() };
         if let EngineConfig::Postgres { connections, .. } = &mut config.engine {
-            *connections = 2;
+            *connections = 3; // Two of them may write.
         }
         let store = Store::open(&config, START).await.unwrap();
         table(&store).await;
