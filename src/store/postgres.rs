@@ -10,7 +10,7 @@ use super::{
     engine::{Conn, Tx, of},
     migrations,
 };
-use crate::base::{Secret, Timestamp};
+use crate::base::{Secret, Timestamp, failpoint};
 use pool::{Lent, Pool};
 use session::Session;
 use std::{
@@ -104,7 +104,9 @@ impl Turn {
             return Ok(()); // It rolls back on its way home, off the caller's path.
         }
         let mut conn = Committing(Some(conn));
+        failpoint::reach("postgres.committing");
         let outcome = commit::commit(conn.lent(), self.commit).await;
+        failpoint::reach("postgres.committed");
         conn.ends(&outcome);
         outcome
     }
