@@ -48,6 +48,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_authority"),
     migration!(8, "0008_seal"),
     migration!(9, "0009_verification"),
+    migration!(13, "0013_lease"),
 ];
 
 /// The store's own statements.

@@ -17,20 +17,26 @@
 mod config;
 mod engine;
 mod error;
+pub mod lease;
 mod lock;
 pub mod migrations;
 mod postgres;
 mod sqlite;
 mod statement;
 
-pub use config::{Deadlines, EngineConfig, StoreConfig};
+pub use config::{Deadlines, EngineConfig, StoreConfig, is_node_name};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use lease::{Held, Lease};
 pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;
 use engine::Engine;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{sync::Notify, time::timeout};
 
 /// The open database. Cheap to clone; the last clone dropped closes it.
@@ -42,6 +48,7 @@ struct Inner {
     node: Arc<str>,
     body: Duration,
     bell: Notify,
+    life: OnceLock<String>,
 }
 
 impl Store {
@@ -53,7 +60,7 @@ impl Store {
         let node: Arc<str> = config.node.as_str().into();
         let engine = Engine::open(config, &node, now).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new() })))
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), life: OnceLock::new() })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -66,7 +73,12 @@ impl Store {
         E: From<StoreError>,
     {
         let mut turn = self.0.engine.turn().await?;
-        let out = match timeout(self.0.body, body(turn.tx())).await {
+        let work = async {
+            let tx = turn.tx();
+            lease::demand(tx).await?;
+            body(tx).await
+        };
+        let out = match timeout(self.0.body, work).await {
             Ok(out) => out,
             Err(_) => Err(StoreError::Deadline.into()),
         };
@@ -128,6 +140,18 @@ impl Store {
     /// The name of this node, as configured.
     pub fn node(&self) -> &str {
         &self.0.node
+    }
+
+    /// The name of this node and which of its lives this is, `a#7`: whoever leaves something open in the database for a
+    /// while writes it beside, so that [`lease::is_over`] tells whether anybody is still at it.
+    pub fn life(&self) -> &str {
+        self.0.life.get().map_or(&self.0.node, String::as_str)
+    }
+
+    /// Begins a life of this node, once it holds the lease of its name.
+    pub fn begin_life(&self, held: &Held) {
+        // A process has one life: a second word about it changes nothing.
+        let _ = self.0.life.set(format!("{}{}{}", self.0.node, lease::LIFE, held.number()));
     }
 
     /// `sqlite` or `postgres`, for reports.
