@@ -19,6 +19,7 @@ mod key;
 mod officer;
 mod seal;
 mod serve;
+mod sockets;
 mod stamp;
 mod verify;
 
@@ -114,7 +115,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         .build()
         .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
     let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match name {
             "init" => init::run(&config()?).await,
             "serve" => serve::run(&config()?).await,
@@ -126,7 +127,10 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
             "key" => key::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
-    })?;
+    });
+    // What hangs at the end (a signer, work that a second signal cut short) is left behind.
+    runtime.shutdown_background();
+    done?;
     Ok(0)
 }
 

@@ -1,12 +1,18 @@
 //! `yinxin serve`: the daemon.
 
-use super::CliError;
-use crate::{app::App, config::Config, http::Stop};
+use super::{CliError, sockets};
+use crate::{
+    app::App,
+    config::Config,
+    http::{Stop, Switch},
+};
 use clap::Command;
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use tokio::{
     net::{TcpListener, UnixListener},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    time::timeout,
 };
 
 pub(super) fn command() -> Command {
@@ -30,8 +36,12 @@ pub(super) fn log() {
     let _ = lines.try_init();
 }
 
-/// Takes the address, before anything else is done: a port that is taken shall be said at once.
+/// Takes the address, before anything else is done: a port that is taken shall be said at once. A listener that the
+/// service manager hands over goes before the configured address: it stays open while the daemon is restarted.
 pub(super) async fn bind(config: &Config) -> Result<TcpListener, CliError> {
+    if let Some(listener) = sockets::handed_over(sockets::HTTP)? {
+        return Ok(listener);
+    }
     let address = config.listen.address;
     let bound = TcpListener::bind(address).await;
     bound.map_err(|error| {
@@ -46,16 +56,49 @@ pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Resul
     let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
     say!("serving on http://{bound}");
     let (switch, stop) = Stop::switch();
-    let signals = tokio::spawn(async move {
-        wait_for_signal().await;
-        // Nobody left to tell where the service has ended by itself.
-        let _ = switch.send(true);
-    });
-    let served = app.serve(tcp, Some(unix), stop).await;
+    let signals = Signals::new().map_err(|error| CliError::failed(format!("no signals: {error}")))?;
+    let (hurry, hurried) = oneshot::channel();
+    let signals = tokio::spawn(orderly(signals, switch, config.listen.announce, hurry));
+    let served = tokio::select! {
+        served = app.serve(tcp, Some(unix), stop) => served.map_err(CliError::from),
+        Ok(()) = hurried => Err(CliError::failed("ended at once, as a second signal asked")),
+    };
     signals.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
-    Ok(served?)
+    served
+}
+
+/// The first signal: says for `announce` that the service is leaving, then stops it. The second: no more patience.
+async fn orderly(mut signals: Signals, switch: Switch, announce: Duration, hurry: oneshot::Sender<()>) {
+    signals.next().await;
+    switch.leave();
+    if timeout(announce, signals.next()).await.is_err() {
+        switch.stop();
+        signals.next().await;
+    }
+    // Nobody left to tell where the service has ended by itself.
+    let _ = hurry.send(());
+}
+
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// A socket that only our own user may use. What an earlier daemon left behind is removed: the lock on the database
@@ -69,16 +112,4 @@ fn bind_socket(path: &Path) -> Result<UnixListener, CliError> {
     let listener = UnixListener::bind(path).map_err(wrong)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(wrong)?;
     Ok(listener)
-}
-
-async fn wait_for_signal() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without a handler Ctrl-C still ends the process; only the orderly stop is lost.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }

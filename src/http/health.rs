@@ -1,8 +1,8 @@
 //! `/healthz`: the process answers. `/readyz`: it can do its work, because the database answers too.
 
-use super::{Access, Gives, Operation, Problem, Route};
+use super::{Access, Gives, Leaving, Operation, Problem, Route};
 use crate::store::{FromRow, Row, Statement, Store, StoreError};
-use axum::extract::State;
+use axum::{Extension, extract::State};
 
 const READY: Statement = Statement::portable("http.ready", "SELECT 1");
 
@@ -26,12 +26,18 @@ pub fn routes(store: &Store) -> Vec<Route> {
             .handled_by((), async || "ok\n"),
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
             .gives(200, Gives::Bytes("text/plain"))
-            .problems(&["service/not-ready"])
+            .problems(&["service/not-ready", "service/draining"])
             .handled_by(store.clone(), ready),
     ]
 }
 
-async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
+async fn ready(
+    leaving: Option<Extension<Leaving>>,
+    State(store): State<Store>,
+) -> Result<&'static str, Problem> {
+    if leaving.is_some() {
+        return Err(Problem::new("service/draining", "this node is about to stop; the others go on"));
+    }
     match store.read(async |rx| rx.one::<Answered>(&READY, &[]).await).await {
         Ok(Answered) => Ok("ready\n"),
         Err(error) => {

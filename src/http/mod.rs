@@ -27,6 +27,6 @@ pub use idempotency::IdempotencyKey;
 pub use limits::Limits;
 pub use problem::Problem;
 pub use route::{Access, Gives, Load, Operation, Param, Route, Takes};
-pub use serve::{PeerAddress, Stop, serve_tcp, serve_unix};
+pub use serve::{Leaving, PeerAddress, Stop, Switch, serve_tcp, serve_unix};
 pub use shape::Shape;
 pub use table::{Kit, Table, TableError};

@@ -121,10 +121,11 @@ impl From<StoreError> for Problem {
                     .retry_after_s(1)
             }
             StoreError::Unknown => {
-                Self::new("service/deadline", "the database did not confirm the commit in time")
+                tracing::warn!("a commit was not confirmed in time: its outcome is not known");
+                Self::new("service/unknown", "the database did not confirm the commit in time")
                     .retry_after_s(1)
             }
-            error if error.is_passing() => {
+            error if error.is_passing() || matches!(error, StoreError::Fenced | StoreError::Halted) => {
                 tracing::warn!(%error, "the database could not serve a request");
                 Self::new("service/busy", "the database could not take this on; nothing was done")
                     .retry_after_s(1)
@@ -159,7 +160,9 @@ mod tests {
         for (error, code) in [
             (StoreError::Busy, "service/busy"),
             (StoreError::Full, "service/busy"),
-            (StoreError::Unknown, "service/deadline"),
+            (StoreError::Unknown, "service/unknown"),
+            (StoreError::ReadOnly, "service/busy"),
+            (StoreError::Fenced, "service/busy"),
             (StoreError::Spoiled, "internal"),
         ] {
             assert_eq!(Problem::from(error).code(), code);

@@ -1,6 +1,8 @@
 //! The table of all routes, and what is made from it.
 
-use super::{Access, Gives, Limits, Operation, Problem, Route, door, gate, openapi, rate::Rates};
+use super::{
+    Access, Gives, Limits, Operation, Problem, Route, door, gate, idempotency::AT_ONCE, openapi, rate::Rates,
+};
 use crate::{
     base::{Clock, Entropy},
     officer::Officers,
@@ -29,6 +31,8 @@ pub struct Kit {
     pub(super) light: Semaphore,
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
+    /// Ends of reservations that are written beside the requests.
+    pub(super) afterwards: Arc<Semaphore>,
 }
 
 impl Kit {
@@ -42,7 +46,8 @@ impl Kit {
     ) -> Self {
         let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
         let rates = Rates::default();
-        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates }
+        let afterwards = Arc::new(Semaphore::new(AT_ONCE));
+        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates, afterwards }
     }
 
     /// Lets people see problems as pages.

@@ -5,15 +5,14 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
-    sync::watch,
     task::JoinHandle,
 };
-use yinxin::http::{Limits, Stop, serve_tcp, serve_unix};
+use yinxin::http::{Limits, Stop, Switch, serve_tcp, serve_unix};
 
 pub(super) struct Server {
     pub(super) front: Front,
     address: std::net::SocketAddr,
-    switch: watch::Sender<bool>,
+    switch: Switch,
     served: JoinHandle<()>,
 }
 
@@ -130,7 +129,7 @@ async fn an_orderly_stop_lets_a_request_end_and_takes_no_more() {
     let mut stream = server.connect().await;
     stream.write_all(b"GET /api/v1/test/wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     server.front.stage.waiting.notified().await;
-    server.switch.send(true).unwrap();
+    server.switch.stop();
     server.front.stage.go_on.notify_one();
     let answer = heard(&mut stream).await;
     assert!(answer.ends_with("went on"), "{answer}");
@@ -145,7 +144,7 @@ async fn an_orderly_stop_does_not_wait_for_ever() {
     let mut stream = server.connect().await;
     stream.write_all(b"GET /api/v1/test/wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     server.front.stage.waiting.notified().await;
-    server.switch.send(true).unwrap();
+    server.switch.stop();
     server.served.await.unwrap();
     assert_eq!(heard(&mut stream).await, "");
 }
