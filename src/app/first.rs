@@ -1,6 +1,6 @@
 //! The first start: a passphrase, the keystore, the authority, the first officers.
 
-use super::{AppError, Sources, authority_settings, paths, store_config};
+use super::{AppError, Sources, authority_settings, node::Seat, paths, store_config};
 use crate::{
     authority::{Act, Authority},
     config::Config,
@@ -44,7 +44,8 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     let Sources { clock, entropy } = sources;
     private_dir(&config.data_dir)?;
     let now = clock.now();
-    let store = Store::open(&store_config(config), now).await?;
+    let seat = Seat::take(config, &*entropy).await?;
+    let store = Store::open(&store_config(config, seat.name()), now).await?;
     let there = Keystore::exists(&store).await?;
     let source = paths::passphrase(config);
     if there && !source.path().exists() {
@@ -121,7 +122,7 @@ fn make_passphrase(path: &Path, secret: &str) -> Result<bool, AppError> {
 }
 
 /// A directory for nobody else (0700); kept where it is there already.
-fn private_dir(path: &Path) -> Result<(), AppError> {
+pub(super) fn private_dir(path: &Path) -> Result<(), AppError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| AppError::File { path: path.to_owned(), error })
 }

@@ -5,6 +5,7 @@ mod background;
 mod error;
 mod first;
 mod key_desk;
+mod node;
 mod paths;
 mod product;
 
@@ -17,6 +18,7 @@ use crate::{
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
     http::{self, Kit, Stop, Table},
+    job,
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
@@ -29,7 +31,8 @@ use crate::{
 };
 use audit_desk::AuditDesk;
 use axum::Router;
-use background::Background;
+use background::{Background, Housekeeping};
+use node::{Presence, Seat};
 use std::{sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -51,6 +54,8 @@ pub struct App {
     limits: http::Limits,
     document_bytes: usize,
     background: Background,
+    housekeeping: Housekeeping,
+    presence: Presence,
 }
 
 /// Where time and chance come from.
@@ -82,7 +87,9 @@ impl App {
         let now = clock.now();
         // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?.read()?;
-        let store = Store::open(&store_config(config), now).await?;
+        let seat = Seat::take(config, &*entropy).await?;
+        let store = Store::open(&store_config(config, seat.name()), now).await?;
+        let presence = Presence::join(&store, seat).await?;
         let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
         let authority = Authority::new(
@@ -112,6 +119,8 @@ impl App {
             audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
             officers: Officers::new(store.clone(), entropy.clone()),
             background: Background::new(paths::heads(config)),
+            housekeeping: Housekeeping::new(&store, &seals, &authority, &clock),
+            presence,
             limits: limits(config),
             document_bytes: config.limits.document_bytes,
             store,
@@ -144,12 +153,12 @@ impl App {
 
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
-        self.background.chain_once(self).await
+        self.presence.cover(self.background.chain_once(self)).await
     }
 
     /// Closes what never ended, as it happens every minute beside the requests.
     pub async fn sweep(&self) -> Result<(), AppError> {
-        background::sweep_once(&self.seals, &self.store, self.clock.now()).await
+        self.housekeeping.once().await
     }
 
     /// All routes: REST, pages, health.
@@ -187,15 +196,23 @@ impl App {
         let router = self.router()?;
         let work = self.background.start(&self).await?;
         let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
-        match unix {
-            Some(unix) => {
-                tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
+        let served = async {
+            match unix {
+                Some(unix) => {
+                    tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
+                }
+                None => tcp.await,
             }
-            None => tcp.await,
-        }
+            Ok(())
+        };
+        // Whoever has lost the node's name breaks off: the one who has it now does this node's work.
+        let served = tokio::select! {
+            served = served => served,
+            lost = self.presence.lost() => Err(lost),
+        };
         work.end().await;
         self.rest().await;
-        Ok(())
+        served
     }
 
     /// Comes to rest without having served: chains what was recorded, and closes.
@@ -203,7 +220,8 @@ impl App {
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(%error, "jobs wait for the next start");
         }
-        if let Err(error) = self.background.chain_once(&self).await {
+        let chained = self.presence.cover(self.background.chain_once(&self)).await;
+        if let Err(error) = chained {
             tracing::warn!(%error, "audit records wait to be chained at the next start");
         }
         self.rest().await;
@@ -213,38 +231,38 @@ impl App {
         if !self.pool.stop(STOP_PATIENCE).await {
             tracing::warn!("a signer still hangs; its thread is left behind");
         }
+        self.presence.leave().await;
         self.store.close().await;
     }
 
     /// What a crash left open is closed before the first request.
     async fn clean_up(&self) -> Result<(), AppError> {
         let caller = crate::officer::Caller::system("start", self.clock.now());
-        let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
-        self.authority.complete_intents(&act).await?;
+        job::free_abandoned(&self.store).await?;
         // The file is locked for us alone, so whoever was at work, or held a lease, is gone. On PostgreSQL another node
         // may be at work.
         if self.store.is_ours_alone() {
+            let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
+            self.authority.complete_intents(&act).await?;
             self.seals.close_all(&caller).await?;
             http::idempotency::end_leases(&self.store, caller.now).await?;
         } else {
-            self.seals.sweep(&caller).await?;
+            self.housekeeping.once().await?;
         }
         Ok(())
     }
 }
 
-fn store_config(config: &Config) -> StoreConfig {
-    match &config.database {
-        Database::Sqlite { path } => StoreConfig::sqlite(path),
-        Database::Postgres { url, schema } => StoreConfig {
-            engine: EngineConfig::Postgres {
-                url: crate::base::Secret::new(url.expose().clone()),
-                schema: schema.clone(),
-                connections: 16,
-            },
-            ..StoreConfig::sqlite("")
+fn store_config(config: &Config, node: &str) -> StoreConfig {
+    let engine = match &config.database {
+        Database::Sqlite { path } => StoreConfig::sqlite(path).engine,
+        Database::Postgres { url, schema, connections } => EngineConfig::Postgres {
+            url: crate::base::Secret::new(url.expose().clone()),
+            schema: schema.clone(),
+            connections: *connections,
         },
-    }
+    };
+    StoreConfig { engine, node: node.to_owned(), ..StoreConfig::sqlite("") }
 }
 
 /// Where the passphrase is; an error where nothing is there.
@@ -280,6 +298,7 @@ fn limits(config: &Config) -> http::Limits {
         light_requests: config.limits.light_requests,
         heavy_requests: config.limits.heavy_requests,
         request: config.limits.request,
+        stop: config.limits.stop,
         ..http::Limits::default()
     }
 }

@@ -50,6 +50,16 @@ impl HeadFile {
     }
 }
 
+/// The node that a file of heads belongs to; `None` where there is no file, or no head in it.
+pub fn node_of(path: &Path) -> io::Result<Option<String>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(last_line(&mut file)?.1.map(|head| head.node))
+}
+
 impl Drop for HeadFile {
     /// Let go of by name: closing alone leaves it with a process that was just forked and has not closed its copy yet.
     fn drop(&mut self) {

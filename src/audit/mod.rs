@@ -12,6 +12,7 @@ mod store;
 mod verify;
 
 pub use chain::Head;
+pub use heads::node_of;
 pub use query::{Filter, export, query};
 pub use sequencer::{AuditError, Sequencer};
 pub use store::STATEMENTS;

@@ -30,7 +30,7 @@ const FIND_BY_ID: Statement = Statement::portable(
 const INTENDED: Statement = Statement::portable(
     "authority.intended",
     "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
-     cert, revoked_at_ms, reason FROM authority_cert WHERE state = 'intended' \
+     cert, revoked_at_ms, reason FROM authority_cert WHERE state = 'intended' AND intended_at_ms < $1 \
      ORDER BY intended_at_ms DESC, id LIMIT 100",
 );
 
@@ -149,9 +149,9 @@ pub(super) async fn find_by_id(rx: &mut Rx, id: &CertId) -> Result<Option<CertRo
     rx.optional(&FIND_BY_ID, &[id.as_str().into()]).await
 }
 
-/// Up to 100 certificates that are intended.
-pub(super) async fn intended(rx: &mut Rx) -> Result<Vec<CertRow>, StoreError> {
-    rx.all(&INTENDED, &[]).await
+/// Up to 100 certificates that were intended before `before`, and are no more than that.
+pub(super) async fn intended(rx: &mut Rx, before: Timestamp) -> Result<Vec<CertRow>, StoreError> {
+    rx.all(&INTENDED, &[before.into()]).await
 }
 
 /// Certificates of makers, the revoked ones among them.

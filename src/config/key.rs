@@ -210,6 +210,7 @@ pub(super) const UNITS: &[(&str, u64)] =
 
 /// A span in its longest whole unit.
 pub(super) fn span(ms: u64) -> String {
-    let (unit, size) = UNITS.iter().find(|(_, size)| ms > 0 && ms.is_multiple_of(*size)).unwrap_or(&("s", 1000));
+    let (unit, size) =
+        UNITS.iter().find(|(_, size)| ms > 0 && ms.is_multiple_of(*size)).unwrap_or(&("s", 1000));
     format!("{}{unit}", ms / size)
 }

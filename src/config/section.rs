@@ -6,7 +6,7 @@ use super::{
     table as key,
     value::is_postgres,
 };
-use crate::{base::Secret, outside::Network};
+use crate::{base::Secret, outside::Network, store::is_node_name};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
@@ -14,6 +14,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub struct Config {
     /// Where the daemon keeps what it keeps in files. Default `./yinxin-data`.
     pub data_dir: PathBuf,
+    /// The name of this node; `None`: kept in the data directory.
+    pub node: Option<String>,
     /// Where it listens.
     pub listen: Listen,
     /// Which database it uses.
@@ -39,6 +41,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// A UNIX socket as well.
     pub socket: Option<PathBuf>,
+    /// How long it says that it is leaving before it takes no more.
+    pub announce: Duration,
 }
 
 /// Which database.
@@ -55,6 +59,8 @@ pub enum Database {
         url: Secret<String>,
         /// The schema that holds the tables; `None`: the one that the server's user comes to by default.
         schema: Option<String>,
+        /// Connections of this node.
+        connections: u32,
     },
 }
 
@@ -71,6 +77,8 @@ pub struct Limits {
     pub document_bytes: usize,
     /// The longest that one request may take.
     pub request: Duration,
+    /// The longest that an orderly stop waits for requests in progress.
+    pub stop: Duration,
     /// Verifications a minute that one address has without a key.
     pub verifications_per_minute: u32,
 }
@@ -100,6 +108,7 @@ impl Config {
             limits: limits(&from),
             outside: outside(&from),
             settings: settings.clone(),
+            node: node(&mut from),
             data_dir,
             listen,
         };
@@ -112,8 +121,20 @@ impl Config {
     }
 }
 
+fn node(from: &mut Reading<'_>) -> Option<String> {
+    let name = from.text(key::NODE)?;
+    if !is_node_name(&name) {
+        from.wrong(key::NODE, "a node's name is 1 to 64 letters, digits, -, _ or .");
+    }
+    Some(name)
+}
+
 fn listen(from: &Reading<'_>) -> Listen {
-    Listen { address: from.usual_address(key::LISTEN_ADDRESS), socket: from.path(key::LISTEN_SOCKET) }
+    Listen {
+        address: from.usual_address(key::LISTEN_ADDRESS),
+        socket: from.path(key::LISTEN_SOCKET),
+        announce: from.duration(key::LISTEN_ANNOUNCE),
+    }
 }
 
 fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
@@ -123,7 +144,11 @@ fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
         url => url,
     };
     match url {
-        Some(url) => Database::Postgres { url: Secret::new(url), schema },
+        Some(url) => Database::Postgres {
+            url: Secret::new(url),
+            schema,
+            connections: u32::try_from(from.number(key::DATABASE_CONNECTIONS)).unwrap_or(u32::MAX),
+        },
         None => {
             if schema.is_some() && !from.is_wrong(key::DATABASE_URL) && !from.is_wrong(key::DATABASE_URL_FILE)
             {
@@ -149,6 +174,7 @@ fn limits(from: &Reading<'_>) -> Limits {
         heavy_requests: from.size(key::LIMITS_HEAVY_REQUESTS),
         document_bytes: from.size(key::LIMITS_DOCUMENT_BYTES),
         request: from.seconds(key::LIMITS_REQUEST_SECONDS),
+        stop: from.seconds(key::LIMITS_STOP_SECONDS),
         verifications_per_minute: u32::try_from(from.number(key::LIMITS_VERIFICATIONS_PER_MINUTE))
             .unwrap_or(u32::MAX),
     }

@@ -35,6 +35,9 @@ keys! {
     PUBLIC_URL = Key::of("public_url", Kind::Url)
         .otherwise("http:// and listen.address", "\"https://seal.example.gov.cn\"")
         .says("The address under which others see the service; stands in certificates");
+    NODE = Key::of("node", Kind::Text)
+        .otherwise("made up from the host's name at the first start, and kept in the data directory; with SQLite \"local\"", "\"yinxin-0\"")
+        .says("The name of this node, unlike that of every other on the same database: 1 to 64 letters, digits, -, _ or .");
 
     LISTEN_ADDRESS = Key::address("listen.address")
         .default("\"127.0.0.1:8080\"")
@@ -42,6 +45,9 @@ keys! {
     LISTEN_SOCKET = Key::path("listen.socket", Place::Socket)
         .otherwise("yinxin.sock in the data directory", "\"/run/yinxin/yinxin.sock\"")
         .says("The UNIX socket for commands beside the daemon; only its own user may connect");
+    LISTEN_ANNOUNCE = Key::duration("listen.announce", 0, 600_000)
+        .default("\"0s\"")
+        .says("How long after SIGTERM requests are still taken while /readyz says that the node is leaving; with a load balancer, as long as it takes to notice");
 
     DATABASE_URL = Key::of("database.url", Kind::DatabaseUrl)
         .otherwise("SQLite in the data directory", "\"postgres://yinxin@db.example.gov.cn/yinxin?sslmode=verify-full\"")
@@ -54,6 +60,9 @@ keys! {
     DATABASE_SCHEMA = Key::of("database.schema", Kind::Text)
         .otherwise("the schema that the server's user comes to by default", "\"yinxin\"")
         .says("The PostgreSQL schema that holds the tables");
+    DATABASE_CONNECTIONS = Key::number("database.connections", 2, 1000, "connections")
+        .default("16")
+        .says("Connections of this node to a PostgreSQL server");
 
     LIMITS_CONNECTIONS = Key::number("limits.connections", 1, 100_000, "connections")
         .default("1024")
@@ -70,6 +79,9 @@ keys! {
     LIMITS_REQUEST_SECONDS = Key::number("limits.request_seconds", 1, 3600, "seconds")
         .default("60")
         .says("The longest that one request may take");
+    LIMITS_STOP_SECONDS = Key::number("limits.stop_seconds", 1, 3600, "seconds")
+        .default("20")
+        .says("How long an orderly stop waits for requests in progress");
     LIMITS_VERIFICATIONS_PER_MINUTE = Key::number("limits.verifications_per_minute", 1, 100_000, "verifications")
         .default("30")
         .says("Verifications a minute that one address has without an API key");

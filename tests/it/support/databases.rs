@@ -57,6 +57,7 @@ impl Database {
             Place::Postgres { url, schema } => yinxin::config::Database::Postgres {
                 url: Secret::new(url.clone()),
                 schema: Some(schema.clone()),
+                connections: 8,
             },
         }
     }
