@@ -114,8 +114,10 @@ impl<F: Future> Future for Heard<F> {
     type Output = (F::Output, bool);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        static EAR: OnceLock<Dispatch> = OnceLock::new();
-        let ear = EAR.get_or_init(|| Dispatch::new(Ear));
+        // Two, though one listens: as long as there is only one in the process, whether a place is heard at all is decided
+        // by whoever passes it first, and he may not be listening.
+        static EARS: OnceLock<[Dispatch; 2]> = OnceLock::new();
+        let [ear, _] = EARS.get_or_init(|| [Dispatch::new(Ear), Dispatch::new(Ear)]);
         let polled = tracing::dispatcher::with_default(ear, || self.inner.as_mut().poll(context));
         self.warned |= WARNED.take();
         polled.map(|output| (output, self.warned))
@@ -159,19 +161,22 @@ impl Subscriber for Ear {
 mod tests {
     use super::*;
 
+    fn warn() {
+        tracing::warn!(target: "sqlx::postgres::notice", "already committed locally");
+    }
+
     #[tokio::test]
     async fn a_warning_of_the_server_is_heard_and_only_that() {
+        // Passed first while nobody listens, as a server's warning to another statement would.
+        warn();
         let heard = async |says: fn()| {
-            Heard::new(async move {
+            let work = async move {
                 tokio::task::yield_now().await;
                 says();
-            })
-            .await
-            .1
+            };
+            Heard::new(work).await.1
         };
-        assert!(
-            heard(|| tracing::warn!(target: "sqlx::postgres::notice", "already committed locally")).await
-        );
+        assert!(heard(warn).await);
         assert!(!heard(|| tracing::info!(target: "sqlx::postgres::notice", "hello")).await);
         assert!(!heard(|| tracing::warn!("something of our own")).await);
     }

@@ -159,9 +159,9 @@ impl Pool {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let error = match timeout(left, self.0.session.open()).await {
-                Ok(Ok((conn, process))) => {
+                Ok(Ok(opened)) => {
                     let now = Instant::now();
-                    return Ok(Idle { conn, process, born: now, since: now });
+                    return Ok(Idle { conn: opened.conn, process: opened.process, born: now, since: now });
                 }
                 Ok(Err(error)) => error,
                 Err(_) => return Err(StoreError::Unavailable),
@@ -239,8 +239,9 @@ impl Lent {
         let whole = match outcome {
             Ok(_) | Err(sqlx::Error::RowNotFound) => true,
             Err(sqlx::Error::Database(said)) => {
-                // The end of a session: told to go, or idle within a transaction for too long.
-                !said.code().is_some_and(|code| code.starts_with("57P") || code == "25P03")
+                // The end of a session: told to go, or idle within a transaction for too long. Or one that takes no
+                // writes: the next one may.
+                !said.code().is_some_and(|code| code.starts_with("57P") || code == "25P03" || code == "25006")
             }
             Err(_) => false,
         };
@@ -344,12 +345,8 @@ impl Drop for Hung {
 
 /// Opens the first connection of all: what it meets is told in full, at the start.
 pub(super) async fn try_out(session: &Session, wait: Duration) -> Result<(), OpenError> {
-    match timeout(wait, session.open()).await {
-        Ok(Ok((conn, _))) => {
-            let _ = timeout(SIGN_OF_LIFE, conn.close()).await;
-            Ok(())
-        }
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(OpenError::Unreachable { says: "no answer in time".into() }),
-    }
+    let opened = timeout(wait, session.open()).await;
+    let opened = opened.map_err(|_| OpenError::Unreachable { says: "no answer in time".into() })?;
+    let _ = timeout(SIGN_OF_LIFE, opened?.for_writing()?.conn.close()).await;
+    Ok(())
 }

@@ -40,14 +40,33 @@ impl Session {
         Ok(Self { options, settings: settings(schema, deadlines) })
     }
 
-    /// A session, ready for work, and the number of the server's process behind it. Looks each time whether commits are
-    /// durable and taken: a role's settings may have changed, and the server may have become a standby.
-    pub(super) async fn open(&self) -> Result<(PgConnection, i32), OpenError> {
+    /// A session, ready for work. Looks each time whether commits are durable: a role's settings may have changed, and
+    /// the server may have become a standby, whose reads are of yesterday.
+    pub(super) async fn open(&self) -> Result<Opened, OpenError> {
         let mut conn = self.options.connect().await.map_err(of_connecting)?;
         let set = sqlx::query(SET).bind(&self.settings).execute(&mut conn).await;
         set.map_err(|error| StoreError::of("session", error))?;
-        let process = demand_durability(&mut conn).await?;
-        Ok((conn, process))
+        let (process, takes_writes) = demand_durability(&mut conn).await?;
+        Ok(Opened { conn, process, takes_writes })
+    }
+}
+
+/// A session as it was opened.
+pub(super) struct Opened {
+    pub(super) conn: PgConnection,
+    /// The server's process behind it.
+    pub(super) process: i32,
+    /// Not where `default_transaction_read_only` is on: it can still be read from.
+    pub(super) takes_writes: bool,
+}
+
+impl Opened {
+    /// The same, where it takes writes: for the start.
+    pub(super) fn for_writing(self) -> Result<Self, OpenError> {
+        match self.takes_writes {
+            true => Ok(self),
+            false => Err(OpenError::ReadOnly { says: "default_transaction_read_only is on".into() }),
+        }
     }
 }
 
@@ -74,7 +93,8 @@ fn settings(schema: Option<&str>, deadlines: &Deadlines) -> String {
     serde_json::Value::Object(settings).to_string()
 }
 
-async fn demand_durability(conn: &mut PgConnection) -> Result<i32, OpenError> {
+/// The server's process, and whether writes are taken.
+async fn demand_durability(conn: &mut PgConnection) -> Result<(i32, bool), OpenError> {
     let row = sqlx::query(READ_BACK).fetch_one(conn).await.map_err(|error| StoreError::of("open", error))?;
     let text = |column: usize| of("open", row.try_get::<String, _>(column));
     if of("open", row.try_get::<i64, _>(0))? < OLDEST {
@@ -88,10 +108,7 @@ async fn demand_durability(conn: &mut PgConnection) -> Result<i32, OpenError> {
     if of("open", row.try_get::<bool, _>(5))? {
         return Err(OpenError::ReadOnly { says: "it is a standby, or being recovered".into() });
     }
-    if text(6)? == "on" {
-        return Err(OpenError::ReadOnly { says: "default_transaction_read_only is on".into() });
-    }
-    of("open", row.try_get(7)).map_err(OpenError::from)
+    Ok((of("open", row.try_get(7))?, text(6)? == "off"))
 }
 
 /// What a session that could not be opened means for whoever waits for it.

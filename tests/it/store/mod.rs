@@ -1,7 +1,9 @@
 //! The store on both engines: what was acknowledged is there, and nothing else.
 
 mod faults;
+mod lease;
 mod property;
+mod server;
 
 use crate::support::databases::{Database, for_each_database, for_each_engine, postgres, sqlite};
 use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};

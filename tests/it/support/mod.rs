@@ -4,5 +4,8 @@ pub mod app;
 pub mod databases;
 pub mod front;
 pub mod process;
+#[path = "../../../examples/endurance/proxy.rs"]
+pub mod proxy;
 pub mod schema;
+pub mod server;
 pub mod whole;
