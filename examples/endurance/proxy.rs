@@ -18,7 +18,7 @@ pub enum Mood {
     Honest,
     /// Nothing arrives, in either direction; connections stand, and new ones are taken.
     Silent,
-    /// The next COMMIT arrives; its answer does not, nor anything else on that connection. Then honest again.
+    /// A COMMIT arrives; its answer does not, nor anything else on that connection. Then honest again.
     SwallowsCommit,
     /// Says that the server is PostgreSQL 14.
     Old,
@@ -39,6 +39,7 @@ pub struct Proxy {
 struct Shared {
     upstream: SocketAddr,
     mood: AtomicU8,
+    answered_first: AtomicU64,
     swallowed: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
 }
@@ -51,6 +52,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream,
             mood: AtomicU8::new(0),
+            answered_first: AtomicU64::new(0),
             swallowed: AtomicU64::new(0),
             open: Mutex::default(),
         });
@@ -67,6 +69,12 @@ impl Proxy {
     pub fn set(&self, mood: Mood) {
         let at = MOODS.iter().position(|known| *known == mood).unwrap_or_default();
         self.shared.mood.store(at as u8, Ordering::SeqCst);
+    }
+
+    /// Lets so many COMMITs be answered, and swallows the answer to the next one.
+    pub fn swallow_after(&self, answered: u64) {
+        self.shared.answered_first.store(answered, Ordering::SeqCst);
+        self.set(Mood::SwallowsCommit);
     }
 
     /// How many answers to COMMIT were swallowed so far.
@@ -111,7 +119,7 @@ impl Shared {
             let [from, to] = there;
             asking.pump(from, to, |octets| {
                 let commits = octets.windows(COMMIT.len()).any(|window| window == COMMIT);
-                if commits && asking.mood() == Mood::SwallowsCommit {
+                if commits && asking.mood() == Mood::SwallowsCommit && asking.is_next() {
                     swallow.store(1, Ordering::SeqCst);
                     asking.swallowed.fetch_add(1, Ordering::SeqCst);
                     asking.mood.store(0, Ordering::SeqCst);
@@ -141,6 +149,12 @@ impl Shared {
         }
         let _ = to.shutdown(Shutdown::Both);
         let _ = from.shutdown(Shutdown::Both);
+    }
+
+    /// Counts a COMMIT down; whether it is the one to be swallowed.
+    fn is_next(&self) -> bool {
+        let less = |count: u64| count.checked_sub(1);
+        self.answered_first.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err()
     }
 
     fn hold_while_silent(&self) {

@@ -22,7 +22,7 @@ use crate::{
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
-    store::{EngineConfig, Store, StoreConfig},
+    store::{Deadlines, EngineConfig, Store, StoreConfig},
     verification::{
         Trust,
         service::{self as verification, AuthorityTrust, OwnRegister, Verifications},
@@ -254,15 +254,22 @@ impl App {
 }
 
 fn store_config(config: &Config, node: &str) -> StoreConfig {
-    let engine = match &config.database {
-        Database::Sqlite { path } => StoreConfig::sqlite(path).engine,
-        Database::Postgres { url, schema, connections } => EngineConfig::Postgres {
-            url: crate::base::Secret::new(url.expose().clone()),
-            schema: schema.clone(),
-            connections: *connections,
+    let node = node.to_owned();
+    match &config.database {
+        Database::Sqlite { path } => StoreConfig { node, ..StoreConfig::sqlite(path) },
+        Database::Postgres { url, schema, connections, commit_deadline } => StoreConfig {
+            engine: EngineConfig::Postgres {
+                url: crate::base::Secret::new(url.expose().clone()),
+                schema: schema.clone(),
+                connections: *connections,
+            },
+            node,
+            deadlines: Deadlines {
+                commit_ms: u64::try_from(commit_deadline.as_millis()).unwrap_or(u64::MAX),
+                ..Deadlines::default()
+            },
         },
-    };
-    StoreConfig { engine, node: node.to_owned(), ..StoreConfig::sqlite("") }
+    }
 }
 
 /// Where the passphrase is; an error where nothing is there.

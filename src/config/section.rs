@@ -61,6 +61,8 @@ pub enum Database {
         schema: Option<String>,
         /// Connections of this node.
         connections: u32,
+        /// Past this a commit's outcome is called unknown.
+        commit_deadline: Duration,
     },
 }
 
@@ -148,6 +150,7 @@ fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
             url: Secret::new(url),
             schema,
             connections: u32::try_from(from.number(key::DATABASE_CONNECTIONS)).unwrap_or(u32::MAX),
+            commit_deadline: from.duration(key::DATABASE_COMMIT_DEADLINE),
         },
         None => {
             if schema.is_some() && !from.is_wrong(key::DATABASE_URL) && !from.is_wrong(key::DATABASE_URL_FILE)

@@ -63,6 +63,9 @@ keys! {
     DATABASE_CONNECTIONS = Key::number("database.connections", 2, 1000, "connections")
         .default("16")
         .says("Connections of this node to a PostgreSQL server");
+    DATABASE_COMMIT_DEADLINE = Key::duration("database.commit_deadline", 100, 600_000)
+        .default("\"5s\"")
+        .says("How long a commit may take before its outcome is called unknown; longer where a standby far away confirms it");
 
     LIMITS_CONNECTIONS = Key::number("limits.connections", 1, 100_000, "connections")
         .default("1024")

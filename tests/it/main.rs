@@ -5,6 +5,7 @@ mod audit;
 mod authority;
 mod bad_input;
 mod cli;
+mod cluster;
 mod config;
 mod daemon;
 mod endurance;

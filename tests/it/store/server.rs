@@ -201,21 +201,26 @@ async fn already_committed_locally_is_not_an_acknowledgement() {
     table(&store).await;
     server.set("synchronous_standby_names", "nobody").await;
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    let write = async |id: &'static str| {
+    // Each is begun, waits for the standby, and is broken off there in another way.
+    let write = |id: &'static str| {
         let store = store.clone();
-        let write = tokio::spawn(async move { add(&store, id).await });
+        tokio::spawn(async move { add(&store, id).await })
+    };
+    let until_it_waits = async || {
         while server.number(waiting).await == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        write
     };
-    let cancelled = write("cancelled").await;
+    let cancelled = write("cancelled");
+    until_it_waits().await;
     server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'").await;
     assert_eq!(cancelled.await.unwrap(), Err(StoreError::Unknown), "the server answered: COMMIT");
-    let told_to_go = write("told to go").await;
+    let told_to_go = write("told to go");
+    until_it_waits().await;
     server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'").await;
     assert_eq!(told_to_go.await.unwrap(), Err(StoreError::Unknown));
-    let stopped = write("stopped").await;
+    let stopped = write("stopped");
+    until_it_waits().await;
     server.end(End::Fast);
     assert_eq!(stopped.await.unwrap(), Err(StoreError::Unknown));
     server.run();

@@ -14,6 +14,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 use yinxin::{
     base::{Secret, Timestamp},
@@ -58,7 +59,19 @@ impl Database {
                 url: Secret::new(url.clone()),
                 schema: Some(schema.clone()),
                 connections: 8,
+                commit_deadline: Duration::from_secs(5),
             },
+        }
+    }
+
+    /// How the environment of a daemon names it.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        match &self.place {
+            Place::Sqlite(_) => Vec::new(),
+            Place::Postgres { url, schema } => vec![
+                ("YINXIN_DATABASE_URL".into(), url.clone()),
+                ("YINXIN_DATABASE_SCHEMA".into(), schema.clone()),
+            ],
         }
     }
 

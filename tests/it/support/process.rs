@@ -12,6 +12,8 @@ use std::{
 /// A data directory of its own.
 pub struct Place {
     folder: tempfile::TempDir,
+    program: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// What a command said.
@@ -25,6 +27,7 @@ pub struct Said {
 /// A running daemon; killed when dropped.
 pub struct Daemon {
     child: Child,
+    log: Option<std::thread::JoinHandle<String>>,
     /// `127.0.0.1:40001`
     pub address: String,
 }
@@ -32,15 +35,42 @@ pub struct Daemon {
 impl Place {
     /// An empty one.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_yinxin"));
+        Self { folder: tempfile::tempdir().unwrap(), program, environment: Vec::new() }
+    }
+
+    /// With these variables for every command.
+    #[must_use]
+    pub fn with(mut self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.environment.extend(environment);
+        self
+    }
+
+    /// With another program of the same commands, and variables for it alone: the endurance harness's daemon.
+    #[must_use]
+    pub fn with_program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// The same after `init`.
+    #[must_use]
+    pub fn after_init(self) -> Self {
+        let said = self.run(["init"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        self
+    }
+
+    /// Another node of the same service, on its database and with its passphrase; nothing is made.
+    pub fn another_node(&self) -> Self {
+        let passphrase = self.dir().join("passphrase").display().to_string();
+        let shared = self.environment.iter().filter(|(name, _)| name != "YINXIN_NODE").cloned();
+        Self::empty().with(shared).with([("YINXIN_PASSPHRASE_FILE".to_owned(), passphrase)])
     }
 
     /// One after `init`, which makes a passphrase as for trying things out.
     pub fn initialised() -> Self {
-        let place = Self::empty();
-        let said = place.run(["init"]);
-        assert_eq!(said.code, 0, "{said:?}");
-        place
+        Self::empty().after_init()
     }
 
     pub fn dir(&self) -> PathBuf {
@@ -57,8 +87,12 @@ impl Place {
     }
 
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
+        let mut command = Command::new(&self.program);
+        if self.program.ends_with("endurance") {
+            command.arg("daemon");
+        }
         command.args(arguments).arg("--dir").arg(self.dir()).current_dir(self.folder.path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -76,12 +110,12 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
-        let mut child = self
-            .command(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        self.serve_by(&mut self.command(["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// Starts the daemon by this command.
+    pub fn serve_by(&self, command: &mut Command) -> Daemon {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Some(address) = line.trim().strip_prefix("serving on http://").map(str::to_owned) else {
@@ -89,9 +123,14 @@ impl Place {
             panic!("the daemon did not start: {said:?}");
         };
         // Its log is read to the end by somebody, or the pipe would fill.
-        let mut log = child.stderr.take().unwrap();
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Daemon { child, address }
+        let mut from = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            // Whatever it wrote until it ended is all there is.
+            let _ = from.read_to_string(&mut log);
+            log
+        });
+        Daemon { child, address, log: Some(log) }
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -159,10 +198,55 @@ impl Daemon {
         self.child.wait().unwrap()
     }
 
+    /// Its end, and everything that it logged.
+    pub fn last_words(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        (status, self.log.take().unwrap().join().unwrap())
+    }
+
+    /// Asks once, on a connection of its own: status, head and body.
+    pub fn ask(&self, head: &str, body: &[u8]) -> Answered {
+        use std::io::Write as _;
+        let mut stream = self.connect();
+        let length = body.len();
+        let head = format!("{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        Answered::of(all)
+    }
+
     pub fn connect(&self) -> std::net::TcpStream {
         let stream = std::net::TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream
+    }
+}
+
+/// An answer over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answered {
+    fn of(mut all: Vec<u8>) -> Self {
+        let end = all.windows(4).position(|word| word == b"\r\n\r\n").expect("an answer") + 4;
+        let body = all.split_off(end);
+        let head = String::from_utf8(all).unwrap();
+        Self { status: head[9..12].parse().unwrap(), head: head.to_ascii_lowercase(), body }
+    }
+
+    /// The beginning of the body, for people.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).chars().filter(|found| !found.is_control()).take(400).collect()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
