@@ -2,17 +2,17 @@
 
 use super::{App, AppError};
 use crate::{
-    audit::Sequencer,
+    audit::{AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
     authority::{Act, Authority, RenewList},
     base::Clock,
-    http::idempotency,
+    http::{Held, idempotency},
     job,
     keys::{KeyId, KeyPurpose, KeysError, Keystore},
     officer::Caller,
     seal::SealService,
     store::{Lease, Store},
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 use yinxin_pki::sign::Signer;
 
@@ -29,7 +29,7 @@ const OPEN_FOR_MS: i64 = 120_000;
 
 /// What background work needs to know.
 pub(super) struct Background {
-    heads: PathBuf,
+    heads: HeadsPlace,
 }
 
 /// Background work under way.
@@ -39,7 +39,7 @@ pub(super) struct Work {
 }
 
 impl Background {
-    pub(super) fn new(heads: PathBuf) -> Self {
+    pub(super) fn new(heads: HeadsPlace) -> Self {
         Self { heads }
     }
 
@@ -47,13 +47,12 @@ impl Background {
     pub(super) async fn start(&self, app: &App) -> Result<Work, AppError> {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
-        let chain = stopped.clone();
-        let covered = app.presence.held();
+        let (chain, hold, covered) = (stopped.clone(), app.hold.clone(), app.presence.held());
         let worker = worker(app);
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = covered.cover(sequencer.run(chain)).await {
-                    tracing::error!(%error, "audit records are no longer chained; see to it");
+                    hold.set(held_by(&error));
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
@@ -76,9 +75,24 @@ impl Background {
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
         let signer = audit_signer(&app.keystore).await?;
-        Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone())
-            .await?)
+        Ok(Sequencer::open(
+            app.store.clone(),
+            self.heads.clone(),
+            signer,
+            app.clock.clone(),
+            app.entropy.clone(),
+        )
+        .await?)
     }
+}
+
+/// Why the service is held back where records are no longer chained.
+pub(super) fn held_by(error: &AuditError) -> Held {
+    let code = match error {
+        AuditError::RolledBack { .. } | AuditError::FileCut { .. } => "audit/rolled-back",
+        _ => "audit/stopped",
+    };
+    Held { code, says: error.to_string() }
 }
 
 /// The outbox's worker, with everything that jobs may ask for.
@@ -109,6 +123,23 @@ impl Work {
 pub(super) async fn audit_signer(keystore: &Keystore) -> Result<Arc<dyn Signer>, KeysError> {
     let key = audit_key(keystore).await?.ok_or(KeysError::NoKeystore)?;
     keystore.signer(&key).await
+}
+
+/// All keys that sign, or signed, heads of the audit chain; destroyed ones too, for what they signed stays good.
+pub(super) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysError> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = keystore.list(after.as_ref(), 1000).await?;
+        let Some(last) = page.last() else { return Ok(HeadKeys::new(found)) };
+        after = Some(last.id.clone());
+        let audit = page.into_iter().filter(|key| key.purpose == KeyPurpose::Audit);
+        found.extend(audit.map(|key| HeadKey {
+            key: key.public_key,
+            made_at: key.made_at,
+            destroyed_at: key.destroyed_at,
+        }));
+    }
 }
 
 /// The newest living key that signs heads of the audit chain.

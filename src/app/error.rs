@@ -3,13 +3,15 @@
 use crate::{
     audit::AuditError,
     authority::AuthorityError,
+    backup::BackupError,
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
     seal::SealError,
     store::{OpenError, StoreError},
+    tls::TlsError,
 };
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// Why the service could not be opened, or not be brought up.
 #[derive(Debug)]
@@ -58,8 +60,29 @@ pub enum AppError {
     Audit(AuditError),
     /// Two routes collide: a defect of ours.
     Table(TableError),
+    /// An address can't be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Files of TLS can't be used.
+    Tls {
+        /// The section of the configuration that names them.
+        section: &'static str,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// The system gives no threads.
     Threads(std::io::Error),
+    /// A backup could not be made, read or restored.
+    Backup(BackupError),
+    /// A restoration was refused.
+    Restore {
+        /// Why, and what to do.
+        says: String,
+    },
     /// A file of the data directory cannot be read or written.
     File {
         /// Which.
@@ -110,6 +133,10 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Backup(error) => error.fmt(out),
+            Self::Restore { says } => out.write_str(says),
+            Self::Listen { address, error } => write!(out, "cannot listen on {address}: {error}"),
+            Self::Tls { section, error } => write!(out, "{section}: {error}"),
             Self::Threads(error) => write!(out, "no threads for signing: {error}"),
             Self::File { path, error } => write!(out, "{}: {error}", path.display()),
         }
@@ -137,5 +164,6 @@ from! {
     OfficerError => Officers,
     SealError => Seals,
     AuditError => Audit,
+    BackupError => Backup,
     TableError => Table,
 }

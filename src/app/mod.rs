@@ -2,27 +2,34 @@
 
 mod audit_desk;
 mod background;
+mod backup_desk;
+mod entrances;
 mod error;
 mod first;
 mod key_desk;
 mod node;
 mod paths;
+mod piped;
 mod product;
+mod restore;
 
+pub use entrances::{Entrances, Handed};
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
+pub use restore::{Restore, Restored, restore};
 
 use crate::{
+    audit::{self, AuditError},
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
-    http::{self, Kit, Stop, Table},
+    http::{self, Held, Hold, Kit, Proxies, Stop, Table},
     job,
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
-    store::{Deadlines, EngineConfig, Store, StoreConfig},
+    store::{Deadlines, EngineConfig, Link, Store, StoreConfig},
     verification::{
         Trust,
         service::{self as verification, AuthorityTrust, OwnRegister, Verifications},
@@ -31,10 +38,10 @@ use crate::{
 };
 use audit_desk::AuditDesk;
 use axum::Router;
-use background::{Background, Housekeeping};
+use background::{Background, Housekeeping, Work};
+use backup_desk::BackupDesk;
 use node::{Presence, Seat};
 use std::{sync::Arc, time::Duration};
-use tokio::net::{TcpListener, UnixListener};
 
 /// How long an orderly stop waits for signatures under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -51,11 +58,15 @@ pub struct App {
     seals: SealService,
     verifications: Verifications,
     audit_desk: AuditDesk,
+    backup_desk: BackupDesk,
     limits: http::Limits,
+    proxies: Proxies,
+    by_https: bool,
     document_bytes: usize,
     background: Background,
     housekeeping: Housekeeping,
     presence: Presence,
+    hold: Hold,
 }
 
 /// Where time and chance come from.
@@ -87,6 +98,7 @@ impl App {
         let now = clock.now();
         // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?.read()?;
+        warn_of_open_link(config);
         let seat = Seat::take(config, &*entropy).await?;
         let store = Store::open(&store_config(config, seat.name()), now).await?;
         let presence = Presence::join(&store, seat).await?;
@@ -114,14 +126,39 @@ impl App {
             entropy: entropy.clone(),
             settings: verification_settings(config),
         });
-        let audit_key = background::audit_signer(&keystore).await?.public_key();
+        let (heads, hold) = (paths::heads(config), Hold::default());
+        match audit::compare(&store, &heads).await {
+            Ok(()) => {}
+            Err(error @ AuditError::RolledBack { .. }) => hold.set(background::held_by(&error)),
+            Err(error) => return Err(error.into()),
+        }
         let app = Self {
-            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
+            audit_desk: AuditDesk::new(audit_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads: heads.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                hold: hold.clone(),
+            }),
+            backup_desk: BackupDesk::new(backup_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads_file: heads.file.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                recipients: config.backup.recipients.clone(),
+                deadline: config.backup.deadline,
+                log_limit_bytes: config.backup.log_limit_bytes,
+            }),
             officers: Officers::new(store.clone(), entropy.clone()),
-            background: Background::new(paths::heads(config)),
+            background: Background::new(heads),
             housekeeping: Housekeeping::new(&store, &seals, &authority, &clock),
             presence,
-            limits: limits(config),
+            hold,
+            limits: entrances::limits(&config.limits),
+            proxies: config.listen.proxies.clone(),
+            by_https: config.public_url.starts_with("https://"),
             document_bytes: config.limits.document_bytes,
             store,
             clock,
@@ -132,7 +169,9 @@ impl App {
             seals,
             verifications,
         };
-        app.clean_up().await?;
+        if app.hold.held().is_none() {
+            app.clean_up().await?;
+        }
         Ok(app)
     }
 
@@ -163,11 +202,12 @@ impl App {
 
     /// All routes: REST, pages, health.
     pub fn table(&self) -> Result<Table, AppError> {
-        let mut routes = http::health::routes(&self.store);
+        let mut routes = http::health::routes(&self.store, &self.hold);
         routes.extend(web::routes());
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
+        routes.extend(self.backup_desk.routes());
         routes.extend(key_desk::routes(&self.keystore));
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
@@ -176,47 +216,90 @@ impl App {
 
     /// The router over all routes.
     pub fn router(&self) -> Result<Router, AppError> {
-        let kit = Kit::new(
-            self.store.clone(),
-            self.officers.clone(),
-            self.clock.clone(),
-            self.entropy.clone(),
-            self.limits,
-        );
-        Ok(self.table()?.router(kit.with_problem_page(web::problem_page)))
+        Ok(self.table()?.router(self.kit()))
     }
 
-    /// Serves on these listeners until `stop`, with all background work beside; then lets everything come to rest.
-    pub async fn serve(
-        self,
-        tcp: TcpListener,
-        unix: Option<UnixListener>,
-        stop: Stop,
-    ) -> Result<(), AppError> {
-        let router = self.router()?;
-        let work = self.background.start(&self).await?;
-        let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
-        let served = async {
-            match unix {
-                Some(unix) => {
-                    tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
-                }
-                None => tcp.await,
+    /// The router over all routes but those of administration, which it turns away.
+    pub fn public_router(&self) -> Result<Router, AppError> {
+        Ok(self.table()?.router(self.kit().without_administration()))
+    }
+
+    /// A front door, with places of its own among the requests that are worked on.
+    fn kit(&self) -> Kit {
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
+        let kit = kit.with_problem_page(web::problem_page).behind(self.proxies.clone());
+        kit.by_https(self.by_https).with_hold(self.hold.clone())
+    }
+
+    /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
+    /// administration has its own entrance, a crowd at the public one takes no place from it.
+    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+        let whole = self.router()?;
+        let public = match entrances.administration {
+            Some(_) => self.public_router()?,
+            None => whole.clone(),
+        };
+        let mut work = match self.hold.held() {
+            None => Some(self.background.start(&self).await?),
+            Some(_) => None,
+        };
+        let administration = async {
+            if let Some(entrance) = entrances.administration {
+                entrance.serve(whole.clone(), self.limits, stop.clone()).await;
             }
-            Ok(())
+        };
+        let unix = async {
+            if let Some(unix) = entrances.unix {
+                http::serve_unix(unix, whole.clone(), self.limits, stop.clone()).await;
+            }
+        };
+        let serving = async {
+            tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
         };
         // Whoever has lost the node's name breaks off: the one who has it now does this node's work.
         let served = tokio::select! {
-            served = served => served,
+            () = serving => Ok(()),
+            () = self.mind_hold(&mut work) => Ok(()),
             lost = self.presence.lost() => Err(lost),
         };
-        work.end().await;
+        if let Some(work) = work {
+            work.end().await;
+        }
         self.rest().await;
         served
     }
 
+    /// Ends the background work while the service is held back, and begins it when it is let go on. Never ends.
+    async fn mind_hold(&self, work: &mut Option<Work>) {
+        let mut changes = self.hold.changes();
+        loop {
+            match (self.hold.held(), work.take()) {
+                (Some(_), Some(running)) => running.end().await,
+                (None, None) => match self.resume().await {
+                    Ok(begun) => *work = Some(begun),
+                    Err(AppError::Audit(error)) => self.hold.set(background::held_by(&error)),
+                    Err(error) => self.hold.set(Held { code: "audit/stopped", says: error.to_string() }),
+                },
+                (_, as_it_is) => *work = as_it_is,
+            }
+            // The sender is ours, so this ends only by a change.
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn resume(&self) -> Result<Work, AppError> {
+        self.clean_up().await?;
+        self.background.start(self).await
+    }
+
     /// Comes to rest without having served: chains what was recorded, and closes.
     pub async fn close(self) {
+        if self.hold.held().is_some() {
+            return self.rest().await;
+        }
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(%error, "jobs wait for the next start");
         }
@@ -272,6 +355,14 @@ fn store_config(config: &Config, node: &str) -> StoreConfig {
     }
 }
 
+/// Where the database is reached over a network, and not by a way that keeps what travels on it.
+fn warn_of_open_link(config: &Config) {
+    let Database::Postgres { url, .. } = &config.database else { return };
+    if let Some(says) = Link::of(url).and_then(Link::weakness) {
+        tracing::warn!("{says}");
+    }
+}
+
 /// Where the passphrase is; an error where nothing is there.
 fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
     let source = paths::passphrase(config);
@@ -296,16 +387,5 @@ fn verification_settings(config: &Config) -> verification::Settings {
         max_bytes: config.limits.document_bytes,
         per_minute: config.limits.verifications_per_minute,
         ..verification::Settings::default()
-    }
-}
-
-fn limits(config: &Config) -> http::Limits {
-    http::Limits {
-        connections: config.limits.connections,
-        light_requests: config.limits.light_requests,
-        heavy_requests: config.limits.heavy_requests,
-        request: config.limits.request,
-        stop: config.limits.stop,
-        ..http::Limits::default()
     }
 }

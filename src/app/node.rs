@@ -48,6 +48,19 @@ pub(super) struct Seat {
 impl Seat {
     /// The configured name, or the one that the data directory keeps; at the first start it is made up.
     pub(super) async fn take(config: &Config, entropy: &dyn Entropy) -> Result<Self, AppError> {
+        Self::take_or(config, entropy, None).await
+    }
+
+    /// The same where a backup is restored: a data directory without a name goes on as the node that made the backup.
+    pub(super) async fn restored(
+        config: &Config,
+        entropy: &dyn Entropy,
+        made_by: &str,
+    ) -> Result<Self, AppError> {
+        Self::take_or(config, entropy, Some(made_by)).await
+    }
+
+    async fn take_or(config: &Config, entropy: &dyn Entropy, usual: Option<&str>) -> Result<Self, AppError> {
         if matches!(config.database, Database::Sqlite { .. }) {
             let name = config.node.clone().unwrap_or_else(|| ALONE.to_owned());
             return Ok(Self { name, place: String::new(), _file: None });
@@ -60,7 +73,7 @@ impl Seat {
         let kept = match kept {
             Some(kept) => kept,
             None => {
-                let made = Kept::made(&super::paths::heads(config), entropy).map_err(wrong)?;
+                let made = Kept::made(&super::paths::heads(config).file, entropy, usual).map_err(wrong)?;
                 made.write(&mut file).map_err(wrong)?;
                 made
             }
@@ -100,12 +113,14 @@ impl Kept {
         }
     }
 
-    /// A fresh name; the one that its audit records have, where the release before has written some.
-    fn made(heads: &Path, entropy: &dyn Entropy) -> io::Result<Self> {
+    /// A fresh name; the one that its audit records have, where the release before has written some; or the usual one.
+    fn made(heads: &Path, entropy: &dyn Entropy, usual: Option<&str>) -> io::Result<Self> {
         let mut chance = [0; 16];
         entropy.fill(&mut chance);
         let place = hex::encode(chance);
-        let name = audit::node_of(heads)?.unwrap_or_else(|| format!("{}-{}", host(), &place[..6]));
+        let usual = usual.filter(|name| is_node_name(name)).map(str::to_owned);
+        let name = audit::node_of(heads)?.or(usual);
+        let name = name.unwrap_or_else(|| format!("{}-{}", host(), &place[..6]));
         Ok(Self { name, place })
     }
 

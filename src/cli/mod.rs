@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod audit;
+mod backup;
 mod config;
 mod demo;
 mod door;
@@ -17,6 +18,7 @@ mod files;
 mod init;
 mod key;
 mod officer;
+mod restore;
 mod seal;
 mod serve;
 mod sockets;
@@ -96,6 +98,8 @@ pub fn tree() -> Command {
         .subcommand(audit::command())
         .subcommand(key::command())
         .subcommand(config::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
@@ -109,6 +113,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     if name == "config" {
         return config::run(settings(sub, ""), sub);
     }
+    crate::tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -123,8 +128,10 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
             "stamp" => stamp::run(&config()?, sub).await,
             "seal" => seal::run(&config()?, sub).await,
             "officer" => officer::run(&config()?, sub).await,
-            "audit" => audit::run(&config()?, sub).await,
+            "audit" => audit::run(config, sub).await,
             "key" => key::run(&config()?, sub).await,
+            "backup" => backup::run(config, sub).await,
+            "restore" => restore::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
     });

@@ -2,14 +2,21 @@
 
 use super::{CliError, sockets};
 use crate::{
-    app::App,
+    app::{App, Entrances, Handed},
+    base::{Clock, clock::SystemClock},
     config::Config,
     http::{Stop, Switch},
 };
 use clap::Command;
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
     time::timeout,
@@ -21,9 +28,9 @@ pub(super) fn command() -> Command {
 
 pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     log();
-    let tcp = bind(config).await?;
+    let entrances = bind(config).await?;
     let app = App::open(config).await?;
-    listen(config, app, tcp).await
+    listen(config, app, entrances).await
 }
 
 /// Logs to standard error, one line an event.
@@ -36,34 +43,40 @@ pub(super) fn log() {
     let _ = lines.try_init();
 }
 
-/// Takes the address, before anything else is done: a port that is taken shall be said at once. A listener that the
-/// service manager hands over goes before the configured address: it stays open while the daemon is restarted.
-pub(super) async fn bind(config: &Config) -> Result<TcpListener, CliError> {
-    if let Some(listener) = sockets::handed_over(sockets::HTTP)? {
-        return Ok(listener);
-    }
-    let address = config.listen.address;
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| {
-        CliError::failed(format!("cannot listen on {address}: {error}; --listen names another"))
-    })
+/// Takes the addresses, before anything else is done: a port that is taken shall be said at once. Listeners that the service
+/// manager hands over stay open while the daemon is restarted.
+pub(super) async fn bind(config: &Config) -> Result<Entrances, CliError> {
+    let handed = Handed {
+        public: sockets::handed_over(sockets::HTTP)?,
+        administration: sockets::handed_over(sockets::ADMINISTRATION)?,
+    };
+    Ok(Entrances::bind(config, &clock(), handed).await?)
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
 }
 
 /// Serves until told to stop.
-pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Result<(), CliError> {
+pub(super) async fn listen(config: &Config, app: App, entrances: Entrances) -> Result<(), CliError> {
     let socket = config.socket_path();
-    let unix = bind_socket(&socket)?;
-    let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
-    say!("serving on http://{bound}");
+    let entrances = entrances.with_unix(bind_socket(&socket)?);
+    let watch = entrances.watch(clock())?;
+    let wrong = |error: io::Error| CliError::failed(error.to_string());
+    say!("serving on {}", entrances.public.url().map_err(wrong)?);
+    if let Some(administration) = &entrances.administration {
+        say!("administration on {}", administration.url().map_err(wrong)?);
+    }
     let (switch, stop) = Stop::switch();
     let signals = Signals::new().map_err(|error| CliError::failed(format!("no signals: {error}")))?;
     let (hurry, hurried) = oneshot::channel();
     let signals = tokio::spawn(orderly(signals, switch, config.listen.announce, hurry));
     let served = tokio::select! {
-        served = app.serve(tcp, Some(unix), stop) => served.map_err(CliError::from),
+        served = app.serve(entrances, stop) => served.map_err(CliError::from),
         Ok(()) = hurried => Err(CliError::failed("ended at once, as a second signal asked")),
     };
     signals.abort();
+    watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
     served
@@ -105,9 +118,14 @@ impl Signals {
 /// says that it is no longer alive.
 fn bind_socket(path: &Path) -> Result<UnixListener, CliError> {
     let wrong = |error: io::Error| CliError::failed(format!("{}: {error}", path.display()));
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(error)),
-        _ => {}
+    match fs::symlink_metadata(path) {
+        // A mistyped path must not cost somebody a file.
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(CliError::failed(format!("{} is there and is no socket", path.display())));
+        }
+        Ok(_) => fs::remove_file(path).map_err(wrong)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(wrong(error)),
     }
     let listener = UnixListener::bind(path).map_err(wrong)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(wrong)?;

@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 
 /// The name of the socket for REST and pages, and of one without a name.
 pub(super) const HTTP: &str = "http";
+/// The name of the socket for administration.
+pub(super) const ADMINISTRATION: &str = "admin";
 /// Where handed descriptors begin: after standard input, output and error.
 const FIRST: i32 = 3;
 /// What systemd calls a socket whose unit names none.
@@ -27,7 +29,8 @@ fn place_of(name: &str, count: i32, names: &str) -> Option<i32> {
     let mut names = names.split(':');
     (0..count.max(0)).find_map(|place| {
         let found = names.next().unwrap_or_default();
-        let fits = found == name || (count == 1 && name == HTTP) || (found == UNNAMED && name == HTTP);
+        let unnamed = count == 1 && found != ADMINISTRATION || found == UNNAMED;
+        let fits = found == name || (unnamed && name == HTTP);
         fits.then_some(FIRST + place)
     })
 }
@@ -55,8 +58,8 @@ mod tests {
         assert_eq!(place_of(HTTP, 0, ""), None);
         assert_eq!(place_of(HTTP, 1, "yinxin.socket"), Some(3));
         assert_eq!(place_of(HTTP, 2, "admin:http"), Some(4));
-        assert_eq!(place_of("admin", 2, "admin:http"), Some(3));
-        assert_eq!(place_of("admin", 1, "http"), None);
+        assert_eq!(place_of(ADMINISTRATION, 2, "admin:http"), Some(3));
+        assert_eq!(place_of(ADMINISTRATION, 1, "http"), None);
         assert_eq!(place_of(HTTP, 2, "unknown:unknown"), Some(3));
         assert_eq!(place_of(HTTP, -1, "http"), None);
     }

@@ -5,12 +5,8 @@ use super::{
     key::Key,
     value::{Value, of_toml},
 };
-use rustix::fs::{FileType, Mode, OFlags};
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use crate::base::plain_file::{self, Rule};
+use std::path::{Path, PathBuf};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -18,8 +14,9 @@ use toml::{
 
 /// The longest file.
 const FILE_MAX_BYTES: u64 = 256 * 1024;
-/// Anybody else may write.
-const OTHERS_WRITE: u32 = 0o002;
+
+/// Faults of one file that are told: whoever has more will look again anyway.
+const FAULTS_MAX: usize = 50;
 
 /// What a file says: values by key, and what is wrong.
 #[derive(Default)]
@@ -31,45 +28,28 @@ pub(super) struct Found {
 /// Reads a file. Everything that is wrong is found, not only the first thing.
 pub(super) fn read(path: &Path) -> Found {
     match text(path) {
-        Ok(text) => Walk { path, text: &text, found: Found::default() }.whole(),
+        Ok(text) => of_text(path, &text),
         Err(says) => {
-            let says = format!("the configuration file can't be read: {says}");
+            let says = format!("the file {says}");
             let fault = Fault { key: None, origin: Origin::File { path: path.to_owned(), line: 0 }, says };
             Found { values: Vec::new(), faults: vec![fault] }
         }
     }
 }
 
-/// The file's text. Checked by the handle that is read, so that the file can't be swapped in between.
-fn text(path: &Path) -> Result<String, String> {
-    // NONBLOCK: a named pipe in the file's place must not hold the start up.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| said(error.into()))?;
-    let stat = rustix::fs::fstat(&handle).map_err(|error| said(error.into()))?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => {}
-        FileType::Directory => return Err("it is a directory".into()),
-        _ => return Err("it is no plain file".into()),
-    }
-    if stat.st_mode & OTHERS_WRITE != 0 {
-        let mode = stat.st_mode & 0o7777;
-        return Err(format!("it has mode {mode:04o}: anybody may write into it; 0644 at most is taken"));
-    }
-    let mut octets = Vec::new();
-    File::from(handle).take(FILE_MAX_BYTES + 1).read_to_end(&mut octets).map_err(said)?;
-    if octets.len() as u64 > FILE_MAX_BYTES {
-        return Err(format!("it is longer than {FILE_MAX_BYTES} bytes"));
-    }
-    String::from_utf8(octets).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        format!("line {}: it is not UTF-8 text", 1 + good.iter().filter(|octet| **octet == b'\n').count())
-    })
+/// What a text says that stands in this file.
+pub(super) fn of_text(path: &Path, text: &str) -> Found {
+    Walk { path, text, found: Found::default() }.whole()
 }
 
-/// The operating system's words without its number.
-fn said(error: std::io::Error) -> String {
-    let says = error.to_string();
-    says.split(" (os error").next().unwrap_or(&says).to_owned()
+/// The file's text. Whoever may write into it decides what the daemon does.
+fn text(path: &Path) -> Result<String, String> {
+    let octets = plain_file::read(path, Rule::Read, FILE_MAX_BYTES).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&octets).map_err(|error| {
+        let good = &octets[..error.valid_up_to()];
+        format!("is not UTF-8 text in line {}", 1 + good.iter().filter(|octet| **octet == b'\n').count())
+    })?;
+    Ok(text.to_owned())
 }
 
 struct Walk<'a> {
@@ -120,6 +100,9 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, name: &str, at: usize, value: &Spanned<DeValue<'_>>) {
+        if self.found.faults.len() >= FAULTS_MAX {
+            return;
+        }
         if is_section(name) {
             return self.wrong(Some(name), at, "this is a section, not a value".into());
         }
@@ -133,6 +116,9 @@ impl Walk<'_> {
     }
 
     fn wrong(&mut self, key: Option<&str>, at: usize, says: String) {
+        if self.found.faults.len() >= FAULTS_MAX {
+            return;
+        }
         let origin = self.origin(at);
         // A name that nobody knows is as long as its writer likes.
         let key = key.map(|key| key.chars().filter(|found| !found.is_control()).take(100).collect());
@@ -157,4 +143,72 @@ fn sections() -> impl Iterator<Item = &'static str> {
 
 fn nearest_section(name: &str) -> Option<&'static str> {
     super::nearest::nearest(name, sections(), |section| vec![(*section).to_owned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_file_full_of_mistakes_is_told_in_reason() {
+        let many: String = (0..20_000).map(|number| format!("key_{number} = 1\n")).collect();
+        assert_eq!(of_text(Path::new("x"), &many).faults.len(), FAULTS_MAX);
+        assert!(of_text(Path::new("x"), &"=\n".repeat(100_000)).faults.len() <= FAULTS_MAX);
+        let deep = format!("listen = {}", "[".repeat(100_000));
+        assert!(!of_text(Path::new("x"), &deep).faults.is_empty());
+        let deep = "a.".repeat(50_000) + "b = 1";
+        assert!(!of_text(Path::new("x"), &deep).faults.is_empty());
+    }
+
+    proptest! {
+        /// Pieces of a real configuration, in any order, cut anywhere.
+        #[test]
+        fn no_text_brings_the_reader_down(pieces in proptest::collection::vec(piece(), 0..40)) {
+            let found = of_text(Path::new("x"), &pieces.concat());
+            prop_assert!(found.faults.len() <= FAULTS_MAX);
+        }
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        let known = proptest::sample::select(vec![
+            "[listen]",
+            "[listen.tls]",
+            "[limits]",
+            "[",
+            "]",
+            "[[",
+            "\n",
+            "\n",
+            "\n",
+            " = ",
+            "=",
+            ".",
+            ",",
+            "{",
+            "}",
+            "'",
+            "\"",
+            "\"\"\"",
+            "address",
+            "connections",
+            "listen",
+            "limits",
+            "1",
+            "-1",
+            "0x1f",
+            "1e9",
+            "true",
+            "nan",
+            "1979-05-27",
+            "trusted_proxies",
+            "['10.0.0.0/8']",
+            "#",
+            "\\",
+            "\\u0000",
+            "\u{fffd}",
+            "印",
+        ]);
+        prop_oneof![4 => known.prop_map(str::to_owned), 1 => ".{0,6}"]
+    }
 }

@@ -1,13 +1,19 @@
 //! Settings as checked: what the rest of the daemon sees.
 
+use super::listen::{self, Listen};
 use super::{
     ConfigError,
     settings::{Reading, Settings},
     table as key,
     value::is_postgres,
 };
-use crate::{base::Secret, outside::Network, store::is_node_name};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use crate::{
+    backup::{RECIPIENTS_MAX, Recipient},
+    base::Secret,
+    outside::Network,
+    store::is_node_name,
+};
+use std::{path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
 #[derive(Debug)]
@@ -26,23 +32,16 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// The address under which others see the service, without a slash at its end.
     pub public_url: String,
+    /// The record of who did what.
+    pub audit: Audit,
+    /// Backups.
+    pub backup: Backup,
     /// How much is taken on.
     pub limits: Limits,
     /// Other parties.
     pub outside: Outside,
     /// What was said about each key, and where.
     pub settings: Settings,
-}
-
-/// Where the daemon listens.
-#[derive(Debug, Clone)]
-pub struct Listen {
-    /// TCP. Default `127.0.0.1:8080`.
-    pub address: SocketAddr,
-    /// A UNIX socket as well.
-    pub socket: Option<PathBuf>,
-    /// How long it says that it is leaving before it takes no more.
-    pub announce: Duration,
 }
 
 /// Which database.
@@ -66,6 +65,24 @@ pub enum Database {
     },
 }
 
+/// The record of who did what.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// A second place for the signed heads.
+    pub witness_file: Option<PathBuf>,
+}
+
+/// Backups of the whole service.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// To whom backups are encrypted. None: no backup is made.
+    pub recipients: Vec<Recipient>,
+    /// The longest that one may take.
+    pub deadline: Duration,
+    /// How long SQLite's log may grow meanwhile, in octets.
+    pub log_limit_bytes: u64,
+}
+
 /// How much is taken on.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -81,6 +98,10 @@ pub struct Limits {
     pub request: Duration,
     /// The longest that an orderly stop waits for requests in progress.
     pub stop: Duration,
+    /// From a connection to the end of its TLS handshake.
+    pub handshake: Duration,
+    /// TLS handshakes under way at a time on one address.
+    pub handshakes: usize,
     /// Verifications a minute that one address has without a key.
     pub verifications_per_minute: u32,
 }
@@ -88,6 +109,8 @@ pub struct Limits {
 /// Other parties.
 #[derive(Debug, Clone)]
 pub struct Outside {
+    /// The authorities whose certificates other parties show over https; `None`: nobody is asked over https.
+    pub ca_file: Option<PathBuf>,
     /// Private networks that the daemon may connect to.
     pub allowed_networks: Vec<Network>,
 }
@@ -100,13 +123,17 @@ impl Config {
     pub fn of(settings: Settings) -> Result<Self, ConfigError> {
         let mut from = Reading::new(&settings);
         let data_dir = from.path(key::DATA_DIR).unwrap_or_default();
-        let listen = listen(&from);
-        let public_url = from.text(key::PUBLIC_URL).unwrap_or_else(|| format!("http://{}", listen.address));
+        let listen = listen::read(&mut from);
+        let scheme = if listen.tls.is_some() { "https" } else { "http" };
+        let public_url =
+            from.text(key::PUBLIC_URL).unwrap_or_else(|| format!("{scheme}://{}", listen.address));
         let config = Self {
             database: database(&mut from, &data_dir),
             passphrase_file: from.path(key::PASSPHRASE_FILE),
             credentials_dir: settings.credentials_dir().map(PathBuf::from),
             public_url: public_url.trim_end_matches('/').to_owned(),
+            audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
+            backup: backup(&mut from),
             limits: limits(&from),
             outside: outside(&from),
             settings: settings.clone(),
@@ -129,14 +156,6 @@ fn node(from: &mut Reading<'_>) -> Option<String> {
         from.wrong(key::NODE, "a node's name is 1 to 64 letters, digits, -, _ or .");
     }
     Some(name)
-}
-
-fn listen(from: &Reading<'_>) -> Listen {
-    Listen {
-        address: from.usual_address(key::LISTEN_ADDRESS),
-        socket: from.path(key::LISTEN_SOCKET),
-        announce: from.duration(key::LISTEN_ANNOUNCE),
-    }
 }
 
 fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
@@ -170,6 +189,28 @@ fn url_in_file(from: &mut Reading<'_>) -> Option<String> {
     Some(url)
 }
 
+fn backup(from: &mut Reading<'_>) -> Backup {
+    let given = from.list(key::BACKUP_RECIPIENTS);
+    let mut recipients = Vec::new();
+    for text in &given {
+        match Recipient::parse(text) {
+            Ok(recipient) => recipients.push(recipient),
+            Err(says) => from.wrong(key::BACKUP_RECIPIENTS, says),
+        }
+    }
+    if given.len() > RECIPIENTS_MAX {
+        from.wrong(
+            key::BACKUP_RECIPIENTS,
+            format!("they are {}; at most {RECIPIENTS_MAX} are taken", given.len()),
+        );
+    }
+    Backup {
+        recipients,
+        deadline: from.duration(key::BACKUP_DEADLINE),
+        log_limit_bytes: from.number(key::BACKUP_LOG_LIMIT_BYTES),
+    }
+}
+
 fn limits(from: &Reading<'_>) -> Limits {
     Limits {
         connections: from.size(key::LIMITS_CONNECTIONS),
@@ -178,11 +219,16 @@ fn limits(from: &Reading<'_>) -> Limits {
         document_bytes: from.size(key::LIMITS_DOCUMENT_BYTES),
         request: from.seconds(key::LIMITS_REQUEST_SECONDS),
         stop: from.seconds(key::LIMITS_STOP_SECONDS),
+        handshake: from.seconds(key::LIMITS_HANDSHAKE_SECONDS),
+        handshakes: from.size(key::LIMITS_HANDSHAKES),
         verifications_per_minute: u32::try_from(from.number(key::LIMITS_VERIFICATIONS_PER_MINUTE))
             .unwrap_or(u32::MAX),
     }
 }
 
 fn outside(from: &Reading<'_>) -> Outside {
-    Outside { allowed_networks: from.networks(key::OUTSIDE_ALLOWED_NETWORKS) }
+    Outside {
+        ca_file: from.path(key::OUTSIDE_CA_FILE),
+        allowed_networks: from.networks(key::OUTSIDE_ALLOWED_NETWORKS),
+    }
 }

@@ -26,7 +26,7 @@ pub struct Arrival {
     pub request: String,
     /// The instant at which everything in it is judged.
     pub now: Timestamp,
-    /// The other end of the connection; `None` on a UNIX socket.
+    /// The caller's address: the other end of the connection, or whom a trusted proxy names; `None` on a UNIX socket.
     pub address: Option<IpAddr>,
     /// Whether the reader asked for English rather than Chinese.
     pub english: bool,
@@ -39,12 +39,15 @@ pub type ProblemPage = fn(&Problem, &Arrival) -> Response;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
 form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// RFC 6797: for a year, this host alone; its neighbours are not ours.
+const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next: Next) -> Response {
     let now = kit.clock.now();
     let arrival = Arrival {
         request: request_id::of(request.headers(), now, kit.entropy.as_ref()),
         now,
-        address: request.extensions().get::<super::PeerAddress>().and_then(|peer| peer.0),
+        address: address(&kit, &request),
         english: is_english(request.uri(), request.headers()),
     };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -56,8 +59,16 @@ pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next
     };
     put_into_words(&mut response, &arrival, wants_page.then_some(kit.problem_page).flatten());
     protect(&mut response, &arrival);
+    if kit.https {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_FOR_A_YEAR);
+    }
     log(&method, &path, &response, &arrival);
     response
+}
+
+fn address(kit: &Kit, request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<super::PeerAddress>().and_then(|peer| peer.0)?;
+    Some(kit.proxies.caller(peer, request.headers()))
 }
 
 /// Whether the reader prefers English: `?lang=en` decides, then `Accept-Language`; Chinese otherwise.

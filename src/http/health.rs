@@ -1,6 +1,6 @@
 //! `/healthz`: the process answers. `/readyz`: it can do its work, because the database answers too.
 
-use super::{Access, Gives, Leaving, Operation, Problem, Route};
+use super::{Access, Gives, Hold, Leaving, Operation, Problem, Route};
 use crate::store::{FromRow, Row, Statement, Store, StoreError};
 use axum::{Extension, extract::State};
 
@@ -19,24 +19,29 @@ impl FromRow for Answered {
 }
 
 /// Both routes.
-pub fn routes(store: &Store) -> Vec<Route> {
+pub fn routes(store: &Store, hold: &Hold) -> Vec<Route> {
     vec![
         Operation::get(Access::PUBLIC, "/healthz", "readHealth", "Whether the process answers")
             .gives(200, Gives::Bytes("text/plain"))
+            .while_held()
             .handled_by((), async || "ok\n"),
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
             .gives(200, Gives::Bytes("text/plain"))
-            .problems(&["service/not-ready", "service/draining"])
-            .handled_by(store.clone(), ready),
+            .problems(&["service/not-ready", "service/draining", "audit/rolled-back", "audit/stopped"])
+            .while_held()
+            .handled_by((store.clone(), hold.clone()), ready),
     ]
 }
 
 async fn ready(
     leaving: Option<Extension<Leaving>>,
-    State(store): State<Store>,
+    State((store, hold)): State<(Store, Hold)>,
 ) -> Result<&'static str, Problem> {
     if leaving.is_some() {
         return Err(Problem::new("service/draining", "this node is about to stop; the others go on"));
+    }
+    if let Some(problem) = hold.problem() {
+        return Err(problem);
     }
     match store.read(async |rx| rx.one::<Answered>(&READY, &[]).await).await {
         Ok(Answered) => Ok("ready\n"),

@@ -11,6 +11,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use serde_json::Value;
+use std::time::Duration;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +149,10 @@ pub struct Operation {
     /// Whether it stands on the listener for administration, where there is one; `None`: if only administrators and
     /// auditors may use it. [`Operation::is_administration`] tells.
     pub administration: Option<bool>,
+    /// Whether it answers while the service is held back ([`super::Hold`]).
+    pub while_held: bool,
+    /// The longest that the answer may take; `None`: as long as any request.
+    pub deadline: Option<Duration>,
 }
 
 /// A declared route and what answers it.
@@ -181,6 +186,8 @@ impl Operation {
             creates: false,
             load: Load::Light,
             administration: None,
+            while_held: false,
+            deadline: None,
         }
     }
 
@@ -235,6 +242,16 @@ impl Operation {
         Self { load: Load::Heavy, ..self }
     }
 
+    /// Answers while the service is held back: it looks into that, or ends it.
+    pub fn while_held(self) -> Self {
+        Self { while_held: true, ..self }
+    }
+
+    /// May take this long, whatever the limit of other requests.
+    pub fn within(self, deadline: Duration) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
     /// Stands on the listener for administration, whoever may use it.
     pub fn on_administration(self) -> Self {
         Self { administration: Some(true), ..self }
@@ -252,8 +269,20 @@ impl Operation {
         T: 'static,
         S: Clone + Send + Sync + 'static,
     {
-        // Methods come from the constructors above; anything stranger answers as GET would, and the table refuses it.
-        let filter = MethodFilter::try_from(self.method.clone()).unwrap_or(MethodFilter::GET);
-        Route { handler: on(filter, handler).with_state(state), operation: self }
+        Route { handler: on(self.filter(), handler).with_state(state), operation: self }
+    }
+
+    /// The route with another answer, and nothing before it.
+    pub(super) fn answered_by<H, T>(&self, handler: H) -> MethodRouter<()>
+    where
+        H: Handler<T, ()>,
+        T: 'static,
+    {
+        on(self.filter(), handler)
+    }
+
+    /// Methods come from the constructors above; anything stranger answers as GET would, and the table refuses it.
+    fn filter(&self) -> MethodFilter {
+        MethodFilter::try_from(self.method.clone()).unwrap_or(MethodFilter::GET)
     }
 }

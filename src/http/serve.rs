@@ -4,7 +4,9 @@ use super::{
     Limits,
     drain::{self, Lent, Sink},
     stall::Impatient,
+    tls::TlsListener,
 };
+use crate::tls::ServerTls;
 use axum::{
     Router,
     body::Body,
@@ -58,7 +60,11 @@ impl Switch {
     /// Says that the service is about to stop: `/readyz` answers so, and connections end with their next answer. Everything
     /// is still taken.
     pub fn leave(&self) {
-        self.0.send_if_modified(|phase| (*phase < Phase::Leaving).then(|| *phase = Phase::Leaving).is_some());
+        self.0.send_if_modified(|phase| {
+            let first = *phase < Phase::Leaving;
+            *phase = (*phase).max(Phase::Leaving);
+            first
+        });
     }
 
     /// Stops: nothing new is taken, what was begun is answered.
@@ -80,6 +86,12 @@ impl Stop {
         let _ = self.0.wait_for(|phase| *phase == Phase::Stopped).await;
     }
 
+    /// The stop, and a moment more.
+    async fn last_called(&mut self) {
+        self.thrown().await;
+        tokio::time::sleep(LAST_CALL).await;
+    }
+
     /// Whether the service is about to stop, or stops.
     pub fn is_leaving(&self) -> bool {
         *self.0.borrow() >= Phase::Leaving
@@ -87,14 +99,19 @@ impl Stop {
 }
 
 /// Where connections come from.
-trait Listener: Send + Sync {
+pub(super) trait Listener: Send + Sync + 'static {
+    type Raw: Send + 'static;
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// The next connection. Dropped before it is ready, it loses none.
-    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, PeerAddress)>> + Send;
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Raw, PeerAddress)>> + Send;
+
+    /// What stands between a connection and its first request; it ends in time.
+    fn welcome(&self, raw: Self::Raw) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
 impl Listener for TcpListener {
+    type Raw = TcpStream;
     type Stream = TcpStream;
 
     async fn next(&self) -> io::Result<(TcpStream, PeerAddress)> {
@@ -103,19 +120,55 @@ impl Listener for TcpListener {
         stream.set_nodelay(true)?;
         Ok((stream, PeerAddress(Some(peer.ip().to_canonical()))))
     }
+
+    async fn welcome(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        Ok(stream)
+    }
 }
 
 impl Listener for UnixListener {
+    type Raw = UnixStream;
     type Stream = UnixStream;
 
     async fn next(&self) -> io::Result<(UnixStream, PeerAddress)> {
         Ok((self.accept().await?.0, PeerAddress(None)))
+    }
+
+    async fn welcome(&self, stream: UnixStream) -> io::Result<UnixStream> {
+        Ok(stream)
     }
 }
 
 /// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
 pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
     serve(listener, router, limits, stop).await;
+}
+
+/// An address where requests come in.
+pub struct Entrance {
+    /// The listener.
+    pub tcp: TcpListener,
+    /// Its TLS; `None`: plain HTTP.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+impl Entrance {
+    /// `https://127.0.0.1:8443`.
+    ///
+    /// # Errors
+    /// The system's, where it does not know the listener's address.
+    pub fn url(&self) -> io::Result<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.tcp.local_addr()?))
+    }
+
+    /// Serves as [`serve_tcp`] does.
+    pub async fn serve(self, router: Router, limits: Limits, stop: Stop) {
+        match self.tls {
+            None => serve(self.tcp, router, limits, stop).await,
+            Some(tls) => serve(TlsListener::new(self.tcp, tls, &limits), router, limits, stop).await,
+        }
+    }
 }
 
 /// Serves connections of a UNIX socket until `stop`. Who may connect is the socket file's permissions.
@@ -127,21 +180,22 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: St
     let places = Arc::new(Semaphore::new(limits.connections));
     let drains = Arc::new(Semaphore::new(limits.drains));
     let mut connections = JoinSet::new();
+    let listener = Arc::new(listener);
     // A connection is taken from the kernel only when there is a place for it.
     let next = async || {
         let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-        listener.next().await.map(|(stream, peer)| (stream, peer, place))
+        listener.next().await.map(|(raw, peer)| (raw, peer, place))
     };
-    let taken = |stream, peer, place| {
+    let taken = |raw, peer, place| {
         let desk = Desk { router: router.clone(), peer, drains: Arc::clone(&drains), stop: stop.clone() };
-        converse(stream, desk, limits, place)
+        receive(listener.clone(), raw, desk, limits, place)
     };
     let mut thrown = stop.clone();
     loop {
         tokio::select! {
             accepted = next() => match accepted {
-                Ok((stream, peer, place)) => {
-                    connections.spawn(taken(stream, peer, place));
+                Ok((raw, peer, place)) => {
+                    connections.spawn(taken(raw, peer, place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
@@ -155,12 +209,12 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: St
     }
     // Who connected before this instant was accepted by the kernel in our name; a closed listener would reset them.
     let last_call = async {
-        while let Ok(Ok((stream, peer, place))) = tokio::time::timeout(LAST_CALL, next()).await {
-            connections.spawn(taken(stream, peer, place));
+        while let Ok(Ok((raw, peer, place))) = tokio::time::timeout(LAST_CALL, next()).await {
+            connections.spawn(taken(raw, peer, place));
         }
     };
     let _ = tokio::time::timeout(LAST_CALL * 10, last_call).await;
-    // Nobody new is let in, not even into the kernel's queue.
+    // Nobody new is let in, not even into the kernel's queue: nobody else holds the listener in a moment.
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
@@ -175,6 +229,27 @@ struct Desk {
     /// Places among the bodies that are drained, of all connections.
     drains: Arc<Semaphore>,
     stop: Stop,
+}
+
+/// One connection from its first octet: welcomed where it comes to that before the service stops, then to its end.
+async fn receive<L: Listener>(
+    listener: Arc<L>,
+    raw: L::Raw,
+    desk: Desk,
+    limits: Limits,
+    place: OwnedSemaphorePermit,
+) {
+    let mut stop = desk.stop.clone();
+    let welcomed = tokio::select! {
+        welcomed = listener.welcome(raw) => welcomed,
+        () = stop.last_called() => return,
+    };
+    // A conversation must not hold the listener: its port shall be free as soon as nobody new is let in.
+    drop(listener);
+    match welcomed {
+        Ok(stream) => converse(stream, desk, limits, place).await,
+        Err(error) => tracing::debug!(%error, "a connection came to nothing"),
+    }
 }
 
 /// One connection, to its end.
@@ -199,7 +274,8 @@ where
         let mut connection = pin!(connection);
         tokio::select! {
             outcome = connection.as_mut() => outcome,
-            () = last_called(&mut stop) => {
+            // A request may be on its way on a connection that is idle as far as we know.
+            () = stop.last_called() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -215,12 +291,6 @@ where
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended badly");
     }
-}
-
-/// The stop, and a moment more: a request may be on its way on a connection that is idle as far as we know.
-async fn last_called(stop: &mut Stop) {
-    stop.thrown().await;
-    tokio::time::sleep(LAST_CALL).await;
 }
 
 /// One request. What it leaves of its body goes down the sink.

@@ -1,7 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Limits, Operation, Problem, Route, door, gate, idempotency::AT_ONCE, openapi, rate::Rates,
+    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, door, gate, idempotency::AT_ONCE,
+    openapi, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -33,6 +34,12 @@ pub struct Kit {
     pub(super) rates: Rates,
     /// Ends of reservations that are written beside the requests.
     pub(super) afterwards: Arc<Semaphore>,
+    pub(super) hold: Hold,
+    pub(super) proxies: Proxies,
+    /// Whether everybody comes by https.
+    pub(super) https: bool,
+    /// Whether routes of administration are turned away here.
+    administration_elsewhere: bool,
 }
 
 impl Kit {
@@ -46,8 +53,42 @@ impl Kit {
     ) -> Self {
         let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
         let rates = Rates::default();
-        let afterwards = Arc::new(Semaphore::new(AT_ONCE));
-        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates, afterwards }
+        Self {
+            store,
+            officers,
+            clock,
+            entropy,
+            limits,
+            problem_page: None,
+            light,
+            heavy,
+            rates,
+            afterwards: Arc::new(Semaphore::new(AT_ONCE)),
+            hold: Hold::default(),
+            proxies: Proxies::default(),
+            https: false,
+            administration_elsewhere: false,
+        }
+    }
+
+    /// Has every gate mind `hold`.
+    pub fn with_hold(self, hold: Hold) -> Self {
+        Self { hold, ..self }
+    }
+
+    /// Takes the word of these proxies about who comes.
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Tells browsers never to come but by https, where `https` says that everybody does.
+    pub fn by_https(self, https: bool) -> Self {
+        Self { https, ..self }
+    }
+
+    /// Turns requests for routes of administration away: they have a listener of their own.
+    pub fn without_administration(self) -> Self {
+        Self { administration_elsewhere: true, ..self }
     }
 
     /// Lets people see problems as pages.
@@ -77,7 +118,8 @@ impl Table {
     /// [`TableError`] where two routes collide.
     pub fn new(mut routes: Vec<Route>) -> Result<Self, TableError> {
         let described = Operation::get(Access::PUBLIC, OPENAPI_PATH, "readOpenApi", "This document")
-            .gives(200, Gives::AnyJson);
+            .gives(200, Gives::AnyJson)
+            .while_held();
         let mut operations: Vec<&Operation> = routes.iter().map(|route| &route.operation).collect();
         operations.push(&described);
         check(&operations)?;
@@ -102,6 +144,10 @@ impl Table {
         let mut router = Router::new();
         for Route { operation, handler } in self.0 {
             let path = operation.path;
+            if kit.administration_elsewhere && operation.is_administration() {
+                router = router.route(path, operation.answered_by(elsewhere));
+                continue;
+            }
             let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
             // A route layer: another method on this path is refused as such, without asking who comes.
             router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
@@ -112,6 +158,14 @@ impl Table {
             .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(kit, door::pass))
     }
+}
+
+/// What the public listener says of a route of administration. Nobody is asked who he is: a key has no business here.
+async fn elsewhere() -> Problem {
+    Problem::new(
+        "request/administration-elsewhere",
+        "this is a route of administration, which has a listener of its own",
+    )
 }
 
 fn check(operations: &[&Operation]) -> Result<(), TableError> {

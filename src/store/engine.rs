@@ -8,8 +8,8 @@ use super::{
 };
 use crate::base::Timestamp;
 use sqlx::{
-    Executor, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection, postgres::PgRow,
-    sqlite::SqliteRow,
+    AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
+    postgres::PgRow, sqlite::SqliteRow,
 };
 use std::{
     ops::{Deref, DerefMut},
@@ -74,6 +74,13 @@ impl Engine {
         Ok(Rx { conn, failed: false })
     }
 
+    pub(super) fn log_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Sqlite(engine) => Some(engine.log_bytes()),
+            Self::Postgres(_) => None,
+        }
+    }
+
     pub(super) fn is_halted(&self) -> bool {
         match self {
             Self::Sqlite(engine) => engine.is_halted(),
@@ -120,13 +127,13 @@ pub(super) enum Conn {
     Postgres(Lent),
 }
 
-enum Link<'c> {
+pub(super) enum Link<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut Lent),
 }
 
 impl Conn {
-    fn link(&mut self) -> Link<'_> {
+    pub(super) fn link(&mut self) -> Link<'_> {
         match self {
             Self::Sqlite(conn) => Link::Sqlite(conn),
             Self::SqliteReader(conn) => Link::Sqlite(conn),
@@ -160,8 +167,17 @@ macro_rules! bound {
         })
     };
 }
+pub(super) use bound;
 
 impl Rx {
+    pub(super) fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        self.conn.is_postgres()
+    }
+
     /// The one row that is there; [`StoreError::Missing`] where there is none. Of several, the first.
     pub async fn one<T: FromRow>(
         &mut self,
@@ -265,6 +281,10 @@ impl Tx {
         self.node.clone()
     }
 
+    pub(super) fn set_node(&mut self, node: &str) {
+        self.node = node.into();
+    }
+
     /// Once this is committed, whoever waits at [`super::Store::rung`] is woken.
     pub fn ring(&mut self) {
         self.rang = true;
@@ -289,9 +309,21 @@ impl Tx {
     }
 
     pub(super) fn dialect(&self) -> Dialect {
-        match self.rx.conn {
-            Conn::Sqlite(_) | Conn::SqliteReader(_) | Conn::SqliteSnapshot(_) => Dialect::Sqlite,
-            Conn::Postgres(_) => Dialect::Postgres,
+        match self.rx.conn.is_postgres() {
+            false => Dialect::Sqlite,
+            true => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a text that was made at run time, from names that were looked at.
+    pub(super) async fn control_made(&mut self, text: String) -> Result<(), sqlx::Error> {
+        match self.rx.conn.link() {
+            Link::Sqlite(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
+            Link::Postgres(conn) => {
+                let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(conn.link()).await.map(drop);
+                conn.settle(&done);
+                done
+            }
         }
     }
 
@@ -367,6 +399,14 @@ impl Row {
     pub fn bool(&self, column: usize) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(row) => of("row", row.try_get::<i64, _>(column)).map(|number| number != 0),
+            Self::Postgres(row) => of("row", row.try_get(column)),
+        }
+    }
+
+    /// The same, where NULL is allowed.
+    pub fn opt_bool(&self, column: usize) -> Result<Option<bool>, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(self.opt_int(column)?.map(|number| number != 0)),
             Self::Postgres(row) => of("row", row.try_get(column)),
         }
     }

@@ -17,18 +17,26 @@
 mod config;
 mod engine;
 mod error;
+mod fill;
 pub mod lease;
+mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
 mod sqlite;
 mod statement;
+mod whole;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig, is_node_name};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use lease::{Held, Lease};
+pub use link::Link;
+#[doc(hidden)]
+pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
+pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 
 use crate::base::Timestamp;
 use engine::Engine;

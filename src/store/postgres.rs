@@ -44,6 +44,19 @@ impl PostgresEngine {
         Ok(Self { pool, node: node.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 
+    /// A single connection, with the session's settings: for filling an empty database. Its pool lives as long as it.
+    pub(super) async fn single(
+        url: &Secret<String>,
+        schema: Option<&str>,
+        deadlines: &Deadlines,
+    ) -> Result<Lent, OpenError> {
+        let session = Session::new(url, schema, deadlines)?;
+        let wait = Duration::from_millis(deadlines.wait_ms);
+        pool::try_out(&session, wait).await?;
+        let pool = Pool::new(session, 1, wait);
+        Ok(pool.writer(pool.patience()).await?)
+    }
+
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
     }

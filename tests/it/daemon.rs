@@ -186,7 +186,7 @@ fn a_single_node_is_restarted_on_a_socket_that_is_handed_over_and_refuses_nobody
             .args(yinxin.get_args())
             .current_dir(yinxin.get_current_dir().unwrap());
         shell.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-        place.serve_by(&mut shell)
+        place.started(shell, false)
     };
     let first = serve();
     assert_eq!(

@@ -11,7 +11,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("keys", 2),
     ("document", 2),
     ("outside", 2),
+    ("tls", 2),
     ("audit", 3),
+    ("backup", 3),
     ("job", 3),
     ("http", 3),
     ("web", 3),
@@ -29,7 +31,9 @@ const FLOORS: &[(&str, u8)] = &[
 /// have routes and idempotent commands of their own.
 const ARROWS: &[(&str, &str)] = &[
     ("keys", "store"),
+    ("outside", "tls"),
     ("job", "audit"),
+    ("backup", "audit"),
     ("officer", "audit"),
     ("officer", "http"),
     ("http", "officer"),

@@ -255,6 +255,13 @@ impl Lent {
         }
     }
 
+    /// Says farewell to the server, on this and every other connection of its pool.
+    pub(in super::super) async fn farewell(self) {
+        let pool = self.pool();
+        drop(self);
+        pool.close().await;
+    }
+
     /// Whether the answer to the last statement is still to come.
     pub(super) fn is_waiting(&self) -> bool {
         self.state == State::Waiting

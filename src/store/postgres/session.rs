@@ -1,6 +1,6 @@
 //! A session with the server: its settings, and a look whether what is committed in it would last.
 
-use super::super::{Deadlines, OpenError, StoreError, engine::of};
+use super::super::{Deadlines, OpenError, StoreError, engine::of, link};
 use crate::base::Secret;
 use sqlx::{ConnectOptions as _, PgConnection, Row as _, postgres::PgConnectOptions};
 use std::str::FromStr as _;
@@ -83,7 +83,6 @@ fn settings(schema: Option<&str>, deadlines: &Deadlines) -> String {
         ("tcp_keepalives_idle", ms(10)),
         ("tcp_keepalives_interval", ms(5)),
         ("tcp_keepalives_count", ms(3)),
-        ("tcp_user_timeout", ms(25_000)),
     ] {
         settings.insert(name.to_owned(), value);
     }
@@ -128,7 +127,8 @@ fn of_connecting(error: sqlx::Error) -> OpenError {
     match &error {
         // The server's own words: which user, which database; never the password.
         sqlx::Error::Database(said) => unreachable(said.message()),
-        sqlx::Error::Io(said) => unreachable(&said.to_string()),
+        sqlx::Error::Io(said) => unreachable(&link::broken(said)),
+        sqlx::Error::Tls(said) => unreachable(&format!("no TLS with the server: {said}")),
         _ => unreachable("the connection was refused or broken"),
     }
 }

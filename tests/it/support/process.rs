@@ -6,7 +6,8 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    time::Duration,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 /// A data directory of its own.
@@ -27,9 +28,11 @@ pub struct Said {
 /// A running daemon; killed when dropped.
 pub struct Daemon {
     child: Child,
-    log: Option<std::thread::JoinHandle<String>>,
     /// `127.0.0.1:40001`
     pub address: String,
+    /// The same of administration, where it has an address of its own.
+    pub administration: Option<String>,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Place {
@@ -46,7 +49,7 @@ impl Place {
         self
     }
 
-    /// With another program of the same commands, and variables for it alone: the endurance harness's daemon.
+    /// With another program of the same commands: the endurance harness's daemon.
     #[must_use]
     pub fn with_program(mut self, program: PathBuf) -> Self {
         self.program = program;
@@ -110,27 +113,42 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
-        self.serve_by(&mut self.command(["serve", "--listen", "127.0.0.1:0"]))
+        self.started(self.command(["serve", "--listen", "127.0.0.1:0"]), false)
+    }
+
+    /// Starts the daemon on a configuration, which must name free ports.
+    pub fn serve_as(&self, toml: &str) -> Daemon {
+        let file = self.file("yinxin.toml");
+        fs::write(&file, toml).unwrap();
+        self.started(self.command(["serve", "--config", &file]), toml.contains("admin_address"))
     }
 
     /// Starts the daemon by this command.
-    pub fn serve_by(&self, command: &mut Command) -> Daemon {
+    pub fn started(&self, mut command: Command, administration: bool) -> Daemon {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix("serving on http://").map(str::to_owned) else {
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut next = |words: &str| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let address = line.trim().strip_prefix(words).and_then(|rest| rest.split_once("://"));
+            address.map(|(_, address)| address.to_owned())
+        };
+        let Some(address) = next("serving on ") else {
             let said = Said::of(child.wait_with_output().unwrap());
             panic!("the daemon did not start: {said:?}");
         };
+        let administration = administration.then(|| next("administration on ").unwrap());
         // Its log is read to the end by somebody, or the pipe would fill.
-        let mut from = child.stderr.take().unwrap();
-        let log = std::thread::spawn(move || {
-            let mut log = String::new();
-            // Whatever it wrote until it ended is all there is.
-            let _ = from.read_to_string(&mut log);
-            log
+        let mut lines = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = lines.read(&mut piece) {
+                kept.lock().unwrap().extend_from_slice(&piece[..length]);
+            }
         });
-        Daemon { child, address, log: Some(log) }
+        Daemon { child, address, administration, log }
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -194,6 +212,19 @@ impl Daemon {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// Waits until the log says this, so many times.
+    pub fn has_logged(&self, words: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let log = String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned();
+            if log.matches(words).count() >= times {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the log does not say `{words}`:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -201,7 +232,12 @@ impl Daemon {
     /// Its end, and everything that it logged.
     pub fn last_words(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
-        (status, self.log.take().unwrap().join().unwrap())
+        // The last of it may still be on its way: whoever reads lets go of the log at the end of the pipe.
+        let begun = Instant::now();
+        while Arc::strong_count(&self.log) > 1 && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (status, String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned())
     }
 
     /// Asks once, on a connection of its own: status, head and body.
