@@ -26,6 +26,13 @@ pub enum AppError {
         /// Where the passphrase was looked for.
         passphrase: PathBuf,
     },
+    /// The passphrase that lies here does not open the keystore.
+    Refused {
+        /// Where it lies.
+        passphrase: PathBuf,
+        /// What the keystore says.
+        error: KeysError,
+    },
     /// Something was made here already.
     Initialised,
     /// The first officers were made, and a crash took their keys before they were written down.
@@ -106,6 +113,7 @@ impl fmt::Display for AppError {
                  database; nothing was changed",
                 passphrase.display()
             ),
+            Self::Refused { passphrase, error } => write!(out, "{}: {error}", passphrase.display()),
             Self::Initialised => {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }

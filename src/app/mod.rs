@@ -1,6 +1,7 @@
 //! The composition root: configuration → store, keys, rooms, router, background work; and an orderly stop.
 
 mod audit_desk;
+mod authority_desk;
 mod background;
 mod backup_desk;
 mod entrances;
@@ -15,7 +16,7 @@ mod restore;
 
 pub use entrances::{Entrances, Handed};
 pub use error::AppError;
-pub use first::{First, init, init_at_cost, is_initialised};
+pub use first::{First, init, init_at_cost, is_initialised, rescue};
 pub use product::StrictCheck;
 pub use restore::{Restore, Restored, restore};
 
@@ -26,8 +27,8 @@ use crate::{
     config::{Config, Database},
     http::{self, Held, Hold, Kit, Proxies, Stop, Table},
     job,
-    keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
-    officer::Officers,
+    keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
+    officer::{KeyTerms, Officers},
     seal::{self, SealService},
     store::{Deadlines, EngineConfig, Link, Store, StoreConfig},
     verification::{
@@ -37,9 +38,11 @@ use crate::{
     web,
 };
 use audit_desk::AuditDesk;
+use authority_desk::AuthorityDesk;
 use axum::Router;
 use background::{Background, Housekeeping, Work};
 use backup_desk::BackupDesk;
+use key_desk::{AuditKey, KeyDesk};
 use node::{Presence, Seat};
 use std::{sync::Arc, time::Duration};
 
@@ -59,6 +62,8 @@ pub struct App {
     verifications: Verifications,
     audit_desk: AuditDesk,
     backup_desk: BackupDesk,
+    key_desk: KeyDesk,
+    audit_key: Arc<AuditKey>,
     limits: http::Limits,
     proxies: Proxies,
     by_https: bool,
@@ -97,12 +102,13 @@ impl App {
         let Sources { clock, entropy } = sources;
         let now = clock.now();
         // First, for a mistyped directory is left as it was.
-        let passphrase = passphrase(config)?.read()?;
+        let passphrase = passphrase(config)?;
+        passphrase.read()?;
         warn_of_open_link(config);
         let seat = Seat::take(config, &*entropy).await?;
         let store = Store::open(&store_config(config, seat.name()), now).await?;
         let presence = Presence::join(&store, seat).await?;
-        let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
+        let keystore = unlock(&store, &passphrase, &entropy).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
         let authority = Authority::new(
             store.clone(),
@@ -132,6 +138,15 @@ impl App {
             Err(error @ AuditError::RolledBack { .. }) => hold.set(background::held_by(&error)),
             Err(error) => return Err(error.into()),
         }
+        let audit_key = AuditKey::open(&keystore).await?;
+        let key_desk = KeyDesk::new(key_desk::Parts {
+            store: store.clone(),
+            keystore: keystore.clone(),
+            clock: clock.clone(),
+            passphrase,
+            credentials_dir: config.credentials_dir.clone(),
+            audit_key: audit_key.clone(),
+        });
         let app = Self {
             audit_desk: AuditDesk::new(audit_desk::Parts {
                 store: store.clone(),
@@ -151,7 +166,9 @@ impl App {
                 deadline: config.backup.deadline,
                 log_limit_bytes: config.backup.log_limit_bytes,
             }),
-            officers: Officers::new(store.clone(), entropy.clone()),
+            key_desk,
+            audit_key,
+            officers: Officers::new(store.clone(), entropy.clone()).with_terms(terms(config)),
             background: Background::new(heads),
             housekeeping: Housekeeping::new(&store, &seals, &authority, &clock),
             presence,
@@ -190,6 +207,17 @@ impl App {
         self.background.work_once(self).await
     }
 
+    /// Looks after keys, as it happens every second beside the requests: learns of new ones, and does what there is to do
+    /// of a replacement of the master key.
+    pub async fn look_after_keys(&self) -> Result<(), AppError> {
+        Ok(self.key_desk.work_off().await?)
+    }
+
+    /// Gives certificates of the service that end soon their successors, as it happens every hour beside the requests.
+    pub async fn renew_certificates(&self) -> Result<(), AppError> {
+        AuthorityDesk::new(&self.authority, &self.seals).renew_due(self.clock.now()).await
+    }
+
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
         self.presence.cover(self.background.chain_once(self)).await
@@ -208,7 +236,8 @@ impl App {
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
         routes.extend(self.backup_desk.routes());
-        routes.extend(key_desk::routes(&self.keystore));
+        routes.extend(self.key_desk.routes());
+        routes.extend(AuthorityDesk::new(&self.authority, &self.seals).routes());
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
@@ -233,8 +262,14 @@ impl App {
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
-    /// administration has its own entrance, a crowd at the public one takes no place from it.
-    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+    /// administration has its own entrance, a crowd at the public one takes no place from it. `announce` is called once nothing
+    /// can keep it from serving any more.
+    pub async fn serve(
+        self,
+        entrances: Entrances,
+        stop: Stop,
+        announce: impl FnOnce(),
+    ) -> Result<(), AppError> {
         let whole = self.router()?;
         let public = match entrances.administration {
             Some(_) => self.public_router()?,
@@ -244,6 +279,7 @@ impl App {
             None => Some(self.background.start(&self).await?),
             Some(_) => None,
         };
+        announce();
         let administration = async {
             if let Some(entrance) = entrances.administration {
                 entrance.serve(whole.clone(), self.limits, stop.clone()).await;
@@ -303,6 +339,9 @@ impl App {
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(%error, "jobs wait for the next start");
         }
+        if let Err(error) = self.look_after_keys().await {
+            tracing::warn!(%error, "a replacement of the master key goes on at the next start");
+        }
         let chained = self.presence.cover(self.background.chain_once(&self)).await;
         if let Err(error) = chained {
             tracing::warn!(%error, "audit records wait to be chained at the next start");
@@ -355,6 +394,11 @@ fn store_config(config: &Config, node: &str) -> StoreConfig {
     }
 }
 
+/// Where this configuration has the passphrase.
+pub fn passphrase_place(config: &Config) -> std::path::PathBuf {
+    paths::passphrase(config).path().to_owned()
+}
+
 /// Where the database is reached over a network, and not by a way that keeps what travels on it.
 fn warn_of_open_link(config: &Config) {
     let Database::Postgres { url, .. } = &config.database else { return };
@@ -372,11 +416,31 @@ fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
     Ok(source)
 }
 
+/// Unlocks the keystore. A passphrase that does not open it is told with where it lay.
+async fn unlock(
+    store: &Store,
+    passphrase: &PassphraseSource,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Keystore, AppError> {
+    let unlocked = Keystore::unlock_from(store.clone(), passphrase.clone(), entropy.clone()).await;
+    unlocked.map_err(|error| match error {
+        KeysError::WrongPassphrase { .. } => {
+            AppError::Refused { passphrase: passphrase.path().to_owned(), error }
+        }
+        other => other.into(),
+    })
+}
+
+fn terms(config: &Config) -> KeyTerms {
+    KeyTerms { longest_days: i64::from(config.officers.key_days) }
+}
+
 fn authority_settings(config: &Config) -> AuthoritySettings {
     let at = |name: &str| Some(format!("{}/pki/{name}", config.public_url));
     AuthoritySettings {
         crl_url: at("ca.crl"),
         issuer_url: at("issuing.cer"),
+        later_url: at("issuing"),
         ..AuthoritySettings::of("Yinxin")
     }
 }

@@ -143,6 +143,14 @@ impl Door {
         serde_json::from_slice(&answer.body).map_err(|_| CliError::failed("the service answered no JSON"))
     }
 
+    /// Has the service inside look after its keys; a daemon does so by itself.
+    pub async fn look_after_keys(&self) -> Result<(), CliError> {
+        match &self.0 {
+            Way::Inside { app, .. } => Ok(app.look_after_keys().await?),
+            Way::Socket(_) => Ok(()),
+        }
+    }
+
     /// Lets the service inside come to rest.
     pub async fn close(self) {
         if let Way::Inside { app, .. } = self.0 {

@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod audit;
+mod authority;
 mod backup;
 mod config;
 mod demo;
@@ -97,6 +98,7 @@ pub fn tree() -> Command {
         .subcommand(officer::command())
         .subcommand(audit::command())
         .subcommand(key::command())
+        .subcommand(authority::command())
         .subcommand(config::command())
         .subcommand(backup::command())
         .subcommand(restore::command())
@@ -132,6 +134,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
             "key" => key::run(&config()?, sub).await,
             "backup" => backup::run(config, sub).await,
             "restore" => restore::run(&config()?, sub).await,
+            "authority" => authority::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
     });

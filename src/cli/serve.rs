@@ -63,16 +63,21 @@ pub(super) async fn listen(config: &Config, app: App, entrances: Entrances) -> R
     let entrances = entrances.with_unix(bind_socket(&socket)?);
     let watch = entrances.watch(clock())?;
     let wrong = |error: io::Error| CliError::failed(error.to_string());
-    say!("serving on {}", entrances.public.url().map_err(wrong)?);
-    if let Some(administration) = &entrances.administration {
-        say!("administration on {}", administration.url().map_err(wrong)?);
-    }
+    let public = entrances.public.url().map_err(wrong)?;
+    let administration = entrances.administration.as_ref().map(|entrance| entrance.url()).transpose();
+    let administration = administration.map_err(wrong)?;
+    let announce = || {
+        say!("serving on {public}");
+        if let Some(administration) = &administration {
+            say!("administration on {administration}");
+        }
+    };
     let (switch, stop) = Stop::switch();
     let signals = Signals::new().map_err(|error| CliError::failed(format!("no signals: {error}")))?;
     let (hurry, hurried) = oneshot::channel();
     let signals = tokio::spawn(orderly(signals, switch, config.listen.announce, hurry));
     let served = tokio::select! {
-        served = app.serve(entrances, stop) => served.map_err(CliError::from),
+        served = app.serve(entrances, stop, announce) => served.map_err(CliError::from),
         Ok(()) = hurried => Err(CliError::failed("ended at once, as a second signal asked")),
     };
     signals.abort();

@@ -38,6 +38,8 @@ pub struct Config {
     pub backup: Backup,
     /// How much is taken on.
     pub limits: Limits,
+    /// The people on our side.
+    pub officers: Officers,
     /// Other parties.
     pub outside: Outside,
     /// What was said about each key, and where.
@@ -106,6 +108,13 @@ pub struct Limits {
     pub verifications_per_minute: u32,
 }
 
+/// The people on our side.
+#[derive(Debug, Clone, Copy)]
+pub struct Officers {
+    /// Days that an API key is good for at the most.
+    pub key_days: u32,
+}
+
 /// Other parties.
 #[derive(Debug, Clone)]
 pub struct Outside {
@@ -135,6 +144,9 @@ impl Config {
             audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
             backup: backup(&mut from),
             limits: limits(&from),
+            officers: Officers {
+                key_days: u32::try_from(from.number(key::OFFICERS_KEY_DAYS)).unwrap_or(366),
+            },
             outside: outside(&from),
             settings: settings.clone(),
             node: node(&mut from),

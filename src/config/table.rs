@@ -29,6 +29,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("audit", "The record of who did what."),
     ("backup", "Backups of the whole service."),
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
+    ("officers", "The people on our side and their API keys."),
     ("outside", "Other parties that the daemon asks by itself: time stamps, revocation lists."),
 ];
 
@@ -169,6 +170,10 @@ keys! {
     LIMITS_VERIFICATIONS_PER_MINUTE = Key::number("limits.verifications_per_minute", 1, 100_000, "verifications")
         .default("30")
         .says("Verifications a minute that one address has without an API key");
+
+    OFFICERS_KEY_DAYS = Key::number("officers.key_days", 1, 3660, "days")
+        .default("366")
+        .says("Days that an API key is good for at the most, from its making");
 
     OUTSIDE_CA_FILE = Key::path("outside.ca_file", Place::File)
         .otherwise("nobody is asked over https", "\"/etc/yinxin/outside-ca.pem\"")

@@ -125,7 +125,17 @@ impl From<StoreError> for Problem {
                 Self::new("service/unknown", "the database did not confirm the commit in time")
                     .retry_after_s(1)
             }
-            error if error.is_passing() || matches!(error, StoreError::Fenced | StoreError::Halted) => {
+            StoreError::Full | StoreError::ReadOnly | StoreError::Halted => {
+                tracing::error!(%error, "a change was refused");
+                Self::new("service/no-changes", "changes are not taken now; nothing was done")
+                    .retry_after_s(10)
+            }
+            StoreError::Corrupt { .. } => {
+                tracing::error!(%error, "the database is damaged; see to it");
+                Self::new("service/damaged", "what this needs is damaged in the database; nothing was done")
+                    .retry_after_s(60)
+            }
+            error if error.is_passing() || *error == StoreError::Fenced => {
                 tracing::warn!(%error, "the database could not serve a request");
                 Self::new("service/busy", "the database could not take this on; nothing was done")
                     .retry_after_s(1)

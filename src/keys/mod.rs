@@ -14,8 +14,10 @@ mod header;
 mod key;
 mod keystore;
 mod locked;
+mod master;
 mod passphrase;
 mod pool;
+mod rotation;
 mod store;
 mod wrap;
 
@@ -27,4 +29,5 @@ pub use keystore::{Keystore, NewHeader};
 pub use locked::Locked;
 pub use passphrase::{PassphraseError, PassphraseSource};
 pub use pool::{PoolSize, SigningPool, ToSign};
+pub use rotation::{KeystoreState, NewMaster, RotationState};
 pub use store::STATEMENTS;

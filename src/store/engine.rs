@@ -2,7 +2,7 @@
 
 use super::{
     EngineConfig, FromRow, OpenError, Statement, StoreConfig, StoreError, Value,
-    migrations::Dialect,
+    migrations::{Dialect, Migration},
     postgres::{self, PostgresEngine, pool::Lent},
     sqlite::{self, SqliteEngine},
 };
@@ -26,16 +26,18 @@ impl Engine {
     pub(super) async fn open(
         config: &StoreConfig,
         node: &Arc<str>,
-        now: Timestamp,
+        update: (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         let deadlines = &config.deadlines;
         Ok(match &config.engine {
             EngineConfig::Sqlite { path, readers } => {
-                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, node, now).await?)
+                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, node, update).await?)
             }
             EngineConfig::Postgres { url, schema, connections } => {
                 let schema = schema.as_deref();
-                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, node, now).await?)
+                Self::Postgres(
+                    PostgresEngine::open(url, schema, *connections, deadlines, node, update).await?,
+                )
             }
         })
     }

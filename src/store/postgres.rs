@@ -8,7 +8,7 @@ mod session;
 use super::{
     Deadlines, OpenError, StoreError,
     engine::{Conn, Tx, of},
-    migrations,
+    migrations::{self, Migration},
 };
 use crate::base::{Secret, Timestamp, failpoint};
 use pool::{Lent, Pool};
@@ -32,7 +32,7 @@ impl PostgresEngine {
         connections: u32,
         deadlines: &Deadlines,
         node: &Arc<str>,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         let session = Session::new(url, schema, deadlines)?;
         let wait = Duration::from_millis(deadlines.wait_ms);
@@ -40,7 +40,7 @@ impl PostgresEngine {
         let pool = Pool::new(session, connections, wait);
         let conn = pool.writer(pool.patience()).await?;
         let mut tx = Tx::new(Conn::Postgres(conn), node.clone());
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         Ok(Self { pool, node: node.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 

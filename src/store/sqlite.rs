@@ -9,7 +9,7 @@ use super::{
     engine::{Conn, Tx},
     error::commit_may_go_on,
     lock::FileLock,
-    migrations,
+    migrations::{self, Migration},
 };
 use crate::base::{Timestamp, failpoint, folder};
 use sqlx::{
@@ -59,7 +59,7 @@ impl SqliteEngine {
         readers: u32,
         deadlines: &Deadlines,
         node: &Arc<str>,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         make_private(path)?;
         let lock = FileLock::take(path)?;
@@ -82,7 +82,7 @@ impl SqliteEngine {
         }
         write_log_home(&mut writer).await?;
         let mut tx = Tx::new(Conn::Sqlite(writer), node.clone());
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(readers)
             .acquire_timeout(Duration::from_millis(deadlines.wait_ms))
@@ -308,7 +308,13 @@ impl Seat {
                     sender.send(Ok(())).ok();
                 }
             }
-            Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost).await,
+            Err(error) if commit_may_go_on(&error) => {
+                let told = match StoreError::of("commit", error) {
+                    StoreError::Full => StoreError::Full,
+                    _ => StoreError::Lost,
+                };
+                self.fail_group(&told).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);

@@ -25,7 +25,7 @@ struct Ground {
 impl Ground {
     async fn new() -> Option<Self> {
         let database = postgres().await?;
-        let first = Place::empty().with(database.environment()).after_init();
+        let first = Place::empty().with(database.variables()).after_init();
         let second = first.another_node();
         Some(Self { database, first, second })
     }

@@ -133,6 +133,7 @@ const STAMP_PROBLEMS: &[&str] = &[
     "seal/wrong-state",
     "seal/expired",
     "seal/not-your-owner",
+    "seal/not-yet-valid",
     "seal/certificate-expired",
     "seal/certificate-revoked",
     "maker/certificate-expired",

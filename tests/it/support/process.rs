@@ -1,5 +1,6 @@
 //! The program as people and service managers run it.
 
+use super::databases::{Database, postgres};
 use std::{
     ffi::OsStr,
     fs,
@@ -14,7 +15,8 @@ use std::{
 pub struct Place {
     folder: tempfile::TempDir,
     program: PathBuf,
-    environment: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
+    data: PathBuf,
 }
 
 /// What a command said.
@@ -39,13 +41,30 @@ impl Place {
     /// An empty one.
     pub fn empty() -> Self {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_yinxin"));
-        Self { folder: tempfile::tempdir().unwrap(), program, environment: Vec::new() }
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self { folder, program, data, variables: Vec::new() }
+    }
+
+    /// An empty one whose data directory lies elsewhere.
+    pub fn with_data_in(data: PathBuf) -> Self {
+        Self { data, ..Self::empty() }
+    }
+
+    /// An empty one whose service works on this database.
+    pub fn on(database: &Database) -> Self {
+        Self { variables: database.variables(), ..Self::empty() }
+    }
+
+    /// Sets a variable for every command.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// With these variables for every command.
     #[must_use]
-    pub fn with(mut self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        self.environment.extend(environment);
+    pub fn with(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.variables.extend(variables);
         self
     }
 
@@ -67,7 +86,7 @@ impl Place {
     /// Another node of the same service, on its database and with its passphrase; nothing is made.
     pub fn another_node(&self) -> Self {
         let passphrase = self.dir().join("passphrase").display().to_string();
-        let shared = self.environment.iter().filter(|(name, _)| name != "YINXIN_NODE").cloned();
+        let shared = self.variables.iter().filter(|(name, _)| name != "YINXIN_NODE").cloned();
         Self::empty().with(shared).with([("YINXIN_PASSPHRASE_FILE".to_owned(), passphrase)])
     }
 
@@ -77,7 +96,7 @@ impl Place {
     }
 
     pub fn dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -95,7 +114,7 @@ impl Place {
             command.arg("daemon");
         }
         command.args(arguments).arg("--dir").arg(self.dir()).current_dir(self.folder.path());
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -114,6 +133,19 @@ impl Place {
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
         self.started(self.command(["serve", "--listen", "127.0.0.1:0"]), false)
+    }
+
+    /// The same, or `None` where it does not start.
+    pub fn try_serve(&self) -> Option<Daemon> {
+        let mut probe = self.command(["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = probe.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let starts = line.starts_with("serving on ");
+        // It may have ended by itself.
+        let _ = child.kill();
+        child.wait().unwrap();
+        starts.then(|| self.serve())
     }
 
     /// Starts the daemon on a configuration, which must name free ports.
@@ -181,6 +213,16 @@ impl Place {
     }
 }
 
+/// Tells the story in an empty place on each engine, with the database in hand as whoever holds it has it.
+pub async fn for_each_place(story: impl AsyncFn(&mut Place, &Database)) {
+    let mut place = Place::empty();
+    let database = Database::of_file(place.dir().join("yinxin.db"));
+    story(&mut place, &database).await;
+    if let Some(database) = postgres().await {
+        story(&mut Place::on(&database), &database).await;
+    }
+}
+
 /// Key files of two officers, and the id of a seal in force.
 pub struct Sealed {
     pub operator: String,
@@ -207,6 +249,11 @@ impl Said {
 }
 
 impl Daemon {
+    /// What it has logged by now.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
@@ -223,6 +270,11 @@ impl Daemon {
             assert!(Instant::now() < deadline, "the log does not say `{words}`:\n{log}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What it has logged so far.
+    pub fn log_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     pub fn wait(mut self) -> ExitStatus {
