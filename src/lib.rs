@@ -7,7 +7,7 @@
 //! | 5 | `cli`, `app` |
 //! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
-//! | 2 | `store`, `keys`, `document`, `tls`, `outside` |
+//! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `sandbox` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod app;
@@ -23,6 +23,7 @@ pub mod job;
 pub mod keys;
 pub mod officer;
 pub mod outside;
+pub mod sandbox;
 pub mod seal;
 pub mod store;
 pub mod tls;

@@ -181,7 +181,7 @@ const UNTIL: Param =
 const BEFORE: Param = Param {
     name: "before",
     says: "only records with a smaller number: the last one's of the page before",
-    schema: || json!({ "type": "integer" }),
+    schema: || json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX }),
     required: false,
 };
 const LIMIT: Param = Param {

@@ -27,10 +27,10 @@ pub struct Entrances {
 /// Listeners that the service manager opened and hands over: they go before the configured addresses.
 #[derive(Debug, Default)]
 pub struct Handed {
-    /// For the public entrance.
-    pub public: Option<TcpListener>,
+    /// For the public entrance; it does not block.
+    pub public: Option<std::net::TcpListener>,
     /// For that of administration, where the configuration has one.
-    pub administration: Option<TcpListener>,
+    pub administration: Option<std::net::TcpListener>,
 }
 
 /// How often files of TLS are looked at.
@@ -85,11 +85,12 @@ fn opened(
     Ok(tls.map_err(|error| AppError::Tls { section, error })?.map(Arc::new))
 }
 
-async fn bound(handed: Option<TcpListener>, address: SocketAddr) -> Result<TcpListener, AppError> {
-    match handed {
-        Some(listener) => Ok(listener),
-        None => TcpListener::bind(address).await.map_err(|error| AppError::Listen { address, error }),
-    }
+async fn bound(handed: Option<std::net::TcpListener>, address: SocketAddr) -> Result<TcpListener, AppError> {
+    let bound = match handed {
+        Some(listener) => TcpListener::from_std(listener),
+        None => TcpListener::bind(address).await,
+    };
+    bound.map_err(|error| AppError::Listen { address, error })
 }
 
 async fn watch(all: Vec<Arc<ServerTls>>, mut hangup: Signal, clock: Arc<dyn Clock>) {

@@ -7,6 +7,7 @@ use crate::{
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
+    sandbox::SandboxError,
     seal::SealError,
     store::{OpenError, StoreError},
     tls::TlsError,
@@ -83,6 +84,8 @@ pub enum AppError {
     },
     /// The system gives no threads.
     Threads(std::io::Error),
+    /// The sandbox that the configuration insists on is not to be had.
+    Sandbox(SandboxError),
     /// A backup could not be made, read or restored.
     Backup(BackupError),
     /// A restoration was refused.
@@ -141,6 +144,7 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Sandbox(error) => error.fmt(out),
             Self::Backup(error) => error.fmt(out),
             Self::Restore { says } => out.write_str(says),
             Self::Listen { address, error } => write!(out, "cannot listen on {address}: {error}"),
@@ -172,6 +176,7 @@ from! {
     OfficerError => Officers,
     SealError => Seals,
     AuditError => Audit,
+    SandboxError => Sandbox,
     BackupError => Backup,
     TableError => Table,
 }

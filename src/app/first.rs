@@ -3,11 +3,11 @@
 use super::{AppError, Sources, authority_settings, node::Seat, paths, store_config};
 use crate::{
     authority::{Act, Authority},
-    base::folder,
+    base::{Clock as _, clock::SystemClock, folder},
     config::Config,
     keys::{KeyKind, KeyPurpose, Keystore, PoolSize, SigningPool, UnlockCost},
     officer::{FirstOfficer, OfficerError, Role, bootstrap},
-    store::Store,
+    store::{Store, migrations::MIGRATIONS},
 };
 use std::{
     fs,
@@ -69,6 +69,14 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     store.close().await;
     mark_initialised(config)?;
     Ok(First { officers, made_passphrase })
+}
+
+/// Brings the tables up to date; the name of the newest step.
+pub async fn migrate(config: &Config) -> Result<&'static str, AppError> {
+    // No node: it writes nothing but the tables.
+    let store = Store::open(&store_config(config, "migrate"), SystemClock.now()).await?;
+    store.close().await;
+    Ok(MIGRATIONS.last().map_or("none", |step| step.name))
 }
 
 /// Says that the first start is behind us; does nothing where that was said before.

@@ -6,6 +6,7 @@ mod background;
 mod backup_desk;
 mod entrances;
 mod error;
+mod fence;
 mod first;
 mod key_desk;
 mod node;
@@ -16,7 +17,8 @@ mod restore;
 
 pub use entrances::{Entrances, Handed};
 pub use error::AppError;
-pub use first::{First, init, init_at_cost, is_initialised, rescue};
+pub use fence::fence;
+pub use first::{First, init, init_at_cost, is_initialised, migrate, rescue};
 pub use product::StrictCheck;
 pub use restore::{Restore, Restored, restore};
 

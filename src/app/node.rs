@@ -164,7 +164,8 @@ pub(super) struct Presence {
     lease: Lease,
     held: Held,
     lost: watch::Receiver<bool>,
-    renewing: JoinHandle<()>,
+    /// `None` where nobody else can be there.
+    renewing: Option<JoinHandle<()>>,
     seat: Seat,
 }
 
@@ -176,14 +177,15 @@ impl Presence {
         let held = taken(&lease, &seat.name).await?;
         store.begin_life(&held);
         let (tell, lost) = watch::channel(false);
-        let renewing = tokio::spawn({
+        let renewing = {
             let (lease, held, name) = (lease.clone(), held.clone(), seat.name.clone());
             async move {
                 lease.until_lost(&held).await;
                 tracing::error!(node = name, "another process has taken this node's name");
                 tell.send_replace(true);
             }
-        });
+        };
+        let renewing = (!store.is_ours_alone()).then(|| tokio::spawn(renewing));
         Ok(Self { lease, held, lost, renewing, seat })
     }
 
@@ -209,9 +211,15 @@ impl Presence {
         }
     }
 
+    fn stop_renewing(&self) {
+        if let Some(renewing) = &self.renewing {
+            renewing.abort();
+        }
+    }
+
     /// Gives the name free.
     pub(super) async fn leave(&self) {
-        self.renewing.abort();
+        self.stop_renewing();
         if let Err(error) = self.lease.leave(&self.held).await {
             tracing::debug!(%error, "the node's name was not given free; it will be in a moment");
         }
@@ -220,7 +228,7 @@ impl Presence {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.renewing.abort();
+        self.stop_renewing();
     }
 }
 

@@ -65,7 +65,8 @@ pub async fn restore(config: &Config, sources: Sources, asked: Restore<'_>) -> R
     let mut placed = PlacedHeads::put(config, &place, &loaded, &store.node)?;
     let keys = HeadKeys::new(loaded.report.manifest.beginning.audit_keys.iter().filter_map(KeyLine::key));
     let hand = Hand { signer, entropy, now };
-    audit::chain_waiting(loaded.fill.tx(), &store.node).await?;
+    // The other nodes of the service that made the backup are not at work on this database.
+    audit::chain_all_waiting(loaded.fill.tx()).await?;
     let prepared = audit::prepare_restoration(loaded.fill.tx(), &store.node, &place, &keys, hand).await?;
     let entry = entry(&loaded.report, prepared.as_ref(), &asked.reason, now);
     audit::append(loaded.fill.tx(), &entry).await?;

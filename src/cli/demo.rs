@@ -6,7 +6,9 @@
 use super::{
     CliError,
     door::{Ask, Door, PATIENCE},
-    files, officer, serve,
+    files,
+    manager::Manager,
+    officer, serve,
     stamp::{Wanted, stamp},
 };
 use crate::{
@@ -37,7 +39,11 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliError> {
-    let entrances = if matches.get_flag("once") { None } else { Some(serve::bind(&config).await?) };
+    let entrances = if matches.get_flag("once") {
+        None
+    } else {
+        Some(serve::bind(&config, app::Handed::default()).await?)
+    };
     let mut told = 0;
     let mut tell = |says: String| {
         told += 1;
@@ -70,7 +76,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     say!("\nopen {url}/verify to drop a file, {url}/api/v1/openapi.json for REST; Ctrl-C ends it");
     serve::log();
     let app = App::open(&config).await?;
-    serve::listen(&config, app, entrances).await
+    serve::listen(&config, app, entrances, &Manager::default()).await
 }
 
 /// What the demo has made so far, by name.

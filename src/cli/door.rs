@@ -95,6 +95,11 @@ impl Door {
         Ok(Self(Way::Inside { router: app.router()?, app: Box::new(app) }))
     }
 
+    /// Goes to the daemon that runs on this data, whether it is there or not.
+    pub fn of_daemon(config: &Config) -> Self {
+        Self(Way::Socket(config.socket_path()))
+    }
+
     /// Uses an open service.
     pub fn inside(app: App) -> Result<Self, CliError> {
         Ok(Self(Way::Inside { router: app.router()?, app: Box::new(app) }))

@@ -16,8 +16,11 @@ mod demo;
 mod door;
 mod error;
 mod files;
+mod health;
 mod init;
 mod key;
+mod manager;
+mod migrate;
 mod officer;
 mod restore;
 mod seal;
@@ -31,6 +34,7 @@ pub use error::CliError;
 use crate::config::{Chosen, Config, Settings, environment};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
+use tokio::runtime::Runtime;
 
 /// Wrong usage (sysexits.h EX_USAGE).
 const USAGE: u8 = 64;
@@ -91,6 +95,8 @@ pub fn tree() -> Command {
         )
         .subcommand(init::command())
         .subcommand(serve::command())
+        .subcommand(health::command())
+        .subcommand(migrate::command())
         .subcommand(demo::command())
         .subcommand(verify::command())
         .subcommand(stamp::command())
@@ -115,17 +121,19 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     if name == "config" {
         return config::run(settings(sub, ""), sub);
     }
-    crate::tls::install_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
     let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
-    let done = runtime.block_on(async {
+    crate::tls::install_provider();
+    if name == "serve" {
+        // Landlock holds for this thread and those that it starts: none is there yet.
+        let prepared = serve::prepare(config()?)?;
+        to_the_end(serve::run(prepared))?;
+        return Ok(0);
+    }
+    to_the_end(async {
         match name {
             "init" => init::run(&config()?).await,
-            "serve" => serve::run(&config()?).await,
+            "health" => health::run(&config()?).await,
+            "migrate" => migrate::run(&config()?).await,
             "demo" => demo::run(config()?, sub).await,
             "stamp" => stamp::run(&config()?, sub).await,
             "seal" => seal::run(&config()?, sub).await,
@@ -137,11 +145,22 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
             "authority" => authority::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
-    });
-    // What hangs at the end (a signer, work that a second signal cut short) is left behind.
-    runtime.shutdown_background();
-    done?;
+    })?;
     Ok(0)
+}
+
+/// Works until this is done. What hangs at the end (a signer, work that a second signal cut short) is left behind.
+fn to_the_end<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}
+
+fn runtime() -> Result<Runtime, CliError> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let built = threads.worker_threads(2).enable_all().build();
+    built.map_err(|error| CliError::failed(format!("no threads for the service: {error}")))
 }
 
 /// Settings of a command: the file and the environment, then `--dir` and `--listen` on top.

@@ -1,11 +1,12 @@
 //! `yinxin serve`: the daemon.
 
-use super::{CliError, sockets};
+use super::{CliError, manager::Manager, sockets};
 use crate::{
     app::{App, Entrances, Handed},
     base::{Clock, clock::SystemClock},
-    config::Config,
+    config::{Config, environment},
     http::{Stop, Switch},
+    sandbox::{Mode, Standing},
 };
 use clap::Command;
 use std::{
@@ -18,7 +19,6 @@ use std::{
 use tokio::{
     net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
     time::timeout,
 };
 
@@ -26,11 +26,38 @@ pub(super) fn command() -> Command {
     Command::new("serve").about("Serves REST and pages until SIGTERM or Ctrl-C").arg(super::listen())
 }
 
-pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+/// What is done while there is one thread alone.
+pub(super) struct Prepared {
+    config: Config,
+    manager: Manager,
+    handed: Handed,
+    _standing: Standing,
+}
+
+/// Finds the service manager and what it hands over, then gives up what the daemon does not need, and says how far that went.
+pub(super) fn prepare(config: Config) -> Result<Prepared, CliError> {
     log();
-    let entrances = bind(config).await?;
-    let app = App::open(config).await?;
-    listen(config, app, entrances).await
+    let manager = Manager::of(environment());
+    let handed = Handed {
+        public: sockets::handed_over(sockets::HTTP)?,
+        administration: sockets::handed_over(sockets::ADMINISTRATION)?,
+    };
+    let standing = crate::app::fence(&config)?;
+    if standing.is_full() {
+        tracing::info!("the sandbox is up: {standing}");
+    } else if config.sandbox == Mode::Off {
+        tracing::warn!("the sandbox is switched off by the configuration");
+    } else {
+        tracing::warn!("the sandbox is up as far as this kernel has it: {standing}");
+    }
+    Ok(Prepared { config, manager, handed, _standing: standing })
+}
+
+pub(super) async fn run(prepared: Prepared) -> Result<(), CliError> {
+    let Prepared { config, manager, handed, _standing } = prepared;
+    let entrances = bind(&config, handed).await?;
+    let app = App::open(&config).await?;
+    listen(&config, app, entrances, &manager).await
 }
 
 /// Logs to standard error, one line an event.
@@ -45,11 +72,7 @@ pub(super) fn log() {
 
 /// Takes the addresses, before anything else is done: a port that is taken shall be said at once. Listeners that the service
 /// manager hands over stay open while the daemon is restarted.
-pub(super) async fn bind(config: &Config) -> Result<Entrances, CliError> {
-    let handed = Handed {
-        public: sockets::handed_over(sockets::HTTP)?,
-        administration: sockets::handed_over(sockets::ADMINISTRATION)?,
-    };
+pub(super) async fn bind(config: &Config, handed: Handed) -> Result<Entrances, CliError> {
     Ok(Entrances::bind(config, &clock(), handed).await?)
 }
 
@@ -58,7 +81,12 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 /// Serves until told to stop.
-pub(super) async fn listen(config: &Config, app: App, entrances: Entrances) -> Result<(), CliError> {
+pub(super) async fn listen(
+    config: &Config,
+    app: App,
+    entrances: Entrances,
+    manager: &Manager,
+) -> Result<(), CliError> {
     let socket = config.socket_path();
     let entrances = entrances.with_unix(bind_socket(&socket)?);
     let watch = entrances.watch(clock())?;
@@ -71,32 +99,31 @@ pub(super) async fn listen(config: &Config, app: App, entrances: Entrances) -> R
         if let Some(administration) = &administration {
             say!("administration on {administration}");
         }
+        manager.ready();
     };
     let (switch, stop) = Stop::switch();
     let signals = Signals::new().map_err(|error| CliError::failed(format!("no signals: {error}")))?;
-    let (hurry, hurried) = oneshot::channel();
-    let signals = tokio::spawn(orderly(signals, switch, config.listen.announce, hurry));
+    let hurried = orderly(signals, switch, config.listen.announce, manager);
     let served = tokio::select! {
         served = app.serve(entrances, stop, announce) => served.map_err(CliError::from),
-        Ok(()) = hurried => Err(CliError::failed("ended at once, as a second signal asked")),
+        () = hurried => Err(CliError::failed("ended at once, as a second signal asked")),
+        () = manager.keep_alive() => Ok(()),
     };
-    signals.abort();
     watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
     served
 }
 
-/// The first signal: says for `announce` that the service is leaving, then stops it. The second: no more patience.
-async fn orderly(mut signals: Signals, switch: Switch, announce: Duration, hurry: oneshot::Sender<()>) {
+/// The first signal: says for `announce` that the service is leaving, then stops it. Ends with the second: no more patience.
+async fn orderly(mut signals: Signals, switch: Switch, announce: Duration, manager: &Manager) {
     signals.next().await;
+    manager.stopping();
     switch.leave();
     if timeout(announce, signals.next()).await.is_err() {
         switch.stop();
         signals.next().await;
     }
-    // Nobody left to tell where the service has ended by itself.
-    let _ = hurry.send(());
 }
 
 /// SIGTERM and Ctrl-C.

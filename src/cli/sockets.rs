@@ -3,8 +3,7 @@
 
 use super::CliError;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-use std::{env, fmt, net, os::fd::OwnedFd};
-use tokio::net::TcpListener;
+use std::{env, fmt, net::TcpListener, os::fd::OwnedFd};
 
 /// The name of the socket for REST and pages, and of one without a name.
 pub(super) const HTTP: &str = "http";
@@ -15,7 +14,8 @@ const FIRST: i32 = 3;
 /// What systemd calls a socket whose unit names none.
 const UNNAMED: &str = "unknown";
 
-/// The TCP listener of this name (`FileDescriptorName=`), where one was handed over.
+/// The TCP listener of this name (`FileDescriptorName=`), where one was handed over; it does not block. To be asked before
+/// the sandbox is up.
 pub(super) fn handed_over(name: &str) -> Result<Option<TcpListener>, CliError> {
     let said = |name: &str| env::var_os(name).and_then(|value| value.into_string().ok());
     let ours = said("LISTEN_PID").is_some_and(|pid| pid == getpid().as_raw_nonzero().to_string());
@@ -44,9 +44,9 @@ fn taken(number: i32) -> Result<TcpListener, CliError> {
     let ourselves = pidfd_open(getpid(), PidfdFlags::empty()).map_err(|error| wrong(&error))?;
     let found: OwnedFd =
         pidfd_getfd(ourselves, number, PidfdGetfdFlags::empty()).map_err(|error| wrong(&error))?;
-    let listener = net::TcpListener::from(found);
+    let listener = TcpListener::from(found);
     listener.set_nonblocking(true).map_err(|error| wrong(&error))?;
-    TcpListener::from_std(listener).map_err(|error| wrong(&error))
+    Ok(listener)
 }
 
 #[cfg(test)]

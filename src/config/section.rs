@@ -11,6 +11,7 @@ use crate::{
     backup::{RECIPIENTS_MAX, Recipient},
     base::Secret,
     outside::Network,
+    sandbox::Mode,
     store::is_node_name,
 };
 use std::{path::PathBuf, time::Duration};
@@ -32,6 +33,10 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// The address under which others see the service, without a slash at its end.
     pub public_url: String,
+    /// How much the daemon insists on giving up what it does not need.
+    pub sandbox: Mode,
+    /// What it may read besides.
+    pub sandbox_reads: Vec<PathBuf>,
     /// The record of who did what.
     pub audit: Audit,
     /// Backups.
@@ -141,6 +146,8 @@ impl Config {
             passphrase_file: from.path(key::PASSPHRASE_FILE),
             credentials_dir: settings.credentials_dir().map(PathBuf::from),
             public_url: public_url.trim_end_matches('/').to_owned(),
+            sandbox: from.text(key::SANDBOX).and_then(|name| Mode::parse(&name)).unwrap_or_default(),
+            sandbox_reads: from.list(key::SANDBOX_READS).into_iter().map(PathBuf::from).collect(),
             audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
             backup: backup(&mut from),
             limits: limits(&from),

@@ -50,6 +50,13 @@ keys! {
         .otherwise("made up from the host's name at the first start, and kept in the data directory; with SQLite \"local\"", "\"yinxin-0\"")
         .says("The name of this node, unlike that of every other on the same database: 1 to 64 letters, digits, -, _ or .");
 
+    SANDBOX = Key::of("sandbox", Kind::Choice(&["off", "on", "require"]))
+        .default("\"on\"")
+        .says("What the daemon does not need it gives up (Landlock, seccomp): off, as far as the kernel can, or no start");
+    SANDBOX_READS = Key::of("sandbox_reads", Kind::List)
+        .default("[]")
+        .says("Further files and directories that the daemon may read from within its sandbox");
+
     LISTEN_ADDRESS = Key::address("listen.address")
         .default("\"127.0.0.1:8080\"")
         .says("The TCP address of REST and pages");

@@ -20,6 +20,7 @@ pub mod upload;
 mod door;
 mod drain;
 mod gate;
+mod query;
 mod stall;
 mod table;
 mod tls;

@@ -169,9 +169,9 @@ mod tests {
     fn what_the_database_says_becomes_what_the_caller_may_do() {
         for (error, code) in [
             (StoreError::Busy, "service/busy"),
-            (StoreError::Full, "service/busy"),
+            (StoreError::Full, "service/no-changes"),
+            (StoreError::ReadOnly, "service/no-changes"),
             (StoreError::Unknown, "service/unknown"),
-            (StoreError::ReadOnly, "service/busy"),
             (StoreError::Fenced, "service/busy"),
             (StoreError::Spoiled, "internal"),
         ] {

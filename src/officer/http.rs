@@ -9,7 +9,7 @@ use crate::{
     http::{
         Access, Gives, IdempotencyKey, JsonBody, Operation, Param, Problem, QueryOf, Route, Shape,
         idempotency::Confidential,
-        shape::{id, instant, list_of, nullable, object, one_of, text},
+        shape::{id, instant, list_of, nullable, object, one_of, text, words},
     },
 };
 use axum::{
@@ -42,7 +42,7 @@ static NEW_OFFICER: Shape = Shape {
     name: "NewOfficer",
     json: || {
         let roles = list_of(one_of(Role::ALL.iter().map(|role| role.name())));
-        object(&[("name", text("1 to 100 characters")), ("roles", roles)], &[])
+        object(&[("name", words(1, 100, "in one line")), ("roles", roles)], &[])
     },
     parts: &[],
 };
@@ -65,7 +65,7 @@ static NEW_KEY: Shape = Shape {
     name: "NewApiKey",
     json: || {
         object(
-            &[("label", text("what it is for, 1 to 100 characters"))],
+            &[("label", words(1, 100, "what it is for, in one line"))],
             &[(
                 "expires_at",
                 nullable(instant("from when on it is refused; as late as may be where left out")),

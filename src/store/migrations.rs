@@ -232,10 +232,7 @@ async fn apply_step(tx: &mut Tx, next: &Migration, now: Timestamp) -> Result<Ste
     match tx.control(text(next, dialect)).await {
         Ok(()) => {}
         Err(error) if is_held(&error) => return Ok(Step::Held { name: next.name }),
-        Err(error) => {
-            let says = format!("migration {} failed and was rolled back: {error}", next.name);
-            return Err(OpenError::Migration { says });
-        }
+        Err(error) => return Err(OpenError::Migration { says: why_not(next, &error) }),
     }
     let digest = checksum(next, dialect);
     let values = [next.number.into(), next.name.into(), (&digest).into(), now.into()];
@@ -245,6 +242,19 @@ async fn apply_step(tx: &mut Tx, next: &Migration, now: Timestamp) -> Result<Ste
     }
     tracing::info!(number = next.number, name = next.name, "migration applied");
     Ok(Step::Done { more: true })
+}
+
+fn why_not(step: &Migration, error: &sqlx::Error) -> String {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    let code = error.as_database_error().and_then(|said| said.code());
+    if code.as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
+        return format!(
+            "the tables lack migration {}, and this database role may not change tables: run `yinxin migrate` with the role \
+             that owns them, and then deploy/postgresql/grants.sql",
+            step.name
+        );
+    }
+    format!("migration {} failed and was rolled back: {error}", step.name)
 }
 
 /// `lock_not_available`, `deadlock_detected`: PostgreSQL's words for a table that others hold.

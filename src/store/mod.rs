@@ -23,6 +23,7 @@ mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
+mod reach;
 mod sqlite;
 mod statement;
 mod whole;
@@ -33,6 +34,7 @@ pub use error::{Conflict, OpenError, StoreError};
 pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use lease::{Held, Lease};
 pub use link::Link;
+pub use reach::Reach;
 #[doc(hidden)]
 pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};

@@ -68,6 +68,9 @@ impl SqliteEngine {
             .busy_timeout(Duration::from_millis(deadlines.lock_ms))
             .foreign_keys(true)
             .statement_cache_capacity(STATEMENTS_KEPT)
+            // What a savepoint needs for its way back otherwise goes to a file under /var/tmp: parts of the database outside
+            // its directory, and nothing at all where the process may not write there.
+            .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
         let writer = options
             .clone()

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -186,7 +186,7 @@ fn a_single_node_is_restarted_on_a_socket_that_is_handed_over_and_refuses_nobody
             .args(yinxin.get_args())
             .current_dir(yinxin.get_current_dir().unwrap());
         shell.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-        place.started(shell, false)
+        Daemon::start(&mut shell)
     };
     let first = serve();
     assert_eq!(
@@ -232,4 +232,24 @@ fn knock(address: &SocketAddr, stop: &AtomicBool) -> (usize, Vec<String>) {
         }
     }
     (asked, failed)
+}
+
+#[test]
+fn the_service_manager_hears_when_it_serves_that_it_lives_and_that_it_stops() {
+    let place = Place::initialised();
+    let socket = place.file("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let hear = || {
+        let mut words = [0; 200];
+        let length = manager.recv(&mut words).unwrap();
+        String::from_utf8_lossy(&words[..length]).lines().next().unwrap().to_owned()
+    };
+    let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
+    let daemon = Daemon::start(command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "100000"));
+    assert_eq!([hear(), hear(), hear()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    daemon.signal(Signal::TERM);
+    let last = std::iter::from_fn(|| Some(hear())).find(|word| word != "WATCHDOG=1");
+    assert_eq!(last.as_deref(), Some("STOPPING=1"));
+    assert!(daemon.wait().success());
 }

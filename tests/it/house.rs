@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("keys", 2),
     ("document", 2),
     ("outside", 2),
+    ("sandbox", 2),
     ("tls", 2),
     ("audit", 3),
     ("backup", 3),

@@ -60,6 +60,9 @@ const WALKERS: &[(&str, &str)] = &[
     ("authority.makers", "walks an index of the makers alone"),
     ("authority.revocations", "counts in an index of the revoked ones alone"),
     ("authority.revoked", "walks an index of the revoked ones alone: they all go into the list"),
+    ("keys.count_under", "only while the master key is being replaced"),
+    ("keys.pass_on", "only while the master key is being replaced"),
+    ("keys.retire", "only while the master key is being replaced"),
     ("authority.last_crl", "goes backwards and stops at the first"),
 ];
 

@@ -63,6 +63,7 @@ impl Database {
             Place::Postgres { url, schema } => vec![
                 ("YINXIN_DATABASE_URL".into(), url.clone()),
                 ("YINXIN_DATABASE_SCHEMA".into(), schema.clone()),
+                ("YINXIN_NODE".into(), "local".into()),
             ],
         }
     }
@@ -250,6 +251,17 @@ pub async fn postgres() -> Option<Database> {
     };
     database.tamper(&format!("CREATE SCHEMA {schema}")).await;
     Some(database)
+}
+
+/// The address of a database of this name on the throw-away server, made anew, for its superuser; `None` where there is no
+/// PostgreSQL. For what concerns a whole database, and not a schema.
+pub async fn postgres_database(name: &str) -> Option<String> {
+    use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+    let url = SERVER.get_or_init(Server::start).as_ref()?.url.clone();
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    Some(url.replace("/postgres?", &format!("/{name}?")))
 }
 
 /// Says loudly that something was skipped: past the harness, which swallows what passing tests print.

@@ -132,7 +132,7 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
-        self.started(self.command(["serve", "--listen", "127.0.0.1:0"]), false)
+        Daemon::start(&mut self.command(["serve", "--listen", "127.0.0.1:0"]))
     }
 
     /// The same, or `None` where it does not start.
@@ -152,35 +152,7 @@ impl Place {
     pub fn serve_as(&self, toml: &str) -> Daemon {
         let file = self.file("yinxin.toml");
         fs::write(&file, toml).unwrap();
-        self.started(self.command(["serve", "--config", &file]), toml.contains("admin_address"))
-    }
-
-    /// Starts the daemon by this command.
-    pub fn started(&self, mut command: Command, administration: bool) -> Daemon {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut next = |words: &str| {
-            let mut line = String::new();
-            out.read_line(&mut line).unwrap();
-            let address = line.trim().strip_prefix(words).and_then(|rest| rest.split_once("://"));
-            address.map(|(_, address)| address.to_owned())
-        };
-        let Some(address) = next("serving on ") else {
-            let said = Said::of(child.wait_with_output().unwrap());
-            panic!("the daemon did not start: {said:?}");
-        };
-        let administration = administration.then(|| next("administration on ").unwrap());
-        // Its log is read to the end by somebody, or the pipe would fill.
-        let mut lines = child.stderr.take().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let kept = log.clone();
-        std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = lines.read(&mut piece) {
-                kept.lock().unwrap().extend_from_slice(&piece[..length]);
-            }
-        });
-        Daemon { child, address, administration, log }
+        Daemon::started(&mut self.command(["serve", "--config", &file]), toml.contains("admin_address"))
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -249,6 +221,38 @@ impl Said {
 }
 
 impl Daemon {
+    /// Starts one, and waits until it serves.
+    pub fn start(command: &mut Command) -> Self {
+        Self::started(command, false)
+    }
+
+    fn started(command: &mut Command, administration: bool) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut next = |words: &str| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let address = line.trim().strip_prefix(words).and_then(|rest| rest.split_once("://"));
+            address.map(|(_, address)| address.to_owned())
+        };
+        let Some(address) = next("serving on ") else {
+            let said = Said::of(child.wait_with_output().unwrap());
+            panic!("the daemon did not start: {said:?}");
+        };
+        let administration = administration.then(|| next("administration on ").unwrap());
+        // Its log is read to the end by somebody, or the pipe would fill.
+        let mut lines = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = lines.read(&mut piece) {
+                kept.lock().unwrap().extend_from_slice(&piece[..length]);
+            }
+        });
+        Self { child, address, administration, log }
+    }
+
     /// What it has logged by now.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
@@ -257,6 +261,10 @@ impl Daemon {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until the log says this, so many times.
