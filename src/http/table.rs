@@ -1,8 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, query::Declared,
-    rate::Rates,
+    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, door, gate, idempotency::AT_ONCE,
+    openapi, query::Declared, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -32,6 +32,8 @@ pub struct Kit {
     pub(super) light: Semaphore,
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
+    /// Ends of reservations that are written beside the requests.
+    pub(super) afterwards: Arc<Semaphore>,
     pub(super) hold: Hold,
     pub(super) proxies: Proxies,
     /// Whether everybody comes by https.
@@ -61,6 +63,7 @@ impl Kit {
             light,
             heavy,
             rates,
+            afterwards: Arc::new(Semaphore::new(AT_ONCE)),
             hold: Hold::default(),
             proxies: Proxies::default(),
             https: false,
