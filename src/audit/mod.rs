@@ -6,12 +6,14 @@
 
 mod chain;
 mod heads;
+mod meter;
 mod query;
 mod sequencer;
 mod store;
 mod verify;
 
 pub use chain::Head;
+pub use meter::Meters;
 pub use query::{Filter, export, query};
 pub use sequencer::{AuditError, Sequencer};
 pub use store::STATEMENTS;
@@ -19,7 +21,7 @@ pub use verify::{AuditReport, Defect, verify};
 
 use crate::{
     base::Timestamp,
-    store::{StoreError, Tx},
+    store::{Rx, StoreError, Tx},
 };
 use serde::Serialize;
 
@@ -43,6 +45,16 @@ pub struct Entry {
 /// Records `entry`; kept if and only if this transaction is.
 pub async fn append(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
     store::append(tx, entry).await
+}
+
+/// How many records of this node wait to be chained.
+pub async fn waiting(rx: &mut Rx, node: &str) -> Result<i64, StoreError> {
+    store::count_unchained(rx, node).await
+}
+
+/// When the newest record was written; `None` where there is none.
+pub async fn newest_at(rx: &mut Rx) -> Result<Option<Timestamp>, StoreError> {
+    store::newest_at(rx).await
 }
 
 /// A fact as recorded.

@@ -1,7 +1,7 @@
 //! Chains what this node has committed, and signs the chain's head.
 
 use super::{
-    Record,
+    Meters, Record,
     chain::{self, Head},
     heads::HeadFile,
     store,
@@ -95,6 +95,7 @@ pub struct Sequencer {
     /// `None` while a write is under way, and for good after one failed.
     heads: Option<HeadFile>,
     signed: Signed,
+    meters: Arc<Meters>,
 }
 
 /// How far the chain is signed.
@@ -124,18 +125,40 @@ impl Sequencer {
                 return Err(of_heads(format!("it belongs to node {}, not {}", head.node, store.node())));
             }
         };
-        let sequencer = Self { store, signer, clock, entropy, heads: Some(heads), signed };
+        let meters = Arc::default();
+        let sequencer = Self { store, signer, clock, entropy, heads: Some(heads), signed, meters };
         sequencer.compare_with_database().await?;
         Ok(sequencer)
     }
 
+    /// Counts where `meters` is read.
+    #[must_use]
+    pub fn counted_by(mut self, meters: Arc<Meters>) -> Self {
+        meters.signed_seq.set(self.signed.seq);
+        if let Some(head) = self.heads.as_ref().and_then(HeadFile::last) {
+            meters.signed_ms.set(head.at.ms());
+        }
+        self.meters = meters;
+        self
+    }
+
     /// Chains all that is committed by now and signs the new head. How many records were chained.
     pub async fn step(&mut self) -> Result<usize, AuditError> {
+        let outcome = self.try_step().await;
+        match &outcome {
+            Ok(_) => self.meters.stepped_ms.set(self.clock.now().ms()),
+            Err(_) => self.meters.failures.one(),
+        }
+        outcome
+    }
+
+    async fn try_step(&mut self) -> Result<usize, AuditError> {
         let mut chained = 0;
         let mut end = None;
         for _ in 0..BATCHES_MAX {
             let batch = self.chain_batch().await?;
             chained += batch.count;
+            self.meters.chained.add(batch.count as u64);
             end = Some(batch.end);
             if batch.count < BATCH as usize {
                 break;
@@ -159,7 +182,7 @@ impl Sequencer {
                     tracing::warn!(%error, "audit records wait to be chained")
                 }
                 Err(error) => {
-                    tracing::error!(%error, "audit records are no longer chained");
+                    self.meters.stopped.set(1);
                     return Err(error);
                 }
             }
@@ -202,6 +225,8 @@ impl Sequencer {
         let head = signed.await.unwrap_or(Err(SignError::Fault)).map_err(AuditError::Sign)?;
         self.keep(head.clone()).await?;
         self.signed = end;
+        self.meters.signed_ms.set(head.at.ms());
+        self.meters.signed_seq.set(head.seq);
         // The file comes first: whatever stands in the database stands in the file too.
         self.store.write(async |tx| store::add_head(tx, &head).await).await?;
         Ok(())

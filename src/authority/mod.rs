@@ -5,6 +5,7 @@
 
 mod error;
 pub mod http;
+mod meter;
 mod paper;
 mod role;
 mod service;
@@ -13,6 +14,7 @@ mod store;
 mod subject;
 
 pub use error::AuthorityError;
+pub use meter::Meters;
 pub use role::{CertId, CertState, Role};
 pub use service::RenewList;
 pub use service::{Act, Ask, Authority, Issued, SubjectKey};

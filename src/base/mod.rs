@@ -4,6 +4,7 @@ pub mod clock;
 pub mod credit_code;
 pub mod entropy;
 pub mod id;
+pub mod meter;
 pub mod refusal;
 pub mod secret;
 pub mod text;

@@ -17,6 +17,7 @@ use axum::{
 use http_body_util::Limited;
 use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
+use tracing::Instrument as _;
 
 /// One route's declaration, and what the gate needs to keep it.
 pub(super) struct Gate {
@@ -29,6 +30,11 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
     };
+    let under_way = match gate.operation.load {
+        Load::Light => &gate.kit.meters.light,
+        Load::Heavy => &gate.kit.meters.heavy,
+    };
+    let _held = under_way.hold();
     match tokio::time::timeout(gate.kit.limits.request, gate.work(request, next)).await {
         Ok(answer) => answer.unwrap_or_else(Problem::into_response),
         Err(_) => {
@@ -58,11 +64,12 @@ impl Gate {
         let mut request = self.bounded(request)?;
         let key = self.idempotency_key(request.headers(), &caller)?;
         request.extensions_mut().insert(caller.clone());
-        let Some(key) = key else { return Ok(next.run(request).await) };
+        let command = tracing::debug_span!("command", command = self.operation.id);
+        let Some(key) = key else { return Ok(next.run(request).instrument(command).await) };
         match idempotency::take_turn(&self.kit, self.operation.id, &caller, key, request).await? {
             Turn::Replay(response) => Ok(response),
             Turn::Work(request, reservation) => {
-                let response = next.run(*request).await;
+                let response = next.run(*request).instrument(command).await;
                 Ok(idempotency::settle(&self.kit, &reservation, response).await)
             }
         }

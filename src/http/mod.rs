@@ -18,6 +18,7 @@ pub mod upload;
 mod door;
 mod drain;
 mod gate;
+mod meter;
 mod stall;
 mod table;
 
@@ -25,6 +26,7 @@ pub use door::{Arrival, ProblemPage, is_english};
 pub use extract::{JsonBody, QueryOf};
 pub use idempotency::IdempotencyKey;
 pub use limits::Limits;
+pub use meter::{Meters, RouteMeter};
 pub use problem::Problem;
 pub use route::{Access, Gives, Load, Operation, Param, Route, Takes};
 pub use serve::{PeerAddress, Stop, serve_tcp, serve_unix};

@@ -1,6 +1,8 @@
 //! The table of all routes, and what is made from it.
 
-use super::{Access, Gives, Limits, Operation, Problem, Route, door, gate, openapi, rate::Rates};
+use super::{
+    Access, Gives, Limits, Meters, Operation, Problem, Route, door, gate, meter::Routes, openapi, rate::Rates,
+};
 use crate::{
     base::{Clock, Entropy},
     officer::Officers,
@@ -29,6 +31,7 @@ pub struct Kit {
     pub(super) light: Semaphore,
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
+    pub(super) meters: Arc<Meters>,
 }
 
 impl Kit {
@@ -42,13 +45,25 @@ impl Kit {
     ) -> Self {
         let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
         let rates = Rates::default();
-        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates }
+        let meters = Arc::default();
+        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates, meters }
+    }
+
+    /// Counts where `meters` is read.
+    pub fn counted_by(self, meters: Arc<Meters>) -> Self {
+        Self { meters, ..self }
     }
 
     /// Lets people see problems as pages.
     pub fn with_problem_page(self, page: door::ProblemPage) -> Self {
         Self { problem_page: Some(page), ..self }
     }
+}
+
+/// What stands behind the front door: the kit, and the routes that lead on.
+pub(super) struct Hall {
+    pub kit: Arc<Kit>,
+    pub routes: Routes,
 }
 
 /// Every route of the daemon.
@@ -94,6 +109,8 @@ impl Table {
     /// The router: each route behind its gate, all behind the front door.
     pub fn router(self, kit: Kit) -> Router {
         let kit = Arc::new(kit);
+        let routes = kit.meters.enter(self.operations().map(|operation| (&operation.method, operation.path)));
+        let hall = Arc::new(Hall { kit: kit.clone(), routes });
         let mut router = Router::new();
         for Route { operation, handler } in self.0 {
             let path = operation.path;
@@ -105,7 +122,7 @@ impl Table {
             .fallback(async || Problem::new("request/unknown-path", "no route has this path"))
             // Each gate bounds its own body; the framework's flat limit would cut documents short.
             .layer(DefaultBodyLimit::disable())
-            .layer(from_fn_with_state(kit, door::pass))
+            .layer(from_fn_with_state(hall, door::pass))
     }
 }
 

@@ -24,5 +24,5 @@ pub use header::UnlockCost;
 pub use key::{Custody, Key, KeyId, KeyKind, KeyPurpose};
 pub use keystore::{Keystore, NewHeader};
 pub use passphrase::{PassphraseError, PassphraseSource};
-pub use pool::{PoolSize, SigningPool, ToSign};
+pub use pool::{PoolMeters, PoolSize, SigningPool, ToSign};
 pub use store::STATEMENTS;

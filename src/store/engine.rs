@@ -1,7 +1,7 @@
 //! The one place where the two engines are told apart: connections, values, rows.
 
 use super::{
-    EngineConfig, FromRow, OpenError, Statement, StoreConfig, StoreError, Value,
+    Connections, EngineConfig, FromRow, Meters, OpenError, Statement, StoreConfig, StoreError, Value,
     migrations::Dialect,
     postgres::{self, PostgresEngine},
     sqlite::{self, SqliteEngine},
@@ -16,6 +16,13 @@ use std::{
     sync::Arc,
 };
 
+/// Where work is done: the node, and who counts.
+#[derive(Clone)]
+pub(super) struct At {
+    pub(super) node: Arc<str>,
+    pub(super) meters: Arc<Meters>,
+}
+
 /// An open database.
 pub(super) enum Engine {
     Sqlite(SqliteEngine),
@@ -26,16 +33,17 @@ impl Engine {
     pub(super) async fn open(
         config: &StoreConfig,
         node: &Arc<str>,
+        meters: &Arc<Meters>,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let deadlines = &config.deadlines;
+        let (deadlines, at) = (&config.deadlines, &At { node: node.clone(), meters: meters.clone() });
         Ok(match &config.engine {
             EngineConfig::Sqlite { path, readers } => {
-                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, node, now).await?)
+                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, at, now).await?)
             }
             EngineConfig::Postgres { url, schema, connections } => {
                 let schema = schema.as_deref();
-                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, node, now).await?)
+                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, at, now).await?)
             }
         })
     }
@@ -63,7 +71,7 @@ impl Engine {
             Self::Sqlite(engine) => Conn::SqliteReader(of("connect", engine.readers().acquire().await)?),
             Self::Postgres(engine) => Conn::Postgres(of("connect", engine.pool().acquire().await)?),
         };
-        Ok(Rx { conn, failed: false })
+        Ok(Rx { conn, failed: false, meters: self.at().meters.clone() })
     }
 
     pub(super) async fn snapshot(&self) -> Result<Rx, StoreError> {
@@ -74,7 +82,30 @@ impl Engine {
                 Conn::PostgresSnapshot(of("snapshot", engine.pool().begin_with(ONE_INSTANT).await)?)
             }
         };
-        Ok(Rx { conn, failed: false })
+        Ok(Rx { conn, failed: false, meters: self.at().meters.clone() })
+    }
+
+    fn at(&self) -> &At {
+        match self {
+            Self::Sqlite(engine) => engine.at(),
+            Self::Postgres(engine) => engine.at(),
+        }
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        match self {
+            Self::Sqlite(engine) => {
+                let pool = engine.readers();
+                let most = pool.options().get_max_connections();
+                Connections { open: pool.size(), idle: count(pool.num_idle()), most }
+            }
+            Self::Postgres(engine) => {
+                let pool = engine.pool();
+                let most = pool.options().get_max_connections();
+                Connections { open: pool.size(), idle: count(pool.num_idle()), most }
+            }
+        }
     }
 
     pub(super) fn is_halted(&self) -> bool {
@@ -145,6 +176,7 @@ impl Conn {
 pub struct Rx {
     conn: Conn,
     failed: bool,
+    meters: Arc<Meters>,
 }
 
 /// What a writing closure works with; reads too.
@@ -234,13 +266,14 @@ impl Rx {
 
     fn judged<T>(&mut self, statement: &Statement, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
         self.failed |= result.is_err();
-        of(statement.name, result)
+        of(statement.name, result).inspect_err(|error| self.meters.failed(error))
     }
 }
 
 impl Tx {
-    pub(super) fn new(conn: Conn, node: Arc<str>) -> Self {
-        Self { rx: Rx { conn, failed: false }, node, rang: false }
+    pub(super) fn new(conn: Conn, at: &At) -> Self {
+        let rx = Rx { conn, failed: false, meters: at.meters.clone() };
+        Self { rx, node: at.node.clone(), rang: false }
     }
 
     /// Runs a statement that changes rows; how many it changed.

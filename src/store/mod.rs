@@ -18,6 +18,7 @@ mod config;
 mod engine;
 mod error;
 mod lock;
+mod meter;
 pub mod migrations;
 mod postgres;
 mod sqlite;
@@ -26,12 +27,18 @@ mod statement;
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use meter::{Connections, Meters};
 pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;
 use engine::Engine;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{sync::Notify, time::timeout};
+use tracing::Instrument as _;
 
 /// The open database. Cheap to clone; the last clone dropped closes it.
 #[derive(Clone)]
@@ -42,6 +49,7 @@ struct Inner {
     node: Arc<str>,
     body: Duration,
     bell: Notify,
+    meters: Arc<Meters>,
 }
 
 impl Store {
@@ -51,9 +59,10 @@ impl Store {
     pub async fn open(config: &StoreConfig, now: Timestamp) -> Result<Self, OpenError> {
         config.check()?;
         let node: Arc<str> = config.node.as_str().into();
-        let engine = Engine::open(config, &node, now).await?;
+        let meters = Arc::new(Meters::new());
+        let engine = Engine::open(config, &node, &meters, now).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new() })))
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), meters })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -65,21 +74,48 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let mut turn = self.0.engine.turn().await?;
+        self.write_within(body).instrument(tracing::debug_span!("store.write")).await
+    }
+
+    async fn write_within<T, E>(&self, body: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let meters = &*self.0.meters;
+        let mut turn = self.turn().await?;
         let out = match timeout(self.0.body, body(turn.tx())).await {
             Ok(out) => out,
-            Err(_) => Err(StoreError::Deadline.into()),
+            Err(_) => Err(self.noted(StoreError::Deadline).into()),
         };
         let out = match out {
-            Ok(_) if turn.tx().is_spoiled() => Err(StoreError::Spoiled.into()),
+            Ok(_) if turn.tx().is_spoiled() => Err(self.noted(StoreError::Spoiled).into()),
             out => out,
         };
         let rang = turn.tx().take_ring() && out.is_ok();
-        turn.finish(out.is_ok()).await?;
+        turn.finish(out.is_ok()).await.map_err(|error| self.noted(error))?;
+        if out.is_ok() {
+            meters.writes.one();
+        }
         if rang {
             self.0.bell.notify_waiters();
         }
         out
+    }
+
+    /// A turn to write, and how long it was waited for.
+    async fn turn(&self) -> Result<engine::Turn, StoreError> {
+        let (meters, asked) = (&*self.0.meters, Instant::now());
+        let waiting = meters.waiting.hold();
+        let turn = self.0.engine.turn().await;
+        drop(waiting);
+        meters.wait_us.note_time(asked.elapsed());
+        turn.map_err(|error| self.noted(error))
+    }
+
+    /// Counts a failure on its way up.
+    fn noted(&self, error: StoreError) -> StoreError {
+        self.0.meters.failed(&error);
+        error
     }
 
     /// Runs `body` on a connection that reads; each statement sees what was committed before it.
@@ -87,8 +123,12 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let mut rx = self.0.engine.reader().await?;
-        self.within_deadline(body(&mut rx)).await
+        let work = async {
+            self.0.meters.reads.one();
+            let mut rx = self.0.engine.reader().await.map_err(|error| self.noted(error))?;
+            self.within_deadline(body(&mut rx)).await
+        };
+        work.instrument(tracing::debug_span!("store.read")).await
     }
 
     /// Like [`Store::read`], but all statements see one instant of the database. For walks over many rows: it has no
@@ -97,7 +137,8 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let mut rx = self.0.engine.snapshot().await?;
+        self.0.meters.reads.one();
+        let mut rx = self.0.engine.snapshot().await.map_err(|error| self.noted(error))?;
         body(&mut rx).await
     }
 
@@ -107,7 +148,7 @@ impl Store {
     ) -> Result<T, E> {
         match timeout(self.0.body, work).await {
             Ok(out) => out,
-            Err(_) => Err(StoreError::Deadline.into()),
+            Err(_) => Err(self.noted(StoreError::Deadline).into()),
         }
     }
 
@@ -123,6 +164,21 @@ impl Store {
             return Err(StoreError::Halted);
         }
         self.read(async |rx| rx.one::<i64>(&PING, &[]).await).await.map(drop)
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
+    /// Its connections now.
+    pub fn connections(&self) -> Connections {
+        self.0.engine.connections()
+    }
+
+    /// Whether it takes no more writes: after a failed sync, or closed.
+    pub fn is_halted(&self) -> bool {
+        self.0.engine.is_halted()
     }
 
     /// The name of this node, as configured.

@@ -2,8 +2,8 @@
 //! word, so a closure runs once.
 
 use super::{
-    Deadlines, OpenError, StoreError,
-    engine::{Conn, Tx, of},
+    Deadlines, Meters, OpenError, StoreError,
+    engine::{At, Conn, Tx, of},
     migrations,
 };
 use crate::base::{Secret, Timestamp};
@@ -12,7 +12,11 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{runtime::Handle, time::timeout};
 
 /// Prepared statements kept by each connection.
@@ -28,7 +32,7 @@ const READ_BACK: &str = "SELECT current_setting('server_version_num')::BIGINT, c
 
 pub(super) struct PostgresEngine {
     pool: PgPool,
-    node: Arc<str>,
+    at: At,
     commit: Duration,
 }
 
@@ -38,7 +42,7 @@ impl PostgresEngine {
         schema: Option<&str>,
         connections: u32,
         deadlines: &Deadlines,
-        node: &Arc<str>,
+        at: &At,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         // The parser's own words may quote the address, and with it the password.
@@ -66,19 +70,24 @@ impl PostgresEngine {
             })
             .connect_lazy_with(options);
         let conn = pool.acquire().await.map_err(|error| StoreError::of("connect", error))?;
-        let mut tx = Tx::new(Conn::Postgres(conn), node.clone());
+        let mut tx = Tx::new(Conn::Postgres(conn), at);
         migrations::apply(&mut tx, now).await?;
-        Ok(Self { pool, node: node.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
+        Ok(Self { pool, at: at.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
+    pub(super) fn at(&self) -> &At {
+        &self.at
+    }
+
     pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
         let conn = of("connect", self.pool.acquire().await)?;
-        let tx = Tx::new(Conn::Postgres(conn), self.node.clone());
-        let mut turn = Turn { tx: Some(tx), step: Step::Open, commit: self.commit };
+        let tx = Tx::new(Conn::Postgres(conn), &self.at);
+        let meters = self.at.meters.clone();
+        let mut turn = Turn { tx: Some(tx), step: Step::Open, commit: self.commit, meters };
         of("begin", turn.tx().control("BEGIN ISOLATION LEVEL READ COMMITTED").await)?;
         Ok(turn)
     }
@@ -151,6 +160,7 @@ pub(super) struct Turn {
     tx: Option<Tx>,
     step: Step,
     commit: Duration,
+    meters: Arc<Meters>,
 }
 
 impl Turn {
@@ -167,13 +177,15 @@ impl Turn {
             return Ok(()); // The drop rolls back, off the caller's path.
         }
         self.step = Step::Committing;
-        let deadline = self.commit;
+        let (deadline, begun) = (self.commit, Instant::now());
         // Past the deadline the connection is dropped and the server's process is left alone: with synchronous
         // replication a cancelled COMMIT is committed locally and says so only in a warning (reliability.md §0.3).
         match timeout(deadline, self.tx().control("COMMIT")).await {
             Err(_) => Err(StoreError::Unknown),
             Ok(Err(error)) => Err(of_commit(error)),
             Ok(Ok(())) => {
+                self.meters.commit_us.note_time(begun.elapsed());
+                self.meters.batch.note(1);
                 self.tx = None; // Back to the pool, clean.
                 Ok(())
             }

@@ -5,8 +5,8 @@
 //! `BEGIN IMMEDIATE` → `g` (the group: gone if SQLite rolled everything back by itself) → `s` (one writer).
 
 use super::{
-    Deadlines, OpenError, StoreError,
-    engine::{Conn, Tx},
+    Deadlines, Meters, OpenError, StoreError,
+    engine::{At, Conn, Tx},
     error::commit_may_go_on,
     lock::FileLock,
     migrations,
@@ -24,7 +24,7 @@ use std::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Mutex, Notify, OwnedMutexGuard, oneshot},
@@ -41,6 +41,7 @@ pub(super) struct SqliteEngine {
     flusher: JoinHandle<()>,
     wait: Duration,
     lock: std::sync::Mutex<Option<FileLock>>,
+    at: At,
 }
 
 struct Shared {
@@ -55,7 +56,7 @@ impl SqliteEngine {
         path: &Path,
         readers: u32,
         deadlines: &Deadlines,
-        node: &Arc<str>,
+        at: &At,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         make_private(path)?;
@@ -75,7 +76,7 @@ impl SqliteEngine {
         let mut writer = writer.map_err(|error| StoreError::of("open", error))?;
         demand_durability(&mut writer).await?;
         write_log_home(&mut writer).await?;
-        let mut tx = Tx::new(Conn::Sqlite(writer), node.clone());
+        let mut tx = Tx::new(Conn::Sqlite(writer), at);
         migrations::apply(&mut tx, now).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(readers)
@@ -85,7 +86,13 @@ impl SqliteEngine {
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
         let halted = Arc::new(AtomicBool::new(false));
-        let seat = Seat { tx: Some(tx), step: Step::Closed, waiting: Vec::new(), halted: halted.clone() };
+        let seat = Seat {
+            tx: Some(tx),
+            step: Step::Closed,
+            waiting: Vec::new(),
+            halted: halted.clone(),
+            meters: at.meters.clone(),
+        };
         let shared = Arc::new(Shared {
             seat: Arc::new(Mutex::new(seat)),
             halted,
@@ -94,11 +101,16 @@ impl SqliteEngine {
         });
         let flusher = tokio::spawn(flush_whenever_woken(shared.clone()));
         let wait = Duration::from_millis(deadlines.wait_ms);
-        Ok(Self { shared, readers, flusher, wait, lock: std::sync::Mutex::new(Some(lock)) })
+        let lock = std::sync::Mutex::new(Some(lock));
+        Ok(Self { shared, readers, flusher, wait, lock, at: at.clone() })
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    pub(super) fn at(&self) -> &At {
+        &self.at
     }
 
     pub(super) fn is_halted(&self) -> bool {
@@ -190,6 +202,7 @@ struct Seat {
     step: Step,
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
     halted: Arc<AtomicBool>,
+    meters: Arc<Meters>,
 }
 
 impl Seat {
@@ -271,12 +284,15 @@ impl Seat {
             return;
         }
         self.step = Step::Doubtful;
+        let begun = Instant::now();
         if self.control("RELEASE g").await.is_err() {
             return self.fail_group(&StoreError::Lost).await;
         }
         match self.control("COMMIT").await {
             Ok(()) => {
                 self.step = Step::Closed;
+                self.meters.commit_us.note_time(begun.elapsed());
+                self.meters.batch.note(self.waiting.len() as u64);
                 for sender in self.waiting.drain(..) {
                     sender.send(Ok(())).ok();
                 }

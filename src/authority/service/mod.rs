@@ -8,7 +8,7 @@ mod time_stamp;
 pub use renewal::RenewList;
 
 use super::{
-    AuthorityError, AuthoritySettings, CertId, CertState, Role, SubjectFields,
+    AuthorityError, AuthoritySettings, CertId, CertState, Meters, Role, SubjectFields,
     store::{self, CertRow},
 };
 use crate::{
@@ -102,6 +102,7 @@ pub(super) struct Inner {
     pub pool: Arc<SigningPool>,
     pub entropy: Arc<dyn Entropy>,
     pub settings: AuthoritySettings,
+    pub meters: Meters,
 }
 
 impl Authority {
@@ -113,7 +114,13 @@ impl Authority {
         entropy: Arc<dyn Entropy>,
         settings: AuthoritySettings,
     ) -> Self {
-        Self(Arc::new(Inner { store, keystore, pool, entropy, settings }))
+        let meters = Meters::default();
+        Self(Arc::new(Inner { store, keystore, pool, entropy, settings, meters }))
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// Makes what is missing of root, issuing, seal-maker and time-stamping certificate, and completes every intent

@@ -27,8 +27,15 @@ impl Authority {
     /// extensions are rejected.
     pub async fn time_stamp(&self, request: &[u8], now: Timestamp) -> Vec<u8> {
         match self.try_time_stamp(request, now).await {
-            Ok(token) => tsp::granted(&token),
-            Err(Rejection { failure, says }) => tsp::rejection(failure, &says),
+            Ok(token) => {
+                self.0.meters.time_stamps.one("granted");
+                tsp::granted(&token)
+            }
+            Err(Rejection { failure, says }) => {
+                let ours = failure == Failure::SystemFailure;
+                self.0.meters.time_stamps.one(if ours { "failed" } else { "rejected" });
+                tsp::rejection(failure, &says)
+            }
         }
     }
 

@@ -12,6 +12,7 @@ pub use register::{RegisterMaker, RegisterOwner};
 pub use stamping::Stamped;
 
 use super::{
+    Meters,
     error::SealError,
     nouns::SealId,
     register::{MakerId, OwnerId},
@@ -61,6 +62,7 @@ pub struct SealService(Arc<Room>);
 
 struct Room {
     parts: Parts,
+    meters: Meters,
     chain: OnceCell<Arc<Chain>>,
 }
 
@@ -91,7 +93,12 @@ pub struct Parts {
 impl SealService {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Room { parts, chain: OnceCell::new() }))
+        Self(Arc::new(Room { parts, meters: Meters::default(), chain: OnceCell::new() }))
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// Root and issuing authorities, read once.

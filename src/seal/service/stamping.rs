@@ -86,6 +86,7 @@ impl SealService {
         match self.finish(caller, &loaded, &request, ready).await {
             Ok((file, increment_at, product_sm3)) => {
                 let record = self.settle(caller, record, &file[increment_at..], product_sm3, key).await?;
+                self.0.meters.stamped.one();
                 Ok(Stamped { record, file })
             }
             Err(error) => {
@@ -196,6 +197,7 @@ impl SealService {
         request: &StampRequest,
         refusal: Refusal,
     ) -> Result<T, SealError> {
+        self.0.meters.refused.one(refusal.code);
         self.0
             .store
             .write(async |tx| {
@@ -295,6 +297,7 @@ impl SealService {
 
     /// Settles an intent as failed. Should that fail too, the sweeper closes it.
     async fn give_up(&self, caller: &Caller, record: &StampRecord, error: &SealError) {
+        self.0.meters.failed.one(error.code());
         let outcome = self
             .0
             .store
