@@ -2,7 +2,7 @@
 
 use super::{App, AppError};
 use crate::{
-    audit::Sequencer,
+    audit::{self, Sequencer},
     authority::RenewList,
     base::{Clock, Timestamp},
     http::idempotency,
@@ -24,6 +24,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// What background work needs to know.
 pub(super) struct Background {
     heads: PathBuf,
+    chain: Arc<audit::Meters>,
+    jobs: Arc<job::Meters>,
 }
 
 /// Background work under way.
@@ -34,7 +36,17 @@ pub(super) struct Work {
 
 impl Background {
     pub(super) fn new(heads: PathBuf) -> Self {
-        Self { heads }
+        Self { heads, chain: Arc::default(), jobs: Arc::default() }
+    }
+
+    /// What the sequencer counts.
+    pub(super) fn chain(&self) -> &Arc<audit::Meters> {
+        &self.chain
+    }
+
+    /// What workers count.
+    pub(super) fn jobs(&self) -> &Arc<job::Meters> {
+        &self.jobs
     }
 
     /// Starts all of it.
@@ -42,7 +54,7 @@ impl Background {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
         let chain = stopped.clone();
-        let worker = worker(app);
+        let worker = self.worker(app);
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
@@ -50,6 +62,7 @@ impl Background {
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
+            tokio::spawn(app.vitals.clone().watch(stopped.clone())),
             tokio::spawn(sweep(app.seals.clone(), app.store.clone(), app.clock.clone(), stopped)),
         ];
         Ok(Work { stop, tasks })
@@ -57,7 +70,7 @@ impl Background {
 
     /// Does the jobs that are due, once.
     pub(super) async fn work_once(&self, app: &App) -> Result<(), AppError> {
-        worker(app).run_due(JOBS_AT_ONCE).await?;
+        self.worker(app).run_due(JOBS_AT_ONCE).await?;
         Ok(())
     }
 
@@ -67,22 +80,23 @@ impl Background {
         Ok(())
     }
 
+    /// The outbox's worker, with everything that jobs may ask for.
+    fn worker(&self, app: &App) -> job::Worker {
+        let authority = app.authority.clone();
+        job::Worker::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), job::Settings::default())
+            .counted_by(self.jobs.clone())
+            .on(move |work: RenewList, run| {
+                let authority = authority.clone();
+                async move { authority.renew_list(work, run).await }
+            })
+    }
+
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
         let signer = audit_signer(&app.keystore).await?;
-        Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone())
-            .await?)
+        let opened =
+            Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone());
+        Ok(opened.await?.counted_by(self.chain.clone()))
     }
-}
-
-/// The outbox's worker, with everything that jobs may ask for.
-fn worker(app: &App) -> job::Worker {
-    let authority = app.authority.clone();
-    job::Worker::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), job::Settings::default()).on(
-        move |work: RenewList, run| {
-            let authority = authority.clone();
-            async move { authority.renew_list(work, run).await }
-        },
-    )
 }
 
 impl Work {

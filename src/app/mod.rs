@@ -5,8 +5,10 @@ mod background;
 mod error;
 mod first;
 mod key_desk;
+mod metrics;
 mod paths;
 mod product;
+mod vitals;
 
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
@@ -32,6 +34,7 @@ use axum::Router;
 use background::Background;
 use std::{sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
+use vitals::{Places, Vitals};
 
 /// How long an orderly stop waits for signatures under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +54,8 @@ pub struct App {
     limits: http::Limits,
     document_bytes: usize,
     background: Background,
+    vitals: Vitals,
+    door: Arc<http::Meters>,
 }
 
 /// Where time and chance come from.
@@ -107,11 +112,16 @@ impl App {
             entropy: entropy.clone(),
             settings: verification_settings(config),
         });
+        let background = Background::new(paths::heads(config));
+        let places = Places { folder: config.data_dir.clone(), database: database_file(config) };
+        let chain = background.chain().clone();
         let audit_key = background::audit_signer(&keystore).await?.public_key();
         let app = Self {
             audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
             officers: Officers::new(store.clone(), entropy.clone()),
-            background: Background::new(paths::heads(config)),
+            vitals: Vitals::new(store.clone(), clock.clone(), places, chain),
+            door: Arc::default(),
+            background,
             limits: limits(config),
             document_bytes: config.limits.document_bytes,
             store,
@@ -154,7 +164,8 @@ impl App {
 
     /// All routes: REST, pages, health.
     pub fn table(&self) -> Result<Table, AppError> {
-        let mut routes = http::health::routes(&self.store);
+        let mut routes = http::health::routes(&self.vitals.health());
+        routes.extend(metrics::routes(self));
         routes.extend(web::routes());
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
@@ -174,7 +185,8 @@ impl App {
             self.entropy.clone(),
             self.limits,
         );
-        Ok(self.table()?.router(kit.with_problem_page(web::problem_page)))
+        let kit = kit.with_problem_page(web::problem_page).counted_by(self.door.clone());
+        Ok(self.table()?.router(kit))
     }
 
     /// Serves on these listeners until `stop`, with all background work beside; then lets everything come to rest.
@@ -244,6 +256,13 @@ fn store_config(config: &Config) -> StoreConfig {
             },
             ..StoreConfig::sqlite("")
         },
+    }
+}
+
+fn database_file(config: &Config) -> Option<std::path::PathBuf> {
+    match &config.database {
+        Database::Sqlite { path } => Some(path.clone()),
+        Database::Postgres { .. } => None,
     }
 }
 

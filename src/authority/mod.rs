@@ -10,7 +10,7 @@ mod paper;
 mod role;
 mod service;
 mod settings;
-mod store;
+pub mod store;
 mod subject;
 
 pub use error::AuthorityError;

@@ -1,5 +1,7 @@
 //! The authority's SQL.
 
+pub mod census;
+
 use super::{CertId, CertState, Role, SubjectFields};
 use crate::{
     base::Timestamp,
@@ -94,6 +96,9 @@ pub const STATEMENTS: &[&Statement] = &[
     &REVOKED,
     &LAST_CRL,
     &INSERT_CRL,
+    &census::ENDS,
+    &census::OPEN,
+    &census::LIST_ENDS,
 ];
 
 /// A certificate's row.

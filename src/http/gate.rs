@@ -95,7 +95,8 @@ impl Gate {
     fn authorize(&self, caller: &Caller) -> Result<(), Problem> {
         match (self.operation.access, &caller.actor) {
             (Access::Right(right), _) => caller.officer(right).map(|_| ()).map_err(Problem::from),
-            (Access::OneOf(rights), _) => one_of(caller, rights),
+            (Access::LocalOrOneOf(_), Actor::Anonymous) if caller.address.is_none() => Ok(()),
+            (Access::OneOf(rights) | Access::LocalOrOneOf(rights), _) => one_of(caller, rights),
             (Access::Officer, Actor::Officer(_)) => Ok(()),
             (Access::Officer, _) => Err(Denied::NotSignedIn.into()),
             (Access::Public { per_minute }, _) => self.within_rate(caller, per_minute),

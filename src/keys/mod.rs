@@ -7,6 +7,7 @@
 //! This room writes no audit entries (that room lies above): what changes keys takes the caller's transaction.
 
 mod cache;
+pub mod census;
 mod checked;
 mod custody;
 mod error;

@@ -1,6 +1,6 @@
 //! The keystore's SQL.
 
-use super::{KeyId, header::Header, key::KeyRow};
+use super::{KeyId, census, header::Header, key::KeyRow};
 use crate::{
     base::Timestamp,
     store::{FromRow, Row, Rx, Statement, StoreError, Tx, Value},
@@ -49,7 +49,7 @@ const DESTROY: Statement = Statement::portable(
 
 /// Every statement of the room, for the test that prepares them on both engines.
 pub const STATEMENTS: &[&Statement] =
-    &[&HEADER, &INSERT_HEADER, &REPLACE_HEADER, &FIND, &LIST, &INSERT, &DESTROY];
+    &[&HEADER, &INSERT_HEADER, &REPLACE_HEADER, &FIND, &LIST, &INSERT, &DESTROY, &census::LIVING];
 
 pub(super) async fn header(rx: &mut Rx) -> Result<Option<Header>, StoreError> {
     rx.optional(&HEADER, &[]).await

@@ -59,6 +59,8 @@ named! {
         Verifier = "verifier",
         /// 查看员: looks at seals and the register of use.
         Viewer = "viewer",
+        /// 监控员: reads how the service is doing, and nothing else; a key for a monitoring program.
+        Monitor = "monitor",
     }
 }
 
@@ -109,6 +111,10 @@ named! {
         VerifyUnlimited = "verify_unlimited",
         /// Keep reports of verifications, and read them again.
         VerificationRead = "verification_read",
+        /// Read metrics, and what is wrong where the service is not ready.
+        MetricsRead = "metrics_read",
+        /// The same, for who runs the service.
+        ServiceRead = "service_read",
     }
 }
 
@@ -117,7 +123,7 @@ impl Role {
     pub const fn rights(self) -> &'static [Right] {
         use Right::*;
         match self {
-            Role::SystemAdministrator => &[KeyManage, KeyRead, MakerRegister],
+            Role::SystemAdministrator => &[KeyManage, KeyRead, MakerRegister, ServiceRead],
             Role::SecurityAdministrator => &[OfficerManage, OfficerRead],
             Role::Auditor => &[AuditRead, AuditExport],
             Role::SealOperator => &[
@@ -143,6 +149,7 @@ impl Role {
             ],
             Role::Verifier => &[VerifyUnlimited, VerificationRead],
             Role::Viewer => &[SealRead, StampRead],
+            Role::Monitor => &[MetricsRead],
         }
     }
 

@@ -15,10 +15,6 @@ pub struct Meters {
 
 impl Default for Meters {
     fn default() -> Self {
-        Self {
-            verdicts: Tally::default(),
-            unanswered: Tally::default(),
-            judged_us: Histogram::of_times(),
-        }
+        Self { verdicts: Tally::default(), unanswered: Tally::default(), judged_us: Histogram::of_times() }
     }
 }

@@ -14,7 +14,6 @@ const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("seal", seal::store::life::STATEMENTS),
     ("seal", seal::store::stamps::STATEMENTS),
     ("officer", officer::store::STATEMENTS),
-    ("http", http::health::STATEMENTS),
     ("idempotency", http::idempotency::store::STATEMENTS),
     ("verification", verification::store::STATEMENTS),
 ];

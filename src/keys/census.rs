@@ -1,0 +1,39 @@
+//! The keystore in numbers: for metrics and for `yinxin doctor`.
+
+use super::{UnlockCost, store};
+use crate::store::{FromRow, Row, Rx, Statement, StoreError};
+
+/// Living keys of one purpose and custody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Living {
+    /// What they are for.
+    pub purpose: String,
+    /// Who keeps them.
+    pub custody: String,
+    /// How many.
+    pub count: i64,
+}
+
+pub(super) const LIVING: Statement = Statement::portable(
+    "keys.living",
+    "SELECT purpose, custody, count(*) FROM signing_key WHERE destroyed_at_ms IS NULL \
+     GROUP BY purpose, custody ORDER BY purpose, custody",
+);
+
+impl FromRow for Living {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { purpose: row.text(0)?, custody: row.text(1)?, count: row.int(2)? })
+    }
+}
+
+/// Living keys by purpose and custody.
+pub async fn living(rx: &mut Rx) -> Result<Vec<Living>, StoreError> {
+    rx.all(&LIVING, &[]).await
+}
+
+/// What unlocking costs with the header that is there; `None` where there is no keystore.
+pub async fn unlock_cost(rx: &mut Rx) -> Result<Option<UnlockCost>, StoreError> {
+    let number = |value: i64| u32::try_from(value).map_err(|_| StoreError::corrupt("keystore.memory_kib"));
+    let Some(header) = store::header(rx).await? else { return Ok(None) };
+    Ok(Some(UnlockCost { memory_kib: number(header.memory_kib)?, passes: number(header.passes)? }))
+}
