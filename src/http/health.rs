@@ -111,6 +111,7 @@ pub fn routes(health: &Health) -> Vec<Route> {
             "What the service needs to do its work, and how each of it is; also over the UNIX socket, without a key.",
         )
         .gives(200, Gives::Json(&READINESS))
+        .on_administration()
         .handled_by(health.clone(), explain),
     ]
 }

@@ -68,6 +68,7 @@ pub(super) fn routes(app: &App) -> Vec<Route> {
             "Metrics in the text format of Prometheus; also over the UNIX socket, without a key.",
         )
         .gives(200, Gives::Bytes("text/plain"))
+        .on_administration()
         .handled_by(readings, read),
     ]
 }
