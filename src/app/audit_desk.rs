@@ -217,7 +217,7 @@ async fn verify(State(desk): State<AuditDesk>, caller: Caller) -> Result<Json<Va
     caller.officer(Right::AuditRead)?;
     let report = audit::verify(&desk.0.store, &desk.0.heads, &desk.0.key).await?;
     let report = report.map_err(|error| {
-        tracing::error!(%error, "the file of audit heads cannot be read");
+        tracing::error!(name: "audit.heads_unreadable", %error, "the file of audit heads cannot be read");
         Problem::internal()
     })?;
     let mut told = json!(report);

@@ -58,7 +58,7 @@ impl Background {
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
-                    tracing::error!(%error, "audit records are no longer chained; see to it");
+                    tracing::error!(name: "audit.stopped", %error, "audit records are no longer chained; see to it");
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
@@ -106,7 +106,7 @@ impl Work {
         let _ = self.stop.send(true);
         for task in self.tasks {
             if task.await.is_err() {
-                tracing::error!("a background task ended by a panic");
+                tracing::error!(name: "service.task_panicked", "a background task ended by a panic");
             }
         }
     }
@@ -132,7 +132,7 @@ async fn sweep(seals: SealService, store: Store, clock: Arc<dyn Clock>, mut stop
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
         if let Err(error) = sweep_once(&seals, &store, clock.now()).await {
-            tracing::warn!(%error, "what never ended could not be closed; the next sweep tries again");
+            tracing::warn!(name: "service.sweep_failed", %error, "what never ended could not be closed; the next sweep tries again");
         }
     }
 }

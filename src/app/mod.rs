@@ -157,6 +157,11 @@ impl App {
         self.background.chain_once(self).await
     }
 
+    /// Looks how the service stands, as it happens every few seconds beside the requests: for metrics.
+    pub async fn look_around(&self) -> Result<(), AppError> {
+        Ok(self.vitals.look(true).await?)
+    }
+
     /// Closes what never ended, as it happens every minute beside the requests.
     pub async fn sweep(&self) -> Result<(), AppError> {
         background::sweep_once(&self.seals, &self.store, self.clock.now()).await
@@ -198,6 +203,8 @@ impl App {
     ) -> Result<(), AppError> {
         let router = self.router()?;
         let work = self.background.start(&self).await?;
+        let (version, database) = (env!("CARGO_PKG_VERSION"), self.store.engine_name());
+        tracing::info!(name: "service.started", version, database, node = self.store.node(), "serving");
         let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
         match unix {
             Some(unix) => {
@@ -207,23 +214,24 @@ impl App {
         }
         work.end().await;
         self.rest().await;
+        tracing::info!(name: "service.stopped", "came to rest");
         Ok(())
     }
 
     /// Comes to rest without having served: chains what was recorded, and closes.
     pub async fn close(self) {
         if let Err(error) = self.do_jobs().await {
-            tracing::warn!(%error, "jobs wait for the next start");
+            tracing::warn!(name: "job.wait_for_start", %error, "jobs wait for the next start");
         }
         if let Err(error) = self.background.chain_once(&self).await {
-            tracing::warn!(%error, "audit records wait to be chained at the next start");
+            tracing::warn!(name: "audit.wait_for_start", %error, "audit records wait to be chained at the next start");
         }
         self.rest().await;
     }
 
     async fn rest(&self) {
         if !self.pool.stop(STOP_PATIENCE).await {
-            tracing::warn!("a signer still hangs; its thread is left behind");
+            tracing::warn!(name: "keys.signer_hangs", "a signer still hangs; its thread is left behind");
         }
         self.store.close().await;
     }

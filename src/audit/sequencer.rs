@@ -179,7 +179,7 @@ impl Sequencer {
             match self.step().await {
                 Ok(_) => {}
                 Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "audit records wait to be chained")
+                    tracing::warn!(name: "audit.waiting", %error, "audit records wait to be chained")
                 }
                 Err(error) => {
                     self.meters.stopped.set(1);

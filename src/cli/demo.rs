@@ -70,7 +70,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     say!(
         "\nopen http://{address}/verify to drop a file, http://{address}/api/v1/openapi.json for REST; Ctrl-C ends it"
     );
-    serve::log();
+    serve::log(&config);
     let app = App::open(&config).await?;
     serve::listen(&config, app, tcp).await
 }

@@ -35,6 +35,7 @@ const CONFIGURATION: u8 = 78;
 
 /// Runs the command that `arguments` (with the program's name first) ask for, and answers its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    crate::telemetry::tell_panics();
     let matches = match tree().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {

@@ -1,9 +1,9 @@
 //! `yinxin serve`: the daemon.
 
 use super::CliError;
-use crate::{app::App, config::Config, http::Stop};
+use crate::{app::App, base::clock::SystemClock, config::Config, http::Stop, telemetry};
 use clap::Command;
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use tokio::{
     net::{TcpListener, UnixListener},
     signal::unix::{SignalKind, signal},
@@ -14,20 +14,15 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(config: &Config) -> Result<(), CliError> {
-    log();
+    log(config);
     let tcp = bind(config).await?;
     let app = App::open(config).await?;
     listen(config, app, tcp).await
 }
 
-/// Logs to standard error, one line an event.
-pub(super) fn log() {
-    let lines = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_max_level(tracing::Level::INFO)
-        .with_target(false);
-    // A second call finds a logger in place, which is as well.
-    let _ = lines.try_init();
+/// Tells on standard error what happens, as the configuration asks.
+pub(super) fn log(config: &Config) {
+    telemetry::start(telemetry::standard_error(config.log, Arc::new(SystemClock)));
 }
 
 /// Takes the address, before anything else is done: a port that is taken shall be said at once.

@@ -6,7 +6,7 @@ use super::{
     table as key,
     value::is_postgres,
 };
-use crate::{base::Secret, outside::Network};
+use crate::{base::Secret, outside::Network, telemetry};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
@@ -28,6 +28,8 @@ pub struct Config {
     pub limits: Limits,
     /// Other parties.
     pub outside: Outside,
+    /// What is told on standard error.
+    pub log: telemetry::Settings,
     /// What was said about each key, and where.
     pub settings: Settings,
 }
@@ -99,6 +101,7 @@ impl Config {
             public_url: public_url.trim_end_matches('/').to_owned(),
             limits: limits(&from),
             outside: outside(&from),
+            log: log(&from),
             settings: settings.clone(),
             data_dir,
             listen,
@@ -152,6 +155,11 @@ fn limits(from: &Reading<'_>) -> Limits {
         verifications_per_minute: u32::try_from(from.number(key::LIMITS_VERIFICATIONS_PER_MINUTE))
             .unwrap_or(u32::MAX),
     }
+}
+
+fn log(from: &Reading<'_>) -> telemetry::Settings {
+    let word = |key| from.text(key).unwrap_or_default();
+    telemetry::Settings::of_words(&word(key::LOG_FORMAT), &word(key::LOG_LEVEL)).unwrap_or_default()
 }
 
 fn outside(from: &Reading<'_>) -> Outside {

@@ -3,6 +3,7 @@
 //! configuration know it from here.
 
 use super::key::{Key, Kind, Place};
+use crate::telemetry::Settings as LogSettings;
 
 /// Declares keys, and gathers them all in `KEYS`.
 macro_rules! keys {
@@ -19,6 +20,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("listen", "Where the daemon listens."),
     ("database", "Which database it uses. Without this section: SQLite in the data directory."),
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
+    ("log", "What the daemon tells on standard error: a line an event, nothing personal, nothing secret."),
     ("outside", "Other parties that the daemon asks by itself: time stamps, revocation lists."),
 ];
 
@@ -73,6 +75,13 @@ keys! {
     LIMITS_VERIFICATIONS_PER_MINUTE = Key::number("limits.verifications_per_minute", 1, 100_000, "verifications")
         .default("30")
         .says("Verifications a minute that one address has without an API key");
+
+    LOG_FORMAT = Key::of("log.format", Kind::Choice(LogSettings::FORMATS))
+        .default("\"text\"")
+        .says("How a line is written: for people, or an object of JSON for programs");
+    LOG_LEVEL = Key::of("log.level", Kind::Choice(LogSettings::LEVELS))
+        .default("\"info\"")
+        .says("The finest level that is told; info has a line for each request");
 
     OUTSIDE_ALLOWED_NETWORKS = Key::of("outside.allowed_networks", Kind::Networks)
         .default("[]")

@@ -103,7 +103,9 @@ async fn caught<T>(future: impl Future<Output = T>) -> Result<T, ()> {
             Err(_) => Poll::Ready(Err(())),
         }
     });
-    outcome.await.inspect_err(|()| tracing::error!("a request handler panicked"))
+    outcome
+        .await
+        .inspect_err(|()| tracing::error!(name: "http.handler_panicked", "a request handler panicked"))
 }
 
 /// Gives a failed answer its body: JSON for programs, a page for people. Answers the code of the problem.

@@ -27,7 +27,7 @@ impl Problem {
         match catalogue::find(code) {
             Some(kind) => Self { kind, detail: detail.into(), retry_after_s: None },
             None => {
-                tracing::error!(code, "an error code is missing in the catalogue");
+                tracing::error!(name: "http.code_missing", code, "an error code is missing in the catalogue");
                 Self::internal()
             }
         }
@@ -125,12 +125,12 @@ impl From<StoreError> for Problem {
                     .retry_after_s(1)
             }
             error if error.is_passing() => {
-                tracing::warn!(%error, "the database could not serve a request");
+                tracing::warn!(name: "store.request_refused", %error, "the database could not serve a request");
                 Self::new("service/busy", "the database could not take this on; nothing was done")
                     .retry_after_s(1)
             }
             error => {
-                tracing::error!(%error, "the database failed a request");
+                tracing::error!(name: "store.request_failed", %error, "the database failed a request");
                 Self::internal()
             }
         }

@@ -99,7 +99,7 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop
                     connections.spawn(converse(stream, desk, limits, stop.clone(), place));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be taken");
+                    tracing::warn!(name: "http.connection_not_taken", %error, "a connection could not be taken");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -112,7 +112,7 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
-        tracing::warn!("requests were still in progress at the end of the time for an orderly stop");
+        tracing::warn!(name: "http.stop_cut_short", "requests were still in progress at the end of the time for an orderly stop");
     }
 }
 
@@ -158,7 +158,7 @@ where
         outcome = conversation => outcome,
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "a connection ended badly");
+        tracing::debug!(name: "http.connection_broken", %error, "a connection ended badly");
     }
 }
 

@@ -163,7 +163,7 @@ impl Worker {
         }
         let drain = async { while running.join_next().await.is_some() {} };
         if timeout(Duration::from_millis(self.settings.drain_ms), drain).await.is_err() {
-            tracing::warn!(left = running.len(), "jobs did not end in time; their leases will run out");
+            tracing::warn!(name: "job.left_running", left = running.len(), "jobs did not end in time; their leases will run out");
         }
         running.shutdown().await;
     }
@@ -189,7 +189,7 @@ impl Worker {
                 }
                 Ok(None) => return true,
                 Err(error) => {
-                    tracing::warn!(%error, "no job could be claimed");
+                    tracing::warn!(name: "job.not_claimed", %error, "no job could be claimed");
                     return false;
                 }
             }
@@ -227,7 +227,7 @@ impl Worker {
         self.count(&held, &outcome, begun);
         failpoint::reach("job.worked");
         if let Err(error) = self.write_down(&held, outcome).await {
-            tracing::warn!(%error, "a job's end could not be written; it will run again");
+            tracing::warn!(name: "job.end_not_written", %error, "a job's end could not be written; it will run again");
         }
         failpoint::reach("job.settled");
     }
@@ -290,7 +290,7 @@ impl Worker {
                 }
             }
             Err(_) => {
-                tracing::warn!(reason, "a job was given up");
+                tracing::warn!(name: "job.given_up", reason, "a job was given up");
                 self.store.write(async |tx| store::give_up(tx, id, lease, now, &reason).await).await?
             }
         };

@@ -233,7 +233,7 @@ fn serve<T, E: From<SignError>>(
         return;
     }
     let product = catch_unwind(AssertUnwindSafe(move || work(rng.as_dyn()))).unwrap_or_else(|_| {
-        tracing::error!("a signer panicked; its request was answered with a fault");
+        tracing::error!(name: "keys.signer_panicked", "a signer panicked; its request was answered with a fault");
         Err(SignError::Fault.into())
     });
     // The one who asked may have given up meanwhile; the product is dropped then.

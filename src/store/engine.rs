@@ -413,7 +413,7 @@ pub(super) fn of<T>(statement: &'static str, result: Result<T, sqlx::Error>) -> 
     result.map_err(|error| {
         let sorted = StoreError::of(statement, error);
         if matches!(sorted, StoreError::Fault { .. } | StoreError::Corrupt { .. }) {
-            tracing::error!(statement, error = %sorted, "a statement failed");
+            tracing::error!(name: "store.statement_failed", statement, error = %sorted, "a statement failed");
         }
         sorted
     })

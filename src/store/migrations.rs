@@ -120,7 +120,7 @@ async fn apply_next(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Re
     let digest = checksum(next, dialect);
     let values = [next.number.into(), next.name.into(), (&digest).into(), now.into()];
     tx.execute(&RECORD, &values).await?;
-    tracing::info!(number = next.number, name = next.name, "migration applied");
+    tracing::info!(name: "store.migrated", number = next.number, name = next.name, "migration applied");
     Ok(true)
 }
 

@@ -115,7 +115,7 @@ async fn prepare_session(
         sqlx::query(SET).bind(*name).bind(value.as_str()).execute(&mut *conn).await?;
     }
     if let Err(error) = demand_durability(conn).await {
-        tracing::error!(%error, "the server's settings changed");
+        tracing::error!(name: "store.settings_changed", %error, "the server's settings changed");
         return Err(sqlx::Error::Protocol(error.to_string()));
     }
     Ok(())

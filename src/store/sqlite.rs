@@ -132,7 +132,7 @@ impl SqliteEngine {
         if let Some(Conn::Sqlite(writer)) = seat.tx.take().map(Tx::into_conn)
             && let Err(error) = writer.close().await
         {
-            tracing::warn!(%error, "the database did not close cleanly; it recovers at the next start");
+            tracing::warn!(name: "store.unclean_close", %error, "the database did not close cleanly; it recovers at the next start");
         }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -302,7 +302,7 @@ impl Seat {
             }
             Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost).await,
             Err(error) => {
-                tracing::error!(%error, "a commit failed; no more writes until this process is started again");
+                tracing::error!(name: "store.halted", %error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);
                 // Its pages may lie whole in the log, and be found there at the next start.
                 self.fail_group(&StoreError::Unknown).await;

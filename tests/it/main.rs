@@ -12,6 +12,7 @@ mod house;
 mod http;
 mod job;
 mod keys;
+mod observe;
 mod officer;
 mod routes;
 mod seal_life;

@@ -160,7 +160,7 @@ impl Parts {
         tally(
             page,
             "yinxin_store_failures_total",
-            "Reads and writes that failed: busy, deadline, lost, unknown (a commit that was not confirmed), full, halted …",
+            "Reads and writes that failed: busy, deadline, lost, unknown (a commit that was not confirmed), full, halted and others.",
             "reason",
             &meters.failures,
         );

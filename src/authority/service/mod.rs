@@ -144,7 +144,9 @@ impl Authority {
             match self.complete(act, row).await {
                 Ok(_) => count += 1,
                 Err(AuthorityError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::warn!(%id, code = error.code(), %error, "an intent stays open"),
+                Err(error) => {
+                    tracing::warn!(name: "authority.intent_open", %id, code = error.code(), %error, "an intent stays open")
+                }
             }
         }
         Ok(count)

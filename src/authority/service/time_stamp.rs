@@ -46,7 +46,7 @@ impl Authority {
     async fn try_time_stamp(&self, request: &[u8], now: Timestamp) -> Result<Vec<u8>, Rejection> {
         let request = self.accepted(request)?;
         self.token(&request, now).await.map_err(|error| {
-            tracing::error!(code = error.code(), %error, "no time stamp was made");
+            tracing::error!(name: "authority.no_time_stamp", code = error.code(), %error, "no time stamp was made");
             Rejection { failure: Failure::SystemFailure, says: "the authority could not sign".into() }
         })
     }

@@ -228,7 +228,7 @@ pub(super) async fn settle(kit: &Kit, key: &IdempotencyKey, response: Response) 
 /// The effect stands whether or not its answer could be stored; a repeated request reads the subject again then.
 fn warn_of(outcome: Result<(), StoreError>, response: Response) -> Response {
     if let Err(error) = outcome {
-        tracing::warn!(%error, "an answer could not be kept for its idempotency key");
+        tracing::warn!(name: "http.answer_not_kept", %error, "an answer could not be kept for its idempotency key");
     }
     response
 }

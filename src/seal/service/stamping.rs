@@ -318,7 +318,7 @@ impl SealService {
             })
             .await;
         if let Err(second) = outcome {
-            tracing::warn!(stamp = %record.id, code = second.code(), "a failed stamp could not be settled; the sweeper will");
+            tracing::warn!(name: "seal.stamp_not_settled", stamp = %record.id, code = second.code(), "a failed stamp could not be settled; the sweeper will");
         }
     }
 }

@@ -206,6 +206,11 @@ impl<'d> TestApp<'d> {
         app.close().await;
     }
 
+    /// Ends a story after which nothing can be looked at any more: its database was stopped.
+    pub fn abandon(mut self) {
+        self.finished = true;
+    }
+
     pub fn app(&self) -> &App {
         self.app.as_ref().unwrap()
     }

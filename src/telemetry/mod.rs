@@ -1,0 +1,80 @@
+//! What the daemon tells while it works: one line an event on standard error; and, with the feature `otel`, spans to a
+//! collector.
+//!
+//! Nothing personal and nothing secret is told. Events carry ids, counts, codes, names of routes and of the program's own
+//! parts; never paths as they were typed, queries, bodies, addresses or names. What other people's libraries say is heard
+//! only as warnings: at finer levels they may tell statements and values.
+//!
+//! Events have names (`store.halted`), written at each place as `tracing::warn!(name: "…", …)`; a test sees to it.
+
+mod field;
+mod layer;
+mod line;
+mod panics;
+#[cfg(feature = "otel")]
+pub mod trace;
+
+pub use layer::{Sink, Telemetry};
+pub use panics::tell_panics;
+
+use crate::base::Clock;
+use std::{
+    io::{self, Write as _},
+    sync::Arc,
+};
+use tracing::Level;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+/// What is told, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How a line is written.
+    pub format: Format,
+    /// The finest level that is told.
+    pub level: Level,
+}
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people: `instant LEVEL event sentence field=value …`.
+    #[default]
+    Text,
+    /// For programs: an object a line.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { format: Format::Text, level: Level::INFO }
+    }
+}
+
+impl Settings {
+    /// Words of `log.format`, in the order of [`Format`].
+    pub const FORMATS: &'static [&'static str] = &["text", "json"];
+    /// Words of `log.level`, from the quietest on.
+    pub const LEVELS: &'static [&'static str] = &["error", "warn", "info", "debug", "trace"];
+
+    /// Settings by their words; `None` where one is none.
+    pub fn of_words(format: &str, level: &str) -> Option<Self> {
+        let format = match format {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            _ => return None,
+        };
+        Some(Self { format, level: level.parse().ok().filter(|_| Self::LEVELS.contains(&level))? })
+    }
+}
+
+/// Tells on standard error from now on. Only the first call of a process counts.
+pub fn start(telemetry: Telemetry) {
+    // A second call finds a teller in place, which is as well.
+    let _ = tracing_subscriber::registry().with(telemetry).try_init();
+}
+
+/// Standard error, a line with one write.
+pub fn standard_error(settings: Settings, clock: Arc<dyn Clock>) -> Telemetry {
+    // Nobody is left to be told where standard error is closed.
+    Telemetry::new(settings, clock, Box::new(|line| drop(io::stderr().lock().write_all(line))))
+}

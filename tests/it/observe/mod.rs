@@ -1,0 +1,6 @@
+//! The service seen from outside: metrics, logs, readiness, traces, `yinxin doctor`.
+
+mod events;
+mod exposition;
+mod metrics;
+mod readiness;
