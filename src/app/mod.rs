@@ -56,6 +56,8 @@ pub struct App {
     background: Background,
     vitals: Vitals,
     door: Arc<http::Meters>,
+    #[cfg(feature = "otel")]
+    traces: Option<Arc<crate::telemetry::trace::Meters>>,
 }
 
 /// Where time and chance come from.
@@ -121,6 +123,8 @@ impl App {
             officers: Officers::new(store.clone(), entropy.clone()),
             vitals: Vitals::new(store.clone(), clock.clone(), places, chain),
             door: Arc::default(),
+            #[cfg(feature = "otel")]
+            traces: None,
             background,
             limits: limits(config),
             document_bytes: config.limits.document_bytes,
@@ -135,6 +139,12 @@ impl App {
         };
         app.clean_up().await?;
         Ok(app)
+    }
+
+    /// Tells how many spans are delivered.
+    #[cfg(feature = "otel")]
+    pub fn with_traces(self, traces: Option<Arc<crate::telemetry::trace::Meters>>) -> Self {
+        Self { traces, ..self }
     }
 
     /// The database, for the commands that look into it.

@@ -70,9 +70,9 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     say!(
         "\nopen http://{address}/verify to drop a file, http://{address}/api/v1/openapi.json for REST; Ctrl-C ends it"
     );
-    serve::log(&config);
+    let running = serve::log(&config);
     let app = App::open(&config).await?;
-    serve::listen(&config, app, tcp).await
+    serve::listen(&config, app, tcp, running).await
 }
 
 /// What the demo has made so far, by name.

@@ -1,7 +1,13 @@
 //! `yinxin serve`: the daemon.
 
 use super::CliError;
-use crate::{app::App, base::clock::SystemClock, config::Config, http::Stop, telemetry};
+use crate::{
+    app::App,
+    base::clock::SystemClock,
+    config::Config,
+    http::Stop,
+    telemetry::{self, Running},
+};
 use clap::Command;
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use tokio::{
@@ -14,15 +20,25 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(config: &Config) -> Result<(), CliError> {
-    log(config);
+    let running = log(config);
     let tcp = bind(config).await?;
     let app = App::open(config).await?;
-    listen(config, app, tcp).await
+    listen(config, app, tcp, running).await
 }
 
 /// Tells on standard error what happens, as the configuration asks.
-pub(super) fn log(config: &Config) {
-    telemetry::start(telemetry::standard_error(config.log, Arc::new(SystemClock)));
+pub(super) fn log(config: &Config) -> Running {
+    let clock = Arc::new(SystemClock);
+    #[cfg(feature = "otel")]
+    if let Some(trace) = &config.trace {
+        let traces = telemetry::trace::Settings { endpoint: trace.endpoint.clone(), percent: trace.percent };
+        return telemetry::start_tracing(config.log, traces, clock, &crate::base::entropy::SystemEntropy);
+    }
+    let running = telemetry::start(config.log, clock);
+    if config.trace.is_some() && !cfg!(feature = "otel") {
+        tracing::warn!(name: "trace.not_built", "trace.endpoint is set, and this program was built without the feature otel");
+    }
+    running
 }
 
 /// Takes the address, before anything else is done: a port that is taken shall be said at once.
@@ -35,7 +51,14 @@ pub(super) async fn bind(config: &Config) -> Result<TcpListener, CliError> {
 }
 
 /// Serves until told to stop.
-pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Result<(), CliError> {
+pub(super) async fn listen(
+    config: &Config,
+    app: App,
+    tcp: TcpListener,
+    running: Running,
+) -> Result<(), CliError> {
+    #[cfg(feature = "otel")]
+    let app = app.with_traces(running.traces());
     let socket = config.socket_path();
     let unix = bind_socket(&socket)?;
     let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
@@ -50,6 +73,7 @@ pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Resul
     signals.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
+    running.end().await;
     Ok(served?)
 }
 

@@ -20,7 +20,7 @@ pub use example::example;
 pub use fault::{ConfigError, Fault, Origin};
 pub use inspect::{Finding, Severity, inspect};
 pub use key::{Key, Kind, Place};
-pub use section::{Config, Database, Limits, Listen, Outside};
+pub use section::{Config, Database, Limits, Listen, Outside, Trace};
 pub use settings::{Chosen, Settings, Shown};
 pub use table::{KEYS, SECTIONS};
 

@@ -6,7 +6,11 @@ use super::{
     table as key,
     value::is_postgres,
 };
-use crate::{base::Secret, outside::Network, telemetry};
+use crate::{
+    base::Secret,
+    outside::{Network, Url},
+    telemetry,
+};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
@@ -30,6 +34,8 @@ pub struct Config {
     pub outside: Outside,
     /// What is told on standard error.
     pub log: telemetry::Settings,
+    /// Where spans go; `None`: nowhere.
+    pub trace: Option<Trace>,
     /// What was said about each key, and where.
     pub settings: Settings,
 }
@@ -77,6 +83,15 @@ pub struct Limits {
     pub verifications_per_minute: u32,
 }
 
+/// Where spans go, and how many.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// The collector's address for traces.
+    pub endpoint: Url,
+    /// Of a hundred requests, so many are traced.
+    pub percent: u32,
+}
+
 /// Other parties.
 #[derive(Debug, Clone)]
 pub struct Outside {
@@ -102,6 +117,7 @@ impl Config {
             limits: limits(&from),
             outside: outside(&from),
             log: log(&from),
+            trace: trace(&mut from),
             settings: settings.clone(),
             data_dir,
             listen,
@@ -160,6 +176,18 @@ fn limits(from: &Reading<'_>) -> Limits {
 fn log(from: &Reading<'_>) -> telemetry::Settings {
     let word = |key| from.text(key).unwrap_or_default();
     telemetry::Settings::of_words(&word(key::LOG_FORMAT), &word(key::LOG_LEVEL)).unwrap_or_default()
+}
+
+fn trace(from: &mut Reading<'_>) -> Option<Trace> {
+    let endpoint = from.text(key::TRACE_ENDPOINT)?;
+    let percent = u32::try_from(from.number(key::TRACE_PERCENT)).unwrap_or(100);
+    match Url::parse(&endpoint) {
+        Ok(endpoint) => Some(Trace { endpoint, percent }),
+        Err(_) => {
+            from.wrong(key::TRACE_ENDPOINT, "the collector is reached over plain http:// only");
+            None
+        }
+    }
 }
 
 fn outside(from: &Reading<'_>) -> Outside {

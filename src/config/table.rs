@@ -21,6 +21,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("database", "Which database it uses. Without this section: SQLite in the data directory."),
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
     ("log", "What the daemon tells on standard error: a line an event, nothing personal, nothing secret."),
+    ("trace", "Spans for a collector (OpenTelemetry). Only in a program built with the feature otel."),
     ("outside", "Other parties that the daemon asks by itself: time stamps, revocation lists."),
 ];
 
@@ -82,6 +83,13 @@ keys! {
     LOG_LEVEL = Key::of("log.level", Kind::Choice(LogSettings::LEVELS))
         .default("\"info\"")
         .says("The finest level that is told; info has a line for each request");
+
+    TRACE_ENDPOINT = Key::of("trace.endpoint", Kind::Url)
+        .otherwise("no spans leave", "\"http://127.0.0.1:4318/v1/traces\"")
+        .says("Where spans are delivered: OTLP over HTTP, as JSON");
+    TRACE_PERCENT = Key::number("trace.percent", 0, 100, "percent")
+        .default("10")
+        .says("How many of a hundred requests are traced, where the caller says nothing about it");
 
     OUTSIDE_ALLOWED_NETWORKS = Key::of("outside.allowed_networks", Kind::Networks)
         .default("[]")

@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
     task::Poll,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 
 /// What is known about a request when it arrives.
 #[derive(Debug, Clone)]
@@ -54,8 +54,17 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
     // Only what a route declares: a path may hold anything that somebody typed into it.
     let (method, route) = (known_method(request.method()), passage.path());
     let wants_page = wants_page(request.uri().path(), request.headers());
+    let parent = request.headers().get("traceparent").filter(|_| cfg!(feature = "otel"));
+    let parent = parent.and_then(|value| value.to_str().ok());
+    let span = tracing::info_span!(
+        "request",
+        request = arrival.request.as_str(),
+        route,
+        method,
+        traceparent = parent,
+        status = Empty
+    );
     request.extensions_mut().insert(arrival.clone());
-    let span = tracing::info_span!("request", request = arrival.request.as_str(), route);
     let mut response = match caught(next.run(request)).instrument(span.clone()).await {
         Ok(response) => response,
         Err(()) => {
@@ -68,8 +77,10 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
         kit.meters.problems.one(code);
     }
     protect(&mut response, &arrival);
-    passage.end(response.status().as_u16());
-    span.in_scope(|| log(method, &response, told));
+    let status = response.status().as_u16();
+    passage.end(status);
+    span.record("status", status);
+    span.in_scope(|| log(told));
     response
 }
 
@@ -189,11 +200,10 @@ fn known_method(method: &Method) -> &'static str {
 }
 
 /// One line a request, inside its span. No path, no query, no headers, no address: they carry what is personal.
-fn log(method: &'static str, response: &Response, code: Option<&'static str>) {
-    let status = response.status().as_u16();
+fn log(code: Option<&'static str>) {
     match code {
-        None => tracing::info!(name: "request.answered", method, status, "answered"),
-        Some(code) => tracing::info!(name: "request.answered", method, status, code, "answered"),
+        None => tracing::info!(name: "request.answered", "answered"),
+        Some(code) => tracing::info!(name: "request.answered", code, "answered"),
     }
 }
 

@@ -36,7 +36,10 @@ fn is_well_formed(text: &str) -> bool {
 fn may_be_a_number_of_a_person(text: &str) -> bool {
     let hex = |octet: u8| octet.is_ascii_hexdigit();
     let is_uuid = text.len() == UUID_CHARS
-        && text.bytes().enumerate().all(|(at, octet)| if matches!(at, 8 | 13 | 18 | 23) { octet == b'-' } else { hex(octet) });
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, octet)| if matches!(at, 8 | 13 | 18 | 23) { octet == b'-' } else { hex(octet) });
     let is_trace = text.len() == TRACE_CHARS && text.bytes().all(hex);
     let longest = text.split(|character: char| !character.is_ascii_digit()).map(str::len).max();
     !is_uuid && !is_trace && longest.unwrap_or_default() > DIGITS_MAX

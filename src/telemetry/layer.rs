@@ -125,8 +125,10 @@ where
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         #[cfg(feature = "otel")]
-        if let Some(tracer) = &self.traces {
-            tracer.begin(&span, &mut fields);
+        match &self.traces {
+            Some(tracer) => tracer.begin(&span, &mut fields),
+            // What a caller sent is no line's business.
+            None => drop(fields.take(super::trace::PARENT)),
         }
         span.extensions_mut().insert(fields);
     }

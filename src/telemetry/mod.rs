@@ -67,14 +67,68 @@ impl Settings {
     }
 }
 
+/// What tells, under way; told to end when the program ends.
+#[derive(Debug, Default)]
+pub struct Running {
+    #[cfg(feature = "otel")]
+    delivery: Option<Delivery>,
+}
+
+#[cfg(feature = "otel")]
+#[derive(Debug)]
+struct Delivery {
+    stop: tokio::sync::watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+    meters: Arc<trace::Meters>,
+}
+
 /// Tells on standard error from now on. Only the first call of a process counts.
-pub fn start(telemetry: Telemetry) {
-    // A second call finds a teller in place, which is as well.
-    let _ = tracing_subscriber::registry().with(telemetry).try_init();
+pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Running {
+    set(standard_error(settings, clock));
+    Running::default()
+}
+
+/// The same, and delivers spans; inside a runtime.
+#[cfg(feature = "otel")]
+pub fn start_tracing(
+    settings: Settings,
+    traces: trace::Settings,
+    clock: Arc<dyn Clock>,
+    entropy: &dyn crate::base::Entropy,
+) -> Running {
+    let (tracer, deliverer) = trace::start(traces, &*clock, entropy);
+    let meters = tracer.meters().clone();
+    set(standard_error(settings, clock).tracing_to(tracer));
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let task = tokio::spawn(deliverer.run(stopped));
+    Running { delivery: Some(Delivery { stop, task, meters }) }
+}
+
+impl Running {
+    /// What is counted of spans; `None` where none are delivered.
+    #[cfg(feature = "otel")]
+    pub fn traces(&self) -> Option<Arc<trace::Meters>> {
+        self.delivery.as_ref().map(|delivery| delivery.meters.clone())
+    }
+
+    /// Delivers what is left, within bounds.
+    pub async fn end(self) {
+        #[cfg(feature = "otel")]
+        if let Some(Delivery { stop, task, .. }) = self.delivery {
+            // Gone already where it has ended by itself.
+            let _ = stop.send(true);
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), task).await;
+        }
+    }
 }
 
 /// Standard error, a line with one write.
-pub fn standard_error(settings: Settings, clock: Arc<dyn Clock>) -> Telemetry {
+fn standard_error(settings: Settings, clock: Arc<dyn Clock>) -> Telemetry {
     // Nobody is left to be told where standard error is closed.
     Telemetry::new(settings, clock, Box::new(|line| drop(io::stderr().lock().write_all(line))))
+}
+
+fn set(telemetry: Telemetry) {
+    // A second call finds a teller in place, which is as well.
+    let _ = tracing_subscriber::registry().with(telemetry).try_init();
 }

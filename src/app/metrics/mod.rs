@@ -45,6 +45,8 @@ struct Parts {
     authority: Authority,
     verifications: Verifications,
     vitals: Vitals,
+    #[cfg(feature = "otel")]
+    traces: Option<Arc<crate::telemetry::trace::Meters>>,
 }
 
 /// The one route.
@@ -59,6 +61,8 @@ pub(super) fn routes(app: &App) -> Vec<Route> {
         authority: app.authority.clone(),
         verifications: app.verifications.clone(),
         vitals: app.vitals.clone(),
+        #[cfg(feature = "otel")]
+        traces: app.traces.clone(),
     }));
     vec![
         Operation::get(
@@ -89,6 +93,8 @@ impl Parts {
         self.rooms(&mut page);
         self.periods(&mut page);
         self.machine(&mut page);
+        #[cfg(feature = "otel")]
+        self.traces(&mut page);
         process::write(&mut page);
         page.finish()
     }
@@ -363,6 +369,15 @@ impl Parts {
         {
             family.sample(&[("state", state)], count);
         }
+    }
+
+    #[cfg(feature = "otel")]
+    fn traces(&self, page: &mut Page) {
+        let Some(traces) = &self.traces else { return };
+        page.counter("yinxin_trace_spans_delivered_total", "Spans that the collector took.")
+            .is(traces.delivered.value());
+        page.counter("yinxin_trace_spans_dropped_total", "Spans dropped: no room, or the collector is away.")
+            .is(traces.dropped.value());
     }
 
     fn machine(&self, page: &mut Page) {

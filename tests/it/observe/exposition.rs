@@ -18,11 +18,6 @@ impl Metrics {
     pub fn of(&self, sample: &str) -> f64 {
         *self.samples.get(sample).unwrap_or_else(|| panic!("no sample {sample}"))
     }
-
-    /// The same, 0 where there is none: a counter that never counted.
-    pub fn count(&self, sample: &str) -> f64 {
-        self.samples.get(sample).copied().unwrap_or_default()
-    }
 }
 
 /// Reads a page; panics at the first thing that is not as it should be.

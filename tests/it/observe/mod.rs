@@ -4,3 +4,5 @@ mod events;
 mod exposition;
 mod metrics;
 mod readiness;
+#[cfg(feature = "otel")]
+mod traces;

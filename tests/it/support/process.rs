@@ -3,9 +3,10 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -27,6 +28,7 @@ pub struct Daemon {
     child: Child,
     /// `127.0.0.1:40001`
     pub address: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl Place {
@@ -76,8 +78,14 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
+        self.serve_with(&[])
+    }
+
+    /// The same with these settings in its environment.
+    pub fn serve_with(&self, settings: &[(&str, &str)]) -> Daemon {
         let mut child = self
             .command(["serve", "--listen", "127.0.0.1:0"])
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -89,9 +97,16 @@ impl Place {
             panic!("the daemon did not start: {said:?}");
         };
         // Its log is read to the end by somebody, or the pipe would fill.
-        let mut log = child.stderr.take().unwrap();
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Daemon { child, address }
+        let (log, said) = (child.stderr.take().unwrap(), Arc::new(Mutex::new(String::new())));
+        let heard = said.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                let mut said = said.lock().unwrap();
+                said.push_str(&line);
+                said.push('\n');
+            }
+        });
+        Daemon { child, address, log: heard }
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -153,6 +168,42 @@ impl Daemon {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written on standard error so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until its log holds this.
+    pub fn wait_for(&self, said: &str) -> String {
+        for _ in 0..600 {
+            let log = self.log();
+            if log.contains(said) {
+                return log;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the daemon never said {said}: {}", self.log());
+    }
+
+    /// One request on a connection of its own; status, and the whole answer as text.
+    pub fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = self.connect();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        (answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or_default(), answer)
     }
 
     pub fn wait(mut self) -> ExitStatus {
