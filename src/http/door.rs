@@ -55,13 +55,12 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
     let (method, route) = (known_method(request.method()), passage.path());
     let wants_page = wants_page(request.uri().path(), request.headers());
     let parent = request.headers().get("traceparent").filter(|_| cfg!(feature = "otel"));
-    let parent = parent.and_then(|value| value.to_str().ok());
     let span = tracing::info_span!(
         "request",
         request = arrival.request.as_str(),
         route,
         method,
-        traceparent = parent,
+        traceparent = parent.and_then(|value| value.to_str().ok()),
         status = Empty
     );
     request.extensions_mut().insert(arrival.clone());

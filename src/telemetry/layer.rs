@@ -2,8 +2,7 @@
 
 use super::{
     Settings,
-    field::{Fields, Value},
-    line::{self, Head},
+    line::{self, Fields},
 };
 use crate::base::Clock;
 use std::{cell::RefCell, sync::Arc};
@@ -18,8 +17,6 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 /// Where lines go.
 pub type Sink = Box<dyn Fn(&[u8]) + Send + Sync>;
 
-/// The field that holds an event's sentence.
-const SENTENCE: &str = "message";
 /// How the targets of this program's own events begin.
 const OWN: &str = "yinxin";
 
@@ -71,24 +68,25 @@ impl Telemetry {
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
         thread_local! {
-            static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+            static DESK: RefCell<Option<(Fields, String)>> = const { RefCell::new(None) };
         }
-        let mut fields = Fields::default();
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
-            if let Some(known) = span.extensions().get::<Fields>() {
-                known.iter().for_each(|(name, value)| fields.set(name, value.clone()));
-            }
-        }
-        event.record(&mut fields);
-        let says = match fields.take(SENTENCE) {
-            Some(Value::Text(text)) => text,
-            _ => String::new(),
-        };
-        let (level, event) = (*event.metadata().level(), name_of(event.metadata()));
-        let head = Head { at: self.clock.now(), level, event: &event, says: &says };
-        LINE.with_borrow_mut(|out| {
+        let format = self.settings.format;
+        // Inside its own sink nobody tells anything; should it happen, the line is left out rather than the thread lost.
+        let _ = DESK.try_with(|desk| {
+            let Ok(mut desk) = desk.try_borrow_mut() else { return };
+            let (fields, out) = desk.get_or_insert_with(|| (Fields::new(format), String::new()));
+            fields.clear();
             out.clear();
-            line::write(out, self.settings.format, &head, fields.iter());
+            event.record(fields);
+            let of = event.metadata();
+            line::begin(out, self.clock.now(), *of.level(), &name_of(of), fields);
+            for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+                if let Some(known) = span.extensions().get::<Fields>() {
+                    line::add(out, known);
+                }
+            }
+            line::add(out, fields);
+            line::end(out, format);
             (self.sink)(out.as_bytes());
         });
     }
@@ -122,19 +120,21 @@ where
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
+        let mut fields = Fields::new(self.settings.format);
         #[cfg(feature = "otel")]
-        match &self.traces {
-            Some(tracer) => tracer.begin(&span, &mut fields),
-            // What a caller sent is no line's business.
-            None => drop(fields.take(super::trace::PARENT)),
+        if let Some(tracer) = &self.traces {
+            tracer.begin(&span, attributes, &mut fields);
         }
+        attributes.record(&mut fields);
         span.extensions_mut().insert(fields);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
+        #[cfg(feature = "otel")]
+        if let Some(tracer) = &self.traces {
+            tracer.record(&span, values);
+        }
         if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
             values.record(fields);
         }

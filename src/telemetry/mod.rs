@@ -7,7 +7,6 @@
 //!
 //! Events have names (`store.halted`), written at each place as `tracing::warn!(name: "…", …)`; a test sees to it.
 
-mod field;
 mod layer;
 mod line;
 mod panics;

@@ -2,16 +2,18 @@
 //! room in the queue, or is not taken by the collector, is dropped and counted.
 
 mod deliver;
+mod field;
 mod otlp;
 mod parent;
 
 pub use deliver::Deliverer;
 
-use super::field::{Fields, Value};
+use super::line::{self, PARENT};
 use crate::{
     base::{Clock, Entropy, meter::Counter},
     outside::Url,
 };
+use field::{Fields, Value};
 use otlp::{Ended, Resource};
 use parent::Parent;
 use std::{
@@ -22,12 +24,11 @@ use std::{
     time::Instant,
 };
 use tokio::sync::mpsc;
+use tracing::span::{Attributes, Record};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 /// Ended spans that wait for their delivery.
 const QUEUE: usize = 4096;
-/// The field in which the front door hands over what the caller said of its span.
-pub(super) const PARENT: &str = "traceparent";
 
 /// Where spans go, and how many.
 #[derive(Debug, Clone)]
@@ -67,6 +68,7 @@ struct Traced {
     parent: Option<u64>,
     begun: Instant,
     sampled: bool,
+    fields: Fields,
 }
 
 /// A tracer, and what delivers its spans.
@@ -95,8 +97,15 @@ impl Tracer {
         &self.meters
     }
 
-    /// A span begins. Puts the trace's id among its fields, so that lines of the log lead to the trace.
-    pub(super) fn begin<'s, S: LookupSpan<'s>>(&self, span: &SpanRef<'s, S>, fields: &mut Fields) {
+    /// A span begins. Puts the trace's id among what lines of the log tell of it, so that they lead to the trace.
+    pub(super) fn begin<'s, S: LookupSpan<'s>>(
+        &self,
+        span: &SpanRef<'s, S>,
+        attributes: &Attributes<'_>,
+        line: &mut line::Fields,
+    ) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
         let said = match fields.take(PARENT) {
             Some(Value::Text(text)) => Parent::parse(&text),
             _ => None,
@@ -114,17 +123,23 @@ impl Tracer {
             }
         };
         if above.is_none() && sampled {
-            fields.set("trace", Value::Text(format!("{trace:032x}")));
+            line.text("trace", &format!("{trace:032x}"));
         }
-        let traced = Traced { trace, span: self.draw(), parent, begun: Instant::now(), sampled };
+        let traced = Traced { trace, span: self.draw(), parent, begun: Instant::now(), sampled, fields };
         span.extensions_mut().insert(traced);
+    }
+
+    /// More is known of a span.
+    pub(super) fn record<'s, S: LookupSpan<'s>>(&self, span: &SpanRef<'s, S>, values: &Record<'_>) {
+        if let Some(traced) = span.extensions_mut().get_mut::<Traced>() {
+            values.record(&mut traced.fields);
+        }
     }
 
     /// A span has ended.
     pub(super) fn end<'s, S: LookupSpan<'s>>(&self, span: &SpanRef<'s, S>) {
         let known = span.extensions();
         let Some(traced) = known.get::<Traced>().filter(|traced| traced.sampled) else { return };
-        let fields = known.get::<Fields>().into_iter().flat_map(Fields::iter);
         let ended = Ended {
             name: span.metadata().name(),
             trace: traced.trace,
@@ -132,11 +147,7 @@ impl Tracer {
             parent: traced.parent,
             begun_ns: self.ns(traced.begun),
             ended_ns: self.ns(Instant::now()),
-            // The id of the trace stands beside the attributes already.
-            fields: fields
-                .filter(|(name, _)| *name != "trace")
-                .map(|(name, value)| (name, value.clone()))
-                .collect(),
+            fields: traced.fields.iter().map(|(name, value)| (name, value.clone())).collect(),
         };
         if self.queue.try_send(ended).is_err() {
             self.meters.dropped.one();

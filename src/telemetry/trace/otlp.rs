@@ -1,6 +1,6 @@
 //! Spans as OTLP says them in JSON (opentelemetry-proto, `ExportTraceServiceRequest`; ids in hex, 64-bit numbers as text).
 
-use super::super::field::Value;
+use super::field::Value;
 use serde_json::{Value as Json, json};
 
 /// A span that has ended.

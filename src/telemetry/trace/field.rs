@@ -1,11 +1,11 @@
-//! What an event or a span carries: names of the program, and values.
+//! What a span carries: names of the program, and values.
 
 use std::fmt;
 use tracing::field::{Field, Visit};
 
 /// A value as it was given.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(in crate::telemetry) enum Value {
     Text(String),
     Int(i64),
     Uint(u64),
