@@ -7,7 +7,7 @@
 //! | 5 | `cli`, `app` |
 //! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
-//! | 2 | `store`, `keys`, `document`, `outside`, `telemetry` |
+//! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `telemetry` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod app;
@@ -25,5 +25,6 @@ pub mod outside;
 pub mod seal;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod verification;
 pub mod web;

@@ -2,6 +2,7 @@
 
 mod audit_desk;
 mod background;
+mod entrances;
 mod error;
 mod first;
 mod key_desk;
@@ -10,6 +11,7 @@ mod paths;
 mod product;
 mod vitals;
 
+pub use entrances::Entrances;
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
@@ -18,7 +20,7 @@ use crate::{
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
-    http::{self, Kit, Stop, Table},
+    http::{self, Kit, Proxies, Stop, Table},
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
@@ -33,7 +35,6 @@ use audit_desk::AuditDesk;
 use axum::Router;
 use background::Background;
 use std::{sync::Arc, time::Duration};
-use tokio::net::{TcpListener, UnixListener};
 use vitals::{Places, Vitals};
 
 /// How long an orderly stop waits for signatures under way.
@@ -52,6 +53,7 @@ pub struct App {
     verifications: Verifications,
     audit_desk: AuditDesk,
     limits: http::Limits,
+    proxies: Proxies,
     document_bytes: usize,
     background: Background,
     vitals: Vitals,
@@ -126,7 +128,8 @@ impl App {
             #[cfg(feature = "otel")]
             traces: None,
             background,
-            limits: limits(config),
+            limits: entrances::limits(&config.limits),
+            proxies: config.listen.proxies.clone(),
             document_bytes: config.limits.document_bytes,
             store,
             clock,
@@ -193,35 +196,43 @@ impl App {
 
     /// The router over all routes.
     pub fn router(&self) -> Result<Router, AppError> {
-        let kit = Kit::new(
-            self.store.clone(),
-            self.officers.clone(),
-            self.clock.clone(),
-            self.entropy.clone(),
-            self.limits,
-        );
-        let kit = kit.with_problem_page(web::problem_page).counted_by(self.door.clone());
-        Ok(self.table()?.router(kit))
+        Ok(self.table()?.router(self.kit()))
     }
 
-    /// Serves on these listeners until `stop`, with all background work beside; then lets everything come to rest.
-    pub async fn serve(
-        self,
-        tcp: TcpListener,
-        unix: Option<UnixListener>,
-        stop: Stop,
-    ) -> Result<(), AppError> {
-        let router = self.router()?;
+    /// The router over all routes but those of administration, which it turns away.
+    pub fn public_router(&self) -> Result<Router, AppError> {
+        Ok(self.table()?.router(self.kit().without_administration()))
+    }
+
+    /// A front door, with places of its own among the requests that are worked on.
+    fn kit(&self) -> Kit {
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
+        kit.with_problem_page(web::problem_page).behind(self.proxies.clone()).counted_by(self.door.clone())
+    }
+
+    /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
+    /// administration has its own entrance, a crowd at the public one takes no place from it.
+    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+        let whole = self.router()?;
+        let public = match entrances.administration {
+            Some(_) => self.public_router()?,
+            None => whole.clone(),
+        };
         let work = self.background.start(&self).await?;
         let (version, database) = (env!("CARGO_PKG_VERSION"), self.store.engine_name());
         tracing::info!(name: "service.started", version, database, node = self.store.node(), "serving");
-        let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
-        match unix {
-            Some(unix) => {
-                tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
+        let administration = async {
+            if let Some(entrance) = entrances.administration {
+                entrance.serve(whole.clone(), self.limits, stop.clone()).await;
             }
-            None => tcp.await,
-        }
+        };
+        let unix = async {
+            if let Some(unix) = entrances.unix {
+                http::serve_unix(unix, whole.clone(), self.limits, stop.clone()).await;
+            }
+        };
+        tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
         work.end().await;
         self.rest().await;
         tracing::info!(name: "service.stopped", "came to rest");
@@ -308,15 +319,5 @@ fn verification_settings(config: &Config) -> verification::Settings {
         max_bytes: config.limits.document_bytes,
         per_minute: config.limits.verifications_per_minute,
         ..verification::Settings::default()
-    }
-}
-
-fn limits(config: &Config) -> http::Limits {
-    http::Limits {
-        connections: config.limits.connections,
-        light_requests: config.limits.light_requests,
-        heavy_requests: config.limits.heavy_requests,
-        request: config.limits.request,
-        ..http::Limits::default()
     }
 }

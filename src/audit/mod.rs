@@ -24,6 +24,7 @@ use crate::{
     store::{Rx, StoreError, Tx},
 };
 use serde::Serialize;
+use yinxin_pki::sm3;
 
 /// One fact to record.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,13 @@ pub struct Entry {
 /// Records `entry`; kept if and only if this transaction is.
 pub async fn append(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
     store::append(tx, entry).await
+}
+
+/// What stands in a record in place of a text that people wrote: such a text may name a person, and a record stays for good.
+/// SM3 in hex over the subject and the text: shows whether the text that stands elsewhere is still the one, and does not tell
+/// it.
+pub fn fingerprint(subject: impl std::fmt::Display, text: &str) -> String {
+    hex::encode(sm3::digest(format!("{subject}\0{text}")))
 }
 
 /// How many records of this node wait to be chained.

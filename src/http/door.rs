@@ -27,7 +27,7 @@ pub struct Arrival {
     pub request: String,
     /// The instant at which everything in it is judged.
     pub now: Timestamp,
-    /// The other end of the connection; `None` on a UNIX socket.
+    /// The caller's address: the other end of the connection, or whom a trusted proxy names; `None` on a UNIX socket.
     pub address: Option<IpAddr>,
     /// Whether the reader asked for English rather than Chinese.
     pub english: bool,
@@ -46,7 +46,7 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
     let arrival = Arrival {
         request: request_id::of(request.headers(), now, kit.entropy.as_ref()),
         now,
-        address: request.extensions().get::<super::PeerAddress>().and_then(|peer| peer.0),
+        address: address(&kit, &request),
         english: is_english(request.uri(), request.headers()),
     };
     let matched = request.extensions().get::<MatchedPath>();
@@ -81,6 +81,11 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
     span.record("status", status);
     span.in_scope(|| log(told));
     response
+}
+
+fn address(kit: &super::Kit, request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<super::PeerAddress>().and_then(|peer| peer.0)?;
+    Some(kit.proxies.caller(peer, request.headers()))
 }
 
 /// Whether the reader prefers English: `?lang=en` decides, then `Accept-Language`; Chinese otherwise.

@@ -1,7 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Limits, Meters, Operation, Problem, Route, door, gate, meter::Routes, openapi, rate::Rates,
+    Access, Gives, Limits, Meters, Operation, Problem, Proxies, Route, door, gate, meter::Routes, openapi,
+    rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -32,6 +33,9 @@ pub struct Kit {
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
     pub(super) meters: Arc<Meters>,
+    pub(super) proxies: Proxies,
+    /// Whether routes of administration are turned away here.
+    administration_elsewhere: bool,
 }
 
 impl Kit {
@@ -45,13 +49,35 @@ impl Kit {
     ) -> Self {
         let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
         let rates = Rates::default();
-        let meters = Arc::default();
-        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates, meters }
+        Self {
+            store,
+            officers,
+            clock,
+            entropy,
+            limits,
+            problem_page: None,
+            light,
+            heavy,
+            rates,
+            meters: Arc::default(),
+            proxies: Proxies::default(),
+            administration_elsewhere: false,
+        }
     }
 
     /// Counts where `meters` is read.
     pub fn counted_by(self, meters: Arc<Meters>) -> Self {
         Self { meters, ..self }
+    }
+
+    /// Takes the word of these proxies about who comes.
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Turns requests for routes of administration away: they have a listener of their own.
+    pub fn without_administration(self) -> Self {
+        Self { administration_elsewhere: true, ..self }
     }
 
     /// Lets people see problems as pages.
@@ -114,6 +140,10 @@ impl Table {
         let mut router = Router::new();
         for Route { operation, handler } in self.0 {
             let path = operation.path;
+            if kit.administration_elsewhere && operation.is_administration() {
+                router = router.route(path, operation.answered_by(elsewhere));
+                continue;
+            }
             let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
             // A route layer: another method on this path is refused as such, without asking who comes.
             router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
@@ -124,6 +154,14 @@ impl Table {
             .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(hall, door::pass))
     }
+}
+
+/// What the public listener says of a route of administration. Nobody is asked who he is: a key has no business here.
+async fn elsewhere() -> Problem {
+    Problem::new(
+        "request/administration-elsewhere",
+        "this is a route of administration, which has a listener of its own",
+    )
 }
 
 fn check(operations: &[&Operation]) -> Result<(), TableError> {

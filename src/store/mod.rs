@@ -17,6 +17,7 @@
 mod config;
 mod engine;
 mod error;
+mod link;
 mod lock;
 mod meter;
 pub mod migrations;
@@ -27,6 +28,7 @@ mod statement;
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use link::Link;
 pub use meter::{Connections, Meters};
 pub use statement::{FromRow, Statement, Value};
 

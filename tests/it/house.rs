@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("document", 2),
     ("outside", 2),
     ("telemetry", 2),
+    ("tls", 2),
     ("audit", 3),
     ("job", 3),
     ("http", 3),
@@ -31,6 +32,7 @@ const FLOORS: &[(&str, u8)] = &[
 const ARROWS: &[(&str, &str)] = &[
     ("keys", "store"),
     ("telemetry", "outside"),
+    ("outside", "tls"),
     ("job", "audit"),
     ("officer", "audit"),
     ("officer", "http"),

@@ -1,5 +1,6 @@
 //! The service seen from outside: metrics, logs, readiness, traces, `yinxin doctor`.
 
+mod canary;
 mod events;
 mod exposition;
 mod metrics;

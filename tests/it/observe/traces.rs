@@ -10,13 +10,13 @@ use std::{
 };
 
 /// Takes deliveries, and keeps their spans.
-struct Collector {
+pub struct Collector {
     address: String,
     spans: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Collector {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let spans = Arc::<Mutex<Vec<Value>>>::default();
@@ -29,8 +29,13 @@ impl Collector {
         Self { address, spans }
     }
 
-    fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}/v1/traces", self.address)
+    }
+
+    /// All spans so far.
+    pub fn spans(&self) -> Vec<Value> {
+        self.spans.lock().unwrap().clone()
     }
 
     /// Waits for a span that fits.

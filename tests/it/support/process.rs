@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A data directory of its own.
@@ -28,7 +28,9 @@ pub struct Daemon {
     child: Child,
     /// `127.0.0.1:40001`
     pub address: String,
-    log: Arc<Mutex<String>>,
+    /// The same of administration, where it has an address of its own.
+    pub administration: Option<String>,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Place {
@@ -83,30 +85,43 @@ impl Place {
 
     /// The same with these settings in its environment.
     pub fn serve_with(&self, settings: &[(&str, &str)]) -> Daemon {
-        let mut child = self
-            .command(["serve", "--listen", "127.0.0.1:0"])
-            .envs(settings.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix("serving on http://").map(str::to_owned) else {
+        let mut command = self.command(["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(settings.iter().copied());
+        self.started(command, false)
+    }
+
+    /// Starts the daemon on a configuration, which must name free ports.
+    pub fn serve_as(&self, toml: &str) -> Daemon {
+        let file = self.file("yinxin.toml");
+        fs::write(&file, toml).unwrap();
+        self.started(self.command(["serve", "--config", &file]), toml.contains("admin_address"))
+    }
+
+    fn started(&self, mut command: Command, administration: bool) -> Daemon {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut next = |words: &str| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let address = line.trim().strip_prefix(words).and_then(|rest| rest.split_once("://"));
+            address.map(|(_, address)| address.to_owned())
+        };
+        let Some(address) = next("serving on ") else {
             let said = Said::of(child.wait_with_output().unwrap());
             panic!("the daemon did not start: {said:?}");
         };
+        let administration = administration.then(|| next("administration on ").unwrap());
         // Its log is read to the end by somebody, or the pipe would fill.
-        let (log, said) = (child.stderr.take().unwrap(), Arc::new(Mutex::new(String::new())));
-        let heard = said.clone();
+        let mut lines = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = log.clone();
         std::thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                let mut said = said.lock().unwrap();
-                said.push_str(&line);
-                said.push('\n');
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = lines.read(&mut piece) {
+                kept.lock().unwrap().extend_from_slice(&piece[..length]);
             }
         });
-        Daemon { child, address, log: heard }
+        Daemon { child, address, administration, log }
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -176,19 +191,13 @@ impl Daemon {
 
     /// What it has written on standard error so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
-    /// Waits until its log holds this.
+    /// Waits until its log holds this; all of it.
     pub fn wait_for(&self, said: &str) -> String {
-        for _ in 0..600 {
-            let log = self.log();
-            if log.contains(said) {
-                return log;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the daemon never said {said}: {}", self.log());
+        self.has_logged(said, 1);
+        self.log()
     }
 
     /// One request on a connection of its own; status, and the whole answer as text.
@@ -204,6 +213,19 @@ impl Daemon {
         stream.read_to_end(&mut answer).unwrap();
         let answer = String::from_utf8_lossy(&answer).into_owned();
         (answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or_default(), answer)
+    }
+
+    /// Waits until the log says this, so many times.
+    pub fn has_logged(&self, words: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let log = String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned();
+            if log.matches(words).count() >= times {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the log does not say `{words}`:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn wait(mut self) -> ExitStatus {
