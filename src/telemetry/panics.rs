@@ -8,19 +8,19 @@ use std::{backtrace::Backtrace, backtrace::BacktraceStatus, panic};
 pub fn tell_panics() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, ToString::to_string);
-        let says = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(withheld)");
+        let said = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(withheld)");
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or_default();
         let trace = Backtrace::capture();
         if tracing::dispatcher::has_been_set() {
             match trace.status() {
                 BacktraceStatus::Captured => {
-                    tracing::error!(name: "panic.caught", place, says, thread, %trace, "a defect: code panicked");
+                    tracing::error!(name: "panic.caught", place, said, thread, %trace, "a defect: code panicked");
                 }
-                _ => tracing::error!(name: "panic.caught", place, says, thread, "a defect: code panicked"),
+                _ => tracing::error!(name: "panic.caught", place, said, thread, "a defect: code panicked"),
             }
         } else {
-            eprintln!("yinxin: a defect: code panicked at {place}: {says}");
+            eprintln!("yinxin: a defect: code panicked at {place}: {said}");
         }
     }));
 }

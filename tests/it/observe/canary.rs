@@ -9,7 +9,11 @@ use crate::support::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 /// What must not be seen.
 struct Canaries(Vec<String>);
@@ -65,7 +69,14 @@ fn dresses(word: &str) -> Vec<String> {
     let units: String = word.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
     let scalars: String = word.chars().map(|scalar| format!("\\u{{{:x}}}", u32::from(scalar))).collect();
     let base64 = STANDARD.encode(octets);
-    let all = [word.to_owned(), percent, units, scalars, hex::encode(octets), base64.trim_end_matches('=').to_owned()];
+    let all = [
+        word.to_owned(),
+        percent,
+        units,
+        scalars,
+        hex::encode(octets),
+        base64.trim_end_matches('=').to_owned(),
+    ];
     all.map(|dress| dress.to_lowercase()).into()
 }
 
@@ -94,13 +105,19 @@ impl Guest<'_> {
             headers += &format!("Content-Type: {kind}\r\n");
         }
         if let Some(key) = &self.key {
-            headers += &format!("Authorization: Bearer {key}\r\nIdempotency-Key: {LATIN}-{IDENTITY}-{}\r\n", path.len());
+            static TURN: AtomicU32 = AtomicU32::new(0);
+            let turn = TURN.fetch_add(1, Ordering::Relaxed);
+            headers +=
+                &format!("Authorization: Bearer {key}\r\nIdempotency-Key: {LATIN}-{IDENTITY}-{turn}\r\n");
         }
         self.daemon.ask(method, path, &headers, body)
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, String) {
-        self.send("POST", path, "application/json", body.to_string().as_bytes())
+        match body {
+            Value::Null => self.send("POST", path, "", b""),
+            body => self.send("POST", path, "application/json", body.to_string().as_bytes()),
+        }
     }
 
     fn made(&self, path: &str, body: &Value) -> Value {
@@ -116,7 +133,8 @@ fn live(place: &Place, daemon: &Daemon, canaries: &mut Canaries) -> (String, Str
     let security = Guest { daemon, key: key("security_administrator") };
     let mut hired = Vec::new();
     for role in ["seal_operator", "seal_approver", "verifier"] {
-        let officer = security.made("/api/v1/officers", &json!({ "name": format!("{NAME}{role}"), "roles": [role] }));
+        let officer =
+            security.made("/api/v1/officers", &json!({ "name": format!("{NAME}{role}"), "roles": [role] }));
         let id = officer["id"].as_str().unwrap();
         let label = json!({ "label": format!("{NAME} {PHONE} {role}") });
         let made = security.made(&format!("/api/v1/officers/{id}/keys"), &label);
@@ -141,15 +159,19 @@ fn live(place: &Place, daemon: &Daemon, canaries: &mut Canaries) -> (String, Str
         }),
     );
     let seal = seal["id"].as_str().unwrap().to_owned();
-    let act = |guest: &Guest<'_>, act: &str, body: &Value| guest.made(&format!("/api/v1/seals/{seal}/{act}"), body);
+    let act =
+        |guest: &Guest<'_>, act: &str, body: &Value| guest.made(&format!("/api/v1/seals/{seal}/{act}"), body);
     act(&approver, "approve", &Value::Null);
     act(&operator, "make", &Value::Null);
     let purpose = percent(&format!("为{NAME}{IDENTITY}用印"));
-    let path = format!("/api/v1/stamps?seal={seal}&page=1&x_mm=150&y_mm=232&time_stamp=true&purpose={purpose}");
+    let path =
+        format!("/api/v1/stamps?seal={seal}&page=1&x_mm=150&y_mm=232&time_stamp=true&purpose={purpose}");
     let (status, answer) = operator.send("POST", &path, "application/pdf", &fixture("pdf/one-page.pdf"));
     assert_eq!(status, 201, "{answer}");
     let reason = json!({ "reason": format!("{NAME}（{PHONE}）来电") });
-    for (name, body) in [("suspend", &reason), ("resume", &Value::Null), ("report-loss", &reason), ("recover", &Value::Null)] {
+    for (name, body) in
+        [("suspend", &reason), ("resume", &Value::Null), ("report-loss", &reason), ("recover", &Value::Null)]
+    {
         act(&approver, name, body);
     }
     act(&approver, "suspend", &reason);
@@ -172,10 +194,13 @@ fn sweep(place: &Place, daemon: &Daemon, operator: &str) {
     let word = percent(&all());
     let mut asked = 0;
     for (template, methods) in document["paths"].as_object().unwrap() {
-        let parts: Vec<_> = template.split('/').map(|part| if part.starts_with('{') { &word } else { part }).collect();
+        let parts: Vec<_> =
+            template.split('/').map(|part| if part.starts_with('{') { &word } else { part }).collect();
         for (method, operation) in methods.as_object().unwrap() {
             let named = operation["parameters"].as_array().into_iter().flatten();
-            let query = named.filter(|parameter| parameter["in"] == "query").map(|parameter| parameter["name"].as_str());
+            let query = named
+                .filter(|parameter| parameter["in"] == "query")
+                .map(|parameter| parameter["name"].as_str());
             let query = query.flatten().chain([LATIN]).map(|name| format!("{name}={word}"));
             let path = format!("{}?{}", parts.join("/"), query.collect::<Vec<_>>().join("&"));
             let body = bodies(operation);
@@ -202,9 +227,12 @@ fn sweep(place: &Place, daemon: &Daemon, operator: &str) {
 fn bodies(operation: &Value) -> Vec<(String, Vec<u8>)> {
     let mut bodies = vec![(String::new(), Vec::new()), ("application/json".into(), all().into_bytes())];
     for (kind, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
-        let fields = content["schema"]["$ref"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let fields =
+            content["schema"]["$ref"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         let mut filled = json!({ LATIN: all(), "shape": fields });
-        for name in ["name", "label", "reason", "owner", "maker", "credit_code", "kind", "roles", "look", "vendor"] {
+        for name in
+            ["name", "label", "reason", "owner", "maker", "credit_code", "kind", "roles", "look", "vendor"]
+        {
             filled[name] = all().into();
         }
         bodies.push((kind.clone(), filled.to_string().into_bytes()));
@@ -224,10 +252,16 @@ async fn break_the_database(place: &Place, daemon: &Daemon) {
     let register = || security.post("/api/v1/officers", &json!({ "name": all(), "roles": ["viewer"] }));
     for (breakage, mend) in [
         (
-            format!("CREATE TRIGGER t BEFORE INSERT ON officer BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: {}'); END", all()),
+            format!(
+                "CREATE TRIGGER t BEFORE INSERT ON officer BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: {}'); END",
+                all()
+            ),
             "DROP TRIGGER t".to_owned(),
         ),
-        ("ALTER TABLE officer RENAME COLUMN name TO nom".into(), "ALTER TABLE officer RENAME COLUMN nom TO name".into()),
+        (
+            "ALTER TABLE officer RENAME COLUMN name TO nom".into(),
+            "ALTER TABLE officer RENAME COLUMN nom TO name".into(),
+        ),
         ("ALTER TABLE officer_role RENAME TO gone".into(), "ALTER TABLE gone RENAME TO officer_role".into()),
         ("BEGIN IMMEDIATE".into(), "ROLLBACK".into()),
     ] {
@@ -288,7 +322,10 @@ async fn nothing_personal_and_nothing_secret_leaves() {
         if format == "json" {
             for line in log.lines() {
                 let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
-                assert!(line["at"].is_string() && line["level"].is_string() && line["event"].is_string(), "{line}");
+                assert!(
+                    line["at"].is_string() && line["level"].is_string() && line["event"].is_string(),
+                    "{line}"
+                );
             }
         }
         let heads = fs::read_to_string(place.dir().join("audit-heads.jsonl")).unwrap();
@@ -321,7 +358,8 @@ fn a_panic_tells_its_place_and_not_what_it_was_about() {
         .args(["--exact", "observe::canary::panics_of_a_process_of_its_own", "--ignored", "--nocapture"])
         .output()
         .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.matches("\"event\":\"panic.caught\"").count(), 4, "{said}");
     assert!(said.contains("tests/it/observe/canary.rs:"), "{said}");
     assert!(said.contains("a word of the source") && said.contains("(withheld)"), "{said}");

@@ -34,6 +34,11 @@ fn every_event_has_a_name_and_the_names_are_those_that_were_reviewed() {
                     name.split_once('.').is_some_and(|(room, what)| plain(room) && plain(what)),
                     "{name}"
                 );
+                for every_line_has in ["at", "level", "event", "says", "message"] {
+                    let shorthand = ["", "%", "?"].map(|sign| format!(", {sign}{every_line_has},"));
+                    let names = [&shorthand[..], &[format!(" {every_line_has} =")]].concat();
+                    assert!(!names.iter().any(|name| arguments.contains(name)), "{arguments}");
+                }
                 let sentence = arguments.split('"').rev().nth(1).unwrap();
                 events.insert(name.to_owned(), format!("{level:<5} {name:<32} {sentence}"));
             }
