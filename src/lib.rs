@@ -4,7 +4,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 5 | `cli`, `app` |
+//! | 5 | `cli`, `doctor`, `app` |
 //! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
 //! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `telemetry` |
@@ -13,9 +13,11 @@
 pub mod app;
 pub mod audit;
 pub mod authority;
+pub mod backup;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod document;
 pub mod http;
 pub mod job;

@@ -14,6 +14,8 @@ use yinxin::base::failpoint;
 
 /// One armed point: `NAME COUNT [sleep MS]`.
 pub const VARIABLE: &str = "ENDURANCE_FAILPOINT";
+/// `normal`: commits are not synced, to see that a power cut is noticed.
+pub const MUTATION: &str = "ENDURANCE_MUTATION";
 /// Set where the harness holds the other end of standard input.
 pub const CONTROLLED: &str = "ENDURANCE_CONTROLLED";
 
@@ -38,6 +40,9 @@ pub fn install() {
         arm(&text.to_string_lossy());
     }
     failpoint::install(passed);
+    if std::env::var_os(MUTATION).is_some_and(|text| text == "normal") {
+        yinxin::store::forget_to_sync();
+    }
     if std::env::var_os(CONTROLLED).is_some() {
         std::thread::spawn(|| {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {

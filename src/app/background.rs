@@ -2,17 +2,17 @@
 
 use super::{App, AppError};
 use crate::{
-    audit::{self, Sequencer},
+    audit::{self, AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
     authority::RenewList,
     base::{Clock, Timestamp},
-    http::idempotency,
+    http::{Held, idempotency},
     job,
     keys::{KeyId, KeyPurpose, KeysError, Keystore},
     officer::Caller,
     seal::SealService,
     store::Store,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 use yinxin_pki::sign::Signer;
 
@@ -23,7 +23,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// What background work needs to know.
 pub(super) struct Background {
-    heads: PathBuf,
+    heads: HeadsPlace,
     chain: Arc<audit::Meters>,
     jobs: Arc<job::Meters>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Work {
 }
 
 impl Background {
-    pub(super) fn new(heads: PathBuf) -> Self {
+    pub(super) fn new(heads: HeadsPlace) -> Self {
         Self { heads, chain: Arc::default(), jobs: Arc::default() }
     }
 
@@ -53,12 +53,12 @@ impl Background {
     pub(super) async fn start(&self, app: &App) -> Result<Work, AppError> {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
-        let chain = stopped.clone();
+        let (chain, hold) = (stopped.clone(), app.hold.clone());
         let worker = self.worker(app);
         let tasks = vec![
             tokio::spawn(async move {
                 if let Err(error) = sequencer.run(chain).await {
-                    tracing::error!(name: "audit.stopped", %error, "audit records are no longer chained; see to it");
+                    hold.set(held_by(&error));
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
@@ -93,10 +93,24 @@ impl Background {
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
         let signer = audit_signer(&app.keystore).await?;
-        let opened =
-            Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone());
+        let opened = Sequencer::open(
+            app.store.clone(),
+            self.heads.clone(),
+            signer,
+            app.clock.clone(),
+            app.entropy.clone(),
+        );
         Ok(opened.await?.counted_by(self.chain.clone()))
     }
+}
+
+/// Why the service is held back where records are no longer chained.
+pub(super) fn held_by(error: &AuditError) -> Held {
+    let code = match error {
+        AuditError::RolledBack { .. } | AuditError::FileCut { .. } => "audit/rolled-back",
+        _ => "audit/stopped",
+    };
+    Held { code, says: error.to_string() }
 }
 
 impl Work {
@@ -116,6 +130,23 @@ impl Work {
 pub(super) async fn audit_signer(keystore: &Keystore) -> Result<Arc<dyn Signer>, KeysError> {
     let key = audit_key(keystore).await?.ok_or(KeysError::NoKeystore)?;
     keystore.signer(&key).await
+}
+
+/// All keys that sign, or signed, heads of the audit chain; destroyed ones too, for what they signed stays good.
+pub(crate) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysError> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = keystore.list(after.as_ref(), 1000).await?;
+        let Some(last) = page.last() else { return Ok(HeadKeys::new(found)) };
+        after = Some(last.id.clone());
+        let audit = page.into_iter().filter(|key| key.purpose == KeyPurpose::Audit);
+        found.extend(audit.map(|key| HeadKey {
+            key: key.public_key,
+            made_at: key.made_at,
+            destroyed_at: key.destroyed_at,
+        }));
+    }
 }
 
 /// The newest living key that signs heads of the audit chain.

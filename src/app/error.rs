@@ -3,6 +3,7 @@
 use crate::{
     audit::AuditError,
     authority::AuthorityError,
+    backup::BackupError,
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
@@ -63,6 +64,13 @@ pub enum AppError {
     },
     /// The system gives no threads.
     Threads(std::io::Error),
+    /// A backup could not be made, read or restored.
+    Backup(BackupError),
+    /// A restoration was refused.
+    Restore {
+        /// Why, and what to do.
+        says: String,
+    },
     /// A file of the data directory cannot be read or written.
     File {
         /// Which.
@@ -103,6 +111,8 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Backup(error) => error.fmt(out),
+            Self::Restore { says } => out.write_str(says),
             Self::Listen { address, error } => write!(out, "cannot listen on {address}: {error}"),
             Self::Tls { section, error } => write!(out, "{section}: {error}"),
             Self::Threads(error) => write!(out, "no threads for signing: {error}"),
@@ -132,5 +142,6 @@ from! {
     OfficerError => Officers,
     SealError => Seals,
     AuditError => Audit,
+    BackupError => Backup,
     TableError => Table,
 }

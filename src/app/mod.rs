@@ -2,13 +2,16 @@
 
 mod audit_desk;
 mod background;
+mod backup_desk;
 mod entrances;
 mod error;
 mod first;
 mod key_desk;
 mod metrics;
 mod paths;
+mod piped;
 mod product;
+mod restore;
 mod vitals;
 
 pub use entrances::Entrances;
@@ -16,15 +19,21 @@ pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
 
+// For those who look without opening the service (`doctor`).
+pub(crate) use background::audit_keys;
+pub(crate) use paths::{heads as heads_place, officer_keys, passphrase as passphrase_source};
+pub use restore::{Restore, Restored, restore};
+
 use crate::{
+    audit::{self, AuditError},
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
-    http::{self, Kit, Proxies, Stop, Table},
+    http::{self, Held, Hold, Kit, Proxies, Stop, Table},
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
-    store::{EngineConfig, Store, StoreConfig},
+    store::{EngineConfig, Link, Store, StoreConfig},
     verification::{
         Trust,
         service::{self as verification, AuthorityTrust, OwnRegister, Verifications},
@@ -33,9 +42,10 @@ use crate::{
 };
 use audit_desk::AuditDesk;
 use axum::Router;
-use background::Background;
+use background::{Background, Work};
+use backup_desk::BackupDesk;
 use std::{sync::Arc, time::Duration};
-use vitals::{Places, Vitals};
+use vitals::Vitals;
 
 /// How long an orderly stop waits for signatures under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -52,10 +62,13 @@ pub struct App {
     seals: SealService,
     verifications: Verifications,
     audit_desk: AuditDesk,
+    backup_desk: BackupDesk,
     limits: http::Limits,
     proxies: Proxies,
+    by_https: bool,
     document_bytes: usize,
     background: Background,
+    hold: Hold,
     vitals: Vitals,
     door: Arc<http::Meters>,
     #[cfg(feature = "otel")]
@@ -91,6 +104,7 @@ impl App {
         let now = clock.now();
         // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?.read()?;
+        warn_of_open_link(config);
         let store = Store::open(&store_config(config), now).await?;
         let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
@@ -116,20 +130,50 @@ impl App {
             entropy: entropy.clone(),
             settings: verification_settings(config),
         });
-        let background = Background::new(paths::heads(config));
-        let places = Places { folder: config.data_dir.clone(), database: database_file(config) };
-        let chain = background.chain().clone();
-        let audit_key = background::audit_signer(&keystore).await?.public_key();
+        let (heads, hold) = (paths::heads(config), Hold::default());
+        match audit::compare(&store, &heads).await {
+            Ok(()) => {}
+            Err(error @ AuditError::RolledBack { .. }) => hold.set(background::held_by(&error)),
+            Err(error) => return Err(error.into()),
+        }
+        let background = Background::new(heads.clone());
+        let vitals = Vitals::new(vitals::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            folder: config.data_dir.clone(),
+            database: database_file(config),
+            chain: background.chain().clone(),
+            hold: hold.clone(),
+        });
         let app = Self {
-            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
+            audit_desk: AuditDesk::new(audit_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads: heads.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                hold: hold.clone(),
+            }),
+            backup_desk: BackupDesk::new(backup_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads_file: heads.file.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                recipients: config.backup.recipients.clone(),
+                deadline: config.backup.deadline,
+                log_limit_bytes: config.backup.log_limit_bytes,
+            }),
             officers: Officers::new(store.clone(), entropy.clone()),
-            vitals: Vitals::new(store.clone(), clock.clone(), places, chain),
+            vitals,
             door: Arc::default(),
             #[cfg(feature = "otel")]
             traces: None,
             background,
+            hold,
             limits: entrances::limits(&config.limits),
             proxies: config.listen.proxies.clone(),
+            by_https: config.public_url.starts_with("https://"),
             document_bytes: config.limits.document_bytes,
             store,
             clock,
@@ -140,7 +184,9 @@ impl App {
             seals,
             verifications,
         };
-        app.clean_up().await?;
+        if app.hold.held().is_none() {
+            app.clean_up().await?;
+        }
         Ok(app)
     }
 
@@ -188,6 +234,7 @@ impl App {
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
+        routes.extend(self.backup_desk.routes());
         routes.extend(key_desk::routes(&self.keystore));
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
@@ -208,7 +255,8 @@ impl App {
     fn kit(&self) -> Kit {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
-        kit.with_problem_page(web::problem_page).behind(self.proxies.clone()).counted_by(self.door.clone())
+        let kit = kit.with_problem_page(web::problem_page).behind(self.proxies.clone());
+        kit.by_https(self.by_https).with_hold(self.hold.clone()).counted_by(self.door.clone())
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
@@ -219,7 +267,10 @@ impl App {
             Some(_) => self.public_router()?,
             None => whole.clone(),
         };
-        let work = self.background.start(&self).await?;
+        let mut work = match self.hold.held() {
+            None => Some(self.background.start(&self).await?),
+            Some(_) => None,
+        };
         let (version, database) = (env!("CARGO_PKG_VERSION"), self.store.engine_name());
         tracing::info!(name: "service.started", version, database, node = self.store.node(), "serving");
         let administration = async {
@@ -232,15 +283,51 @@ impl App {
                 http::serve_unix(unix, whole.clone(), self.limits, stop.clone()).await;
             }
         };
-        tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
-        work.end().await;
+        let serving = async {
+            tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
+        };
+        tokio::select! {
+            () = serving => {}
+            () = self.mind_hold(&mut work) => {}
+        }
+        if let Some(work) = work {
+            work.end().await;
+        }
         self.rest().await;
         tracing::info!(name: "service.stopped", "came to rest");
         Ok(())
     }
 
+    /// Ends the background work while the service is held back, and begins it when it is let go on. Never ends.
+    async fn mind_hold(&self, work: &mut Option<Work>) {
+        let mut changes = self.hold.changes();
+        loop {
+            match (self.hold.held(), work.take()) {
+                (Some(_), Some(running)) => running.end().await,
+                (None, None) => match self.resume().await {
+                    Ok(begun) => *work = Some(begun),
+                    Err(AppError::Audit(error)) => self.hold.set(background::held_by(&error)),
+                    Err(error) => self.hold.set(Held { code: "audit/stopped", says: error.to_string() }),
+                },
+                (_, as_it_is) => *work = as_it_is,
+            }
+            // The sender is ours, so this ends only by a change.
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn resume(&self) -> Result<Work, AppError> {
+        self.clean_up().await?;
+        self.background.start(self).await
+    }
+
     /// Comes to rest without having served: chains what was recorded, and closes.
     pub async fn close(self) {
+        if self.hold.held().is_some() {
+            return self.rest().await;
+        }
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(name: "job.wait_for_start", %error, "jobs wait for the next start");
         }
@@ -274,7 +361,7 @@ impl App {
     }
 }
 
-fn store_config(config: &Config) -> StoreConfig {
+pub(crate) fn store_config(config: &Config) -> StoreConfig {
     match &config.database {
         Database::Sqlite { path } => StoreConfig::sqlite(path),
         Database::Postgres { url, schema } => StoreConfig {
@@ -292,6 +379,14 @@ fn database_file(config: &Config) -> Option<std::path::PathBuf> {
     match &config.database {
         Database::Sqlite { path } => Some(path.clone()),
         Database::Postgres { .. } => None,
+    }
+}
+
+/// Where the database is reached over a network, and not by a way that keeps what travels on it.
+fn warn_of_open_link(config: &Config) {
+    let Database::Postgres { url, .. } = &config.database else { return };
+    if let Some(found) = Link::of(url).and_then(Link::weakness) {
+        tracing::warn!(name: "store.open_link", found, "the way to the database is weak");
     }
 }
 

@@ -5,9 +5,11 @@ use crate::{
     audit,
     authority::store::census::{self as certs, Ends},
     base::{Clock, Timestamp},
-    http::health::{Found, Health},
+    http::{
+        Hold,
+        health::{Found, Health},
+    },
     job,
-    keys::census::{self as keys, Living},
     officer::store::census as officers,
     store::{Store, StoreError},
 };
@@ -39,23 +41,27 @@ const STEP_BACK_MS: i64 = 1_000;
 pub(super) struct Vitals(Arc<Inner>);
 
 struct Inner {
-    store: Store,
-    clock: Arc<dyn Clock>,
-    places: Places,
-    chain: Arc<audit::Meters>,
+    parts: Parts,
     seen: Mutex<Seen>,
     /// The latest instant that the clock ever showed to this process. Not to others: whoever sets a wrong clock right and
     /// starts the service again has said that he knows.
     latest_ms: AtomicI64,
 }
 
-/// Where files lie.
-#[derive(Debug, Clone)]
-pub(super) struct Places {
+/// What is looked at.
+pub(super) struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
     /// The data directory.
     pub folder: PathBuf,
     /// SQLite's file.
     pub database: Option<PathBuf>,
+    /// The sequencer's counts.
+    pub chain: Arc<audit::Meters>,
+    /// Whether the service is held back.
+    pub hold: Hold,
 }
 
 /// What was seen last; `None` before the first look, or where it did not succeed.
@@ -74,12 +80,10 @@ pub(super) struct Seen {
 /// What changes slowly.
 #[derive(Debug, Clone)]
 pub(super) struct Slow {
-    /// Certificates by role.
+    /// The authority's own certificates by role.
     pub certs: Vec<Ends>,
     /// Until when the revocation list is good.
     pub list_ends: Option<Timestamp>,
-    /// Signing keys.
-    pub keys: Vec<Living>,
     /// Officers' keys.
     pub api_keys: officers::Keys,
 }
@@ -94,14 +98,9 @@ pub(super) struct Disk {
 }
 
 impl Vitals {
-    pub(super) fn new(
-        store: Store,
-        clock: Arc<dyn Clock>,
-        places: Places,
-        chain: Arc<audit::Meters>,
-    ) -> Self {
-        let latest_ms = AtomicI64::new(clock.now().ms());
-        Self(Arc::new(Inner { store, clock, places, chain, seen: Mutex::default(), latest_ms }))
+    pub(super) fn new(parts: Parts) -> Self {
+        let latest_ms = AtomicI64::new(parts.clock.now().ms());
+        Self(Arc::new(Inner { parts, seen: Mutex::default(), latest_ms }))
     }
 
     /// What was seen last.
@@ -109,19 +108,14 @@ impl Vitals {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where files lie.
-    pub(super) fn places(&self) -> &Places {
-        &self.0.places
-    }
-
-    /// The sequencer's counts.
-    pub(super) fn chain(&self) -> &audit::Meters {
-        &self.0.chain
+    /// What is looked at.
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0.parts
     }
 
     /// By how many milliseconds the clock is behind the latest instant that it ever showed.
     pub(super) fn clock_behind_ms(&self) -> i64 {
-        let now = self.0.clock.now().ms();
+        let now = self.0.parts.clock.now().ms();
         let latest = self.0.latest_ms.fetch_max(now, Ordering::Relaxed);
         (latest - now).max(0)
     }
@@ -129,7 +123,8 @@ impl Vitals {
     /// What readiness asks.
     pub(super) fn health(&self) -> Health {
         let (disk, chain, clock) = (self.clone(), self.clone(), self.clone());
-        Health::of(&self.0.store)
+        Health::of(&self.0.parts.store)
+            .unless(self.0.parts.hold.clone())
             .and("disk", move || std::future::ready(disk.disk_found()))
             .and("audit", move || std::future::ready(chain.chain_found()))
             .and("clock", move || std::future::ready(clock.clock_found()))
@@ -150,7 +145,7 @@ impl Vitals {
 
     /// Looks once.
     pub(super) async fn look(&self, slow: bool) -> Result<(), StoreError> {
-        let Inner { store, clock, .. } = &*self.0;
+        let Parts { store, clock, .. } = &self.0.parts;
         let (node, now) = (store.node().to_owned(), clock.now());
         let soon = now.plus_days(SOON_DAYS);
         let (unchained, line) = store
@@ -169,7 +164,7 @@ impl Vitals {
     }
 
     fn disk_found(&self) -> Found {
-        let Some(disk) = disk(&self.0.places.folder) else { return Ok("its free room is not told".into()) };
+        let Some(disk) = disk(&self.0.parts.folder) else { return Ok("its free room is not told".into()) };
         let free = disk.free_bytes >> 20;
         if disk.free_bytes < DISK_LEAST_BYTES {
             return Err(format!("{free} MiB are free, and {} are needed", DISK_LEAST_BYTES >> 20));
@@ -178,13 +173,16 @@ impl Vitals {
     }
 
     fn chain_found(&self) -> Found {
-        let chain = &self.0.chain;
+        let Parts { chain, hold, .. } = &self.0.parts;
+        if let Some(held) = hold.held() {
+            return Err(held.says);
+        }
         if chain.stopped.value() != 0 {
             return Err("records are no longer chained; run `yinxin audit verify`, then start again".into());
         }
         // Before the first step nothing can be late: the sequencer has just begun.
         let Some(stepped) = chain.stepped_at() else { return Ok("not begun yet".into()) };
-        let late_ms = self.0.clock.now().ms() - stepped.ms();
+        let late_ms = self.0.parts.clock.now().ms() - stepped.ms();
         if late_ms > CHAIN_PATIENCE_MS {
             return Err(format!("no record was chained for {} s", late_ms / 1000));
         }
@@ -202,9 +200,8 @@ impl Vitals {
 
 async fn slowly(rx: &mut crate::store::Rx, now: Timestamp, soon: Timestamp) -> Result<Slow, StoreError> {
     Ok(Slow {
-        certs: certs::ends(rx, now, soon).await?,
+        certs: certs::own_ends(rx, now, soon).await?,
         list_ends: certs::list_ends(rx).await?,
-        keys: keys::living(rx).await?,
         api_keys: officers::keys(rx, now, soon).await?,
     })
 }

@@ -97,6 +97,7 @@ pub const STATEMENTS: &[&Statement] = &[
     &LAST_CRL,
     &INSERT_CRL,
     &census::ENDS,
+    &census::OWN_ENDS,
     &census::OPEN,
     &census::LIST_ENDS,
 ];

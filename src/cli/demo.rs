@@ -5,7 +5,7 @@
 
 use super::{
     CliError,
-    door::{Ask, Door},
+    door::{Ask, Door, PATIENCE},
     files, officer, serve,
     stamp::{Wanted, stamp},
 };
@@ -291,6 +291,7 @@ impl Stage {
             content: "application/pdf",
             body: file.into(),
             idempotency_key: None,
+            patience: PATIENCE,
         };
         let report = self.door.json(None, ask).await?;
         let pretty = serde_json::to_string_pretty(&report).unwrap_or_default();

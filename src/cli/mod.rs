@@ -9,14 +9,17 @@ macro_rules! say {
 }
 
 mod audit;
+mod backup;
 mod config;
 mod demo;
+mod doctor;
 mod door;
 mod error;
 mod files;
 mod init;
 mod key;
 mod officer;
+mod restore;
 mod seal;
 mod serve;
 mod stamp;
@@ -96,6 +99,9 @@ pub fn tree() -> Command {
         .subcommand(audit::command())
         .subcommand(key::command())
         .subcommand(config::command())
+        .subcommand(doctor::command())
+        .subcommand(backup::command())
+        .subcommand(restore::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
@@ -116,6 +122,9 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         .build()
         .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
     let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
+    if name == "doctor" {
+        return runtime.block_on(doctor::run(settings(sub, ""), sub));
+    }
     runtime.block_on(async {
         match name {
             "init" => init::run(&config()?).await,
@@ -124,8 +133,10 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
             "stamp" => stamp::run(&config()?, sub).await,
             "seal" => seal::run(&config()?, sub).await,
             "officer" => officer::run(&config()?, sub).await,
-            "audit" => audit::run(&config()?, sub).await,
+            "audit" => audit::run(config, sub).await,
             "key" => key::run(&config()?, sub).await,
+            "backup" => backup::run(config, sub).await,
+            "restore" => restore::run(&config()?, sub).await,
             other => Err(CliError::usage(format!("there is no command {other}"))),
         }
     })?;

@@ -8,6 +8,7 @@ use super::{
     value::is_postgres,
 };
 use crate::{
+    backup::{RECIPIENTS_MAX, Recipient},
     base::Secret,
     outside::{Network, Url},
     telemetry,
@@ -29,6 +30,10 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// The address under which others see the service, without a slash at its end.
     pub public_url: String,
+    /// The record of who did what.
+    pub audit: Audit,
+    /// Backups.
+    pub backup: Backup,
     /// How much is taken on.
     pub limits: Limits,
     /// Other parties.
@@ -56,6 +61,24 @@ pub enum Database {
         /// The schema that holds the tables; `None`: the one that the server's user comes to by default.
         schema: Option<String>,
     },
+}
+
+/// The record of who did what.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// A second place for the signed heads.
+    pub witness_file: Option<PathBuf>,
+}
+
+/// Backups of the whole service.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// To whom backups are encrypted. None: no backup is made.
+    pub recipients: Vec<Recipient>,
+    /// The longest that one may take.
+    pub deadline: Duration,
+    /// How long SQLite's log may grow meanwhile, in octets.
+    pub log_limit_bytes: u64,
 }
 
 /// How much is taken on.
@@ -114,6 +137,8 @@ impl Config {
             passphrase_file: from.path(key::PASSPHRASE_FILE),
             credentials_dir: settings.credentials_dir().map(PathBuf::from),
             public_url: public_url.trim_end_matches('/').to_owned(),
+            audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
+            backup: backup(&mut from),
             limits: limits(&from),
             outside: outside(&from),
             log: log(&from),
@@ -155,6 +180,28 @@ fn url_in_file(from: &mut Reading<'_>) -> Option<String> {
         from.wrong(key::DATABASE_URL_FILE, "what the file holds does not begin with postgres://");
     }
     Some(url)
+}
+
+fn backup(from: &mut Reading<'_>) -> Backup {
+    let given = from.list(key::BACKUP_RECIPIENTS);
+    let mut recipients = Vec::new();
+    for text in &given {
+        match Recipient::parse(text) {
+            Ok(recipient) => recipients.push(recipient),
+            Err(says) => from.wrong(key::BACKUP_RECIPIENTS, says),
+        }
+    }
+    if given.len() > RECIPIENTS_MAX {
+        from.wrong(
+            key::BACKUP_RECIPIENTS,
+            format!("they are {}; at most {RECIPIENTS_MAX} are taken", given.len()),
+        );
+    }
+    Backup {
+        recipients,
+        deadline: from.duration(key::BACKUP_DEADLINE),
+        log_limit_bytes: from.number(key::BACKUP_LOG_LIMIT_BYTES),
+    }
 }
 
 fn limits(from: &Reading<'_>) -> Limits {

@@ -27,6 +27,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     ("listen.admin_tls", "TLS of listen.admin_address."),
     ("database", "Which database it uses. Without this section: SQLite in the data directory."),
+    ("audit", "The record of who did what."),
+    ("backup", "Backups of the whole service."),
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
     ("log", "What the daemon tells on standard error: a line an event, nothing personal, nothing secret."),
     ("trace", "Spans for a collector (OpenTelemetry). Only in a program built with the feature otel."),
@@ -116,6 +118,20 @@ keys! {
     DATABASE_SCHEMA = Key::of("database.schema", Kind::Text)
         .otherwise("the schema that the server's user comes to by default", "\"yinxin\"")
         .says("The PostgreSQL schema that holds the tables");
+
+    AUDIT_WITNESS_FILE = Key::path("audit.witness_file", Place::Output)
+        .otherwise("no witness", "\"/mnt/witness/audit-heads.jsonl\"")
+        .says("A second place for the signed heads of the audit chain, on another disk or machine");
+
+    BACKUP_RECIPIENTS = Key::of("backup.recipients", Kind::List)
+        .default("[]")
+        .says("Public keys that backups are encrypted to (`yinxin backup keygen`), 1 to 8; without any, no backup is made");
+    BACKUP_DEADLINE = Key::duration("backup.deadline", 60_000, 604_800_000)
+        .default("\"6h\"")
+        .says("The longest that one backup may take");
+    BACKUP_LOG_LIMIT_BYTES = Key::number("backup.log_limit_bytes", 1 << 20, 1 << 40, "bytes")
+        .default("4294967296")
+        .says("SQLite's log grows while a backup reads; beyond this the backup is given up");
 
     LIMITS_CONNECTIONS = Key::number("limits.connections", 1, 100_000, "connections")
         .default("1024")

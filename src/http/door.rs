@@ -40,6 +40,9 @@ pub type ProblemPage = fn(&Problem, &Arrival) -> Response;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
 form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// RFC 6797: for a year, this host alone; its neighbours are not ours.
+const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, next: Next) -> Response {
     let Hall { kit, routes } = &*hall;
     let now = kit.clock.now();
@@ -76,6 +79,9 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
         kit.meters.problems.one(code);
     }
     protect(&mut response, &arrival);
+    if kit.https {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_FOR_A_YEAR);
+    }
     let status = response.status().as_u16();
     passage.end(status);
     span.record("status", status);

@@ -26,6 +26,9 @@ pub(super) struct Gate {
 }
 
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    if let Some(problem) = gate.kit.hold.problem().filter(|_| !gate.operation.while_held) {
+        return problem.into_response();
+    }
     let _permit = match gate.admit() {
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
@@ -35,7 +38,8 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
         Load::Heavy => &gate.kit.meters.heavy,
     };
     let _held = under_way.hold();
-    match tokio::time::timeout(gate.kit.limits.request, gate.work(request, next)).await {
+    let deadline = gate.operation.deadline.unwrap_or(gate.kit.limits.request);
+    match tokio::time::timeout(deadline, gate.work(request, next)).await {
         Ok(answer) => answer.unwrap_or_else(Problem::into_response),
         Err(_) => {
             let says = "no answer within the time that one request may take";

@@ -2,7 +2,7 @@
 //! that word is for those who run the service (`/api/v1/service/readiness`).
 
 use super::{
-    Access, Gives, Operation, Problem, Route, Shape,
+    Access, Gives, Hold, Operation, Problem, Route, Shape,
     shape::{list_of, object, text},
 };
 use crate::{
@@ -25,7 +25,10 @@ type Look = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Found> + Send>> + Send +
 
 /// What the service needs to do its work, and how to look at each.
 #[derive(Clone, Default)]
-pub struct Health(Vec<(&'static str, Look)>);
+pub struct Health {
+    looks: Vec<(&'static str, Look)>,
+    hold: Hold,
+}
 
 /// What came of one look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,13 +54,19 @@ impl Health {
         })
     }
 
+    /// Not while the service is held back: what holds it back is said to everybody.
+    #[must_use]
+    pub fn unless(self, hold: Hold) -> Self {
+        Self { hold, ..self }
+    }
+
     /// And this as well.
     #[must_use]
     pub fn and<F>(mut self, name: &'static str, look: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Found> + Send + 'static,
     {
-        self.0.push((name, Arc::new(move || Box::pin(look()))));
+        self.looks.push((name, Arc::new(move || Box::pin(look()))));
         self
     }
 
@@ -67,8 +76,8 @@ impl Health {
     }
 
     async fn look_within(&self, patience: Duration) -> Vec<Vital> {
-        let mut vitals = Vec::with_capacity(self.0.len());
-        for (name, look) in &self.0 {
+        let mut vitals = Vec::with_capacity(self.looks.len());
+        for (name, look) in &self.looks {
             let found = tokio::time::timeout(patience, look()).await;
             let found = found.unwrap_or_else(|_| Err("no answer in time".to_owned()));
             let ready = found.is_ok();
@@ -99,10 +108,12 @@ pub fn routes(health: &Health) -> Vec<Route> {
     vec![
         Operation::get(Access::PUBLIC, "/healthz", "readHealth", "Whether the process answers")
             .gives(200, Gives::Bytes("text/plain"))
+            .while_held()
             .handled_by((), async || "ok\n"),
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
             .gives(200, Gives::Bytes("text/plain"))
-            .problems(&["service/not-ready"])
+            .problems(&["service/not-ready", "audit/rolled-back", "audit/stopped"])
+            .while_held()
             .handled_by(health.clone(), ready),
         Operation::get(
             Access::LocalOrOneOf(READERS),
@@ -112,11 +123,15 @@ pub fn routes(health: &Health) -> Vec<Route> {
         )
         .gives(200, Gives::Json(&READINESS))
         .on_administration()
+        .while_held()
         .handled_by(health.clone(), explain),
     ]
 }
 
 async fn ready(State(health): State<Health>) -> Result<&'static str, Problem> {
+    if let Some(problem) = health.hold.problem() {
+        return Err(problem);
+    }
     let vitals = health.look().await;
     let Some(first) = vitals.iter().find(|vital| !vital.ready) else { return Ok("ready\n") };
     for vital in vitals.iter().filter(|vital| !vital.ready) {

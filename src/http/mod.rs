@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod extract;
 pub mod health;
+pub mod hold;
 pub mod idempotency;
 pub mod limits;
 pub mod openapi;
@@ -26,6 +27,7 @@ mod tls;
 
 pub use door::{Arrival, ProblemPage, is_english};
 pub use extract::{JsonBody, QueryOf};
+pub use hold::{Held, Hold};
 pub use idempotency::IdempotencyKey;
 pub use limits::Limits;
 pub use meter::{Meters, RouteMeter};

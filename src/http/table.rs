@@ -1,8 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Limits, Meters, Operation, Problem, Proxies, Route, door, gate, meter::Routes, openapi,
-    rate::Rates,
+    Access, Gives, Hold, Limits, Meters, Operation, Problem, Proxies, Route, door, gate, meter::Routes,
+    openapi, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -33,7 +33,10 @@ pub struct Kit {
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
     pub(super) meters: Arc<Meters>,
+    pub(super) hold: Hold,
     pub(super) proxies: Proxies,
+    /// Whether everybody comes by https.
+    pub(super) https: bool,
     /// Whether routes of administration are turned away here.
     administration_elsewhere: bool,
 }
@@ -60,7 +63,9 @@ impl Kit {
             heavy,
             rates,
             meters: Arc::default(),
+            hold: Hold::default(),
             proxies: Proxies::default(),
+            https: false,
             administration_elsewhere: false,
         }
     }
@@ -70,9 +75,19 @@ impl Kit {
         Self { meters, ..self }
     }
 
+    /// Has every gate mind `hold`.
+    pub fn with_hold(self, hold: Hold) -> Self {
+        Self { hold, ..self }
+    }
+
     /// Takes the word of these proxies about who comes.
     pub fn behind(self, proxies: Proxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Tells browsers never to come but by https, where `https` says that everybody does.
+    pub fn by_https(self, https: bool) -> Self {
+        Self { https, ..self }
     }
 
     /// Turns requests for routes of administration away: they have a listener of their own.
@@ -113,7 +128,8 @@ impl Table {
     /// [`TableError`] where two routes collide.
     pub fn new(mut routes: Vec<Route>) -> Result<Self, TableError> {
         let described = Operation::get(Access::PUBLIC, OPENAPI_PATH, "readOpenApi", "This document")
-            .gives(200, Gives::AnyJson);
+            .gives(200, Gives::AnyJson)
+            .while_held();
         let mut operations: Vec<&Operation> = routes.iter().map(|route| &route.operation).collect();
         operations.push(&described);
         check(&operations)?;

@@ -20,6 +20,12 @@ pub(super) const LIVING: Statement = Statement::portable(
      GROUP BY purpose, custody ORDER BY purpose, custody",
 );
 
+pub(super) const UNUSED: Statement = Statement::portable(
+    "keys.unused",
+    "SELECT count(*) FROM signing_key k WHERE k.destroyed_at_ms IS NULL AND k.purpose <> 'audit' \
+     AND NOT EXISTS (SELECT 1 FROM authority_cert c WHERE c.key_id = k.id)",
+);
+
 impl FromRow for Living {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self { purpose: row.text(0)?, custody: row.text(1)?, count: row.int(2)? })
@@ -36,4 +42,9 @@ pub async fn unlock_cost(rx: &mut Rx) -> Result<Option<UnlockCost>, StoreError> 
     let number = |value: i64| u32::try_from(value).map_err(|_| StoreError::corrupt("keystore.memory_kib"));
     let Some(header) = store::header(rx).await? else { return Ok(None) };
     Ok(Some(UnlockCost { memory_kib: number(header.memory_kib)?, passes: number(header.passes)? }))
+}
+
+/// Living keys that no certificate names, those of the record aside.
+pub async fn unused(rx: &mut Rx) -> Result<i64, StoreError> {
+    rx.one(&UNUSED, &[]).await
 }

@@ -35,7 +35,7 @@ impl UnlockCost {
     /// The most that is accepted, so that a changed header can't starve the machine.
     pub const CEILING: Self = Self { memory_kib: 1024 * 1024, passes: 64 };
 
-    fn checked(self) -> Result<Params, KeysError> {
+    pub(super) fn checked(self) -> Result<Params, KeysError> {
         let within = |value: u32, floor: u32, ceiling: u32| (floor..=ceiling).contains(&value);
         if !within(self.memory_kib, Self::FLOOR.memory_kib, Self::CEILING.memory_kib)
             || !within(self.passes, Self::FLOOR.passes, Self::CEILING.passes)
@@ -83,8 +83,8 @@ pub(super) struct Header {
 }
 
 /// What a passphrase gives: the key that wraps the master key, and the verifier.
-struct Root {
-    wrapping: SecretKey,
+pub(super) struct Root {
+    pub wrapping: SecretKey,
     verifier: SecretKey,
 }
 
@@ -171,7 +171,7 @@ impl Header {
 }
 
 impl Root {
-    fn of(passphrase: &Secret<String>, params: Params, salt: &[u8]) -> Result<Self, KeysError> {
+    pub(super) fn of(passphrase: &Secret<String>, params: Params, salt: &[u8]) -> Result<Self, KeysError> {
         let mut blocks = Zeroizing::new(vec![Block::new(); params.block_count()]);
         let mut root = Zeroizing::new([0; KEY_BYTES]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

@@ -15,7 +15,7 @@ use crate::{
     store::{Rx, Store, Tx},
 };
 use std::sync::Arc;
-use yinxin_pki::sign::Signer;
+use yinxin_pki::sign::{PublicKey, Signer};
 use zeroize::Zeroizing;
 
 /// Opened keys that are held at most.
@@ -73,6 +73,35 @@ impl Keystore {
         let passphrase = Secret::new(passphrase.expose().clone());
         let master = blocking(move || header.unwrap(&passphrase)).await?;
         Ok(Self::assembled(store, master, entropy))
+    }
+
+    /// The signer of the living key with this purpose and public part, straight from the tables that `rx` reads: in a
+    /// database that is being restored and not open yet. `None` where there is none. That it opens proves that whoever made
+    /// these rows had the passphrase: the wrapping binds the public part.
+    ///
+    /// # Errors
+    /// [`KeysError::NoKeystore`], [`KeysError::WrongPassphrase`], [`KeysError::Damaged`].
+    pub async fn signer_within(
+        rx: &mut Rx,
+        passphrase: &Secret<String>,
+        purpose: KeyPurpose,
+        public_key: &PublicKey,
+    ) -> Result<Option<Arc<dyn Signer>>, KeysError> {
+        let header = store::header(rx).await?.ok_or(KeysError::NoKeystore)?;
+        let passphrase = Secret::new(passphrase.expose().clone());
+        let soft = blocking(move || header.unwrap(&passphrase)).await.map(Soft::new)?;
+        let mut after = String::new();
+        loop {
+            let page = store::list(rx, &after, LONGEST_LIST as i64).await?;
+            let Some(last) = page.last() else { return Ok(None) };
+            after = last.id.as_str().to_owned();
+            for row in page.iter().filter(|row| row.destroyed_at.is_none()) {
+                let key = row.describe()?;
+                if key.purpose == purpose && key.public_key == *public_key {
+                    return soft.open(row).map(Some);
+                }
+            }
+        }
     }
 
     /// Whether this database holds a keystore.

@@ -48,8 +48,17 @@ const DESTROY: Statement = Statement::portable(
 );
 
 /// Every statement of the room, for the test that prepares them on both engines.
-pub const STATEMENTS: &[&Statement] =
-    &[&HEADER, &INSERT_HEADER, &REPLACE_HEADER, &FIND, &LIST, &INSERT, &DESTROY, &census::LIVING];
+pub const STATEMENTS: &[&Statement] = &[
+    &HEADER,
+    &INSERT_HEADER,
+    &REPLACE_HEADER,
+    &FIND,
+    &LIST,
+    &INSERT,
+    &DESTROY,
+    &census::LIVING,
+    &census::UNUSED,
+];
 
 pub(super) async fn header(rx: &mut Rx) -> Result<Option<Header>, StoreError> {
     rx.optional(&HEADER, &[]).await

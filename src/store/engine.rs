@@ -2,14 +2,15 @@
 
 use super::{
     Connections, EngineConfig, FromRow, Meters, OpenError, Statement, StoreConfig, StoreError, Value,
+    look::Way,
     migrations::Dialect,
     postgres::{self, PostgresEngine},
     sqlite::{self, SqliteEngine},
 };
 use crate::base::Timestamp;
 use sqlx::{
-    Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
-    postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
+    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
 use std::{
     ops::{Deref, DerefMut},
@@ -23,20 +24,23 @@ pub(super) struct At {
     pub(super) meters: Arc<Meters>,
 }
 
+impl At {
+    pub(super) fn of(config: &StoreConfig) -> Self {
+        Self { node: config.node.as_str().into(), meters: Arc::new(Meters::new()) }
+    }
+}
+
 /// An open database.
 pub(super) enum Engine {
     Sqlite(SqliteEngine),
     Postgres(PostgresEngine),
+    /// Of either kind, and only looked at.
+    Look(Way, At),
 }
 
 impl Engine {
-    pub(super) async fn open(
-        config: &StoreConfig,
-        node: &Arc<str>,
-        meters: &Arc<Meters>,
-        now: Timestamp,
-    ) -> Result<Self, OpenError> {
-        let (deadlines, at) = (&config.deadlines, &At { node: node.clone(), meters: meters.clone() });
+    pub(super) async fn open(config: &StoreConfig, at: &At, now: Timestamp) -> Result<Self, OpenError> {
+        let deadlines = &config.deadlines;
         Ok(match &config.engine {
             EngineConfig::Sqlite { path, readers } => {
                 Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, at, now).await?)
@@ -52,17 +56,19 @@ impl Engine {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Look(way, _) => way.name(),
         }
     }
 
     pub(super) fn is_one_process(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        self.name() == "sqlite"
     }
 
     pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
         Ok(match self {
             Self::Sqlite(engine) => Turn::Sqlite(engine.turn().await?),
             Self::Postgres(engine) => Turn::Postgres(engine.turn().await?),
+            Self::Look(..) => return Err(StoreError::Halted),
         })
     }
 
@@ -70,8 +76,9 @@ impl Engine {
         let conn = match self {
             Self::Sqlite(engine) => Conn::SqliteReader(of("connect", engine.readers().acquire().await)?),
             Self::Postgres(engine) => Conn::Postgres(of("connect", engine.pool().acquire().await)?),
+            Self::Look(way, at) => return way.reader(at).await,
         };
-        Ok(Rx { conn, failed: false, meters: self.at().meters.clone() })
+        Ok(Rx::new(conn, self.at()))
     }
 
     pub(super) async fn snapshot(&self) -> Result<Rx, StoreError> {
@@ -81,14 +88,16 @@ impl Engine {
             Self::Postgres(engine) => {
                 Conn::PostgresSnapshot(of("snapshot", engine.pool().begin_with(ONE_INSTANT).await)?)
             }
+            Self::Look(way, at) => return way.snapshot(at).await,
         };
-        Ok(Rx { conn, failed: false, meters: self.at().meters.clone() })
+        Ok(Rx::new(conn, self.at()))
     }
 
     fn at(&self) -> &At {
         match self {
             Self::Sqlite(engine) => engine.at(),
             Self::Postgres(engine) => engine.at(),
+            Self::Look(_, at) => at,
         }
     }
 
@@ -105,6 +114,14 @@ impl Engine {
                 let most = pool.options().get_max_connections();
                 Connections { open: pool.size(), idle: count(pool.num_idle()), most }
             }
+            Self::Look(..) => Connections { open: 0, idle: 0, most: 1 },
+        }
+    }
+
+    pub(super) fn log_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Sqlite(engine) => Some(engine.log_bytes()),
+            Self::Postgres(_) | Self::Look(..) => None,
         }
     }
 
@@ -112,6 +129,7 @@ impl Engine {
         match self {
             Self::Sqlite(engine) => engine.is_halted(),
             Self::Postgres(engine) => engine.pool().is_closed(),
+            Self::Look(..) => true,
         }
     }
 
@@ -119,6 +137,7 @@ impl Engine {
         match self {
             Self::Sqlite(engine) => engine.close().await,
             Self::Postgres(engine) => engine.pool().close().await,
+            Self::Look(..) => {}
         }
     }
 }
@@ -153,21 +172,23 @@ pub(super) enum Conn {
     SqliteSnapshot(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
     PostgresSnapshot(Transaction<'static, Postgres>),
+    PostgresSingle(PgConnection),
 }
 
-enum Link<'c> {
+pub(super) enum Link<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
 }
 
 impl Conn {
-    fn link(&mut self) -> Link<'_> {
+    pub(super) fn link(&mut self) -> Link<'_> {
         match self {
             Self::Sqlite(conn) => Link::Sqlite(conn),
             Self::SqliteReader(conn) => Link::Sqlite(conn),
             Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
             Self::Postgres(conn) => Link::Postgres(conn),
             Self::PostgresSnapshot(conn) => Link::Postgres(conn),
+            Self::PostgresSingle(conn) => Link::Postgres(conn),
         }
     }
 }
@@ -197,8 +218,21 @@ macro_rules! bound {
         })
     };
 }
+pub(super) use bound;
 
 impl Rx {
+    pub(super) fn new(conn: Conn, at: &At) -> Self {
+        Self { conn, failed: false, meters: at.meters.clone() }
+    }
+
+    pub(super) fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        self.conn.is_postgres()
+    }
+
     /// The one row that is there; [`StoreError::Missing`] where there is none. Of several, the first.
     pub async fn one<T: FromRow>(
         &mut self,
@@ -272,8 +306,7 @@ impl Rx {
 
 impl Tx {
     pub(super) fn new(conn: Conn, at: &At) -> Self {
-        let rx = Rx { conn, failed: false, meters: at.meters.clone() };
-        Self { rx, node: at.node.clone(), rang: false }
+        Self { rx: Rx::new(conn, at), node: at.node.clone(), rang: false }
     }
 
     /// Runs a statement that changes rows; how many it changed.
@@ -319,9 +352,17 @@ impl Tx {
     }
 
     pub(super) fn dialect(&self) -> Dialect {
-        match self.rx.conn {
-            Conn::Sqlite(_) | Conn::SqliteReader(_) | Conn::SqliteSnapshot(_) => Dialect::Sqlite,
-            Conn::Postgres(_) | Conn::PostgresSnapshot(_) => Dialect::Postgres,
+        match self.rx.conn.is_postgres() {
+            false => Dialect::Sqlite,
+            true => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a text that was made at run time, from names that were looked at.
+    pub(super) async fn control_made(&mut self, text: String) -> Result<(), sqlx::Error> {
+        match self.rx.conn.link() {
+            Link::Sqlite(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
+            Link::Postgres(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
         }
     }
 
@@ -393,6 +434,14 @@ impl Row {
     pub fn bool(&self, column: usize) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(row) => of("row", row.try_get::<i64, _>(column)).map(|number| number != 0),
+            Self::Postgres(row) => of("row", row.try_get(column)),
+        }
+    }
+
+    /// The same, where NULL is allowed.
+    pub fn opt_bool(&self, column: usize) -> Result<Option<bool>, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(self.opt_int(column)?.map(|number| number != 0)),
             Self::Postgres(row) => of("row", row.try_get(column)),
         }
     }

@@ -244,6 +244,11 @@ pub enum OpenError {
         /// What its holder wrote into it.
         holder: String,
     },
+    /// Something is there where an empty place was needed.
+    Taken {
+        /// What was found.
+        says: String,
+    },
     /// A file or directory could not be made, opened or given its mode.
     File {
         /// Which.
@@ -281,6 +286,7 @@ impl OpenError {
         match self {
             Self::Config { .. } => "store/config",
             Self::Locked { .. } => "store/locked",
+            Self::Taken { .. } => "store/taken",
             Self::File { .. } => "store/file",
             Self::NotDurable { .. } => "store/not-durable",
             Self::TooOld { .. } => "store/too-old",
@@ -300,7 +306,7 @@ impl From<StoreError> for OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config { says } | Self::Migration { says } => out.write_str(says),
+            Self::Config { says } | Self::Migration { says } | Self::Taken { says } => out.write_str(says),
             Self::Locked { path, holder } => write!(
                 out,
                 "another daemon ({holder}) has this database open, see {}; stop it first, or let the command talk \

@@ -2,7 +2,7 @@
 //!
 //! A migration works with the release before it, and is never changed once released: its SM3 is kept beside it.
 
-use super::{FromRow, OpenError, Row, Statement, StoreError, engine::Tx};
+use super::{FromRow, OpenError, Row, Rx, Statement, StoreError, engine::Tx};
 use crate::base::Timestamp;
 use yinxin_pki::sm3;
 
@@ -48,10 +48,11 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_authority"),
     migration!(8, "0008_seal"),
     migration!(9, "0009_verification"),
+    migration!(14, "0014_open_work"),
 ];
 
 /// The store's own statements.
-pub const STATEMENTS: &[&Statement] = &[&THERE, &APPLIED, &RECORD, &PATIENCE, &ALONE];
+pub const STATEMENTS: &[&Statement] = &[&THERE, &APPLIED, &RECORD, &PATIENCE, &ALONE, &NUMBERED];
 
 const THERE: Statement = Statement::split(
     "store.migrations_there",
@@ -62,6 +63,8 @@ const APPLIED: Statement = Statement::portable(
     "store.migrations_applied",
     "SELECT number, name, sm3 FROM migration ORDER BY number",
 );
+const NUMBERED: Statement =
+    Statement::portable("store.migrations_numbered", "SELECT number, name FROM migration ORDER BY number");
 const RECORD: Statement = Statement::portable(
     "store.migration_record",
     "INSERT INTO migration (number, name, sm3, applied_ms) VALUES ($1, $2, $3, $4)",
@@ -108,10 +111,40 @@ async fn apply_all(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Res
     Ok(())
 }
 
+/// Makes the tables as they were after the step `schema`, in the transaction that is open, in an empty database. Nobody
+/// else does so meanwhile.
+pub(super) async fn apply_up_to(tx: &mut Tx, schema: i64, now: Timestamp) -> Result<(), OpenError> {
+    tx.one::<i64>(&PATIENCE, &[]).await?;
+    tx.one::<i64>(&ALONE, &[]).await?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number <= schema) {
+        apply_one(tx, migration, now).await?;
+    }
+    Ok(())
+}
+
+/// The steps that were applied: number and name, in order.
+pub async fn applied(rx: &mut Rx) -> Result<Vec<(i64, String)>, StoreError> {
+    let steps: Vec<Numbered> = rx.all(&NUMBERED, &[]).await?;
+    Ok(steps.into_iter().map(|Numbered(number, name)| (number, name)).collect())
+}
+
+struct Numbered(i64, String);
+
+impl FromRow for Numbered {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(row.int(0)?, row.text(1)?))
+    }
+}
+
 async fn apply_next(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Result<bool, OpenError> {
     tx.one::<i64>(&PATIENCE, &[]).await?;
     tx.one::<i64>(&ALONE, &[]).await?;
     let Some(next) = next_of(tx, migrations).await? else { return Ok(false) };
+    apply_one(tx, next, now).await?;
+    Ok(true)
+}
+
+async fn apply_one(tx: &mut Tx, next: &Migration, now: Timestamp) -> Result<(), OpenError> {
     let dialect = tx.dialect();
     let applied = tx.control(text(next, dialect)).await;
     applied.map_err(|error| OpenError::Migration {
@@ -121,7 +154,7 @@ async fn apply_next(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Re
     let values = [next.number.into(), next.name.into(), (&digest).into(), now.into()];
     tx.execute(&RECORD, &values).await?;
     tracing::info!(name: "store.migrated", number = next.number, name = next.name, "migration applied");
-    Ok(true)
+    Ok(())
 }
 
 /// The first step that is not applied; an error where what is applied is not what this program knows.

@@ -17,23 +17,31 @@
 mod config;
 mod engine;
 mod error;
+mod fill;
 mod link;
 mod lock;
+mod look;
 mod meter;
 pub mod migrations;
 mod postgres;
 mod sqlite;
 mod statement;
+mod whole;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use link::Link;
+pub use look::{Fact, STATEMENTS as LOOK_STATEMENTS};
 pub use meter::{Connections, Meters};
+#[doc(hidden)]
+pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
+pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 
 use crate::base::Timestamp;
-use engine::Engine;
+use engine::{At, Engine};
 use std::{
     future::Future,
     sync::Arc,
@@ -60,11 +68,15 @@ impl Store {
     /// the database is too old, or newer than this program.
     pub async fn open(config: &StoreConfig, now: Timestamp) -> Result<Self, OpenError> {
         config.check()?;
-        let node: Arc<str> = config.node.as_str().into();
-        let meters = Arc::new(Meters::new());
-        let engine = Engine::open(config, &node, &meters, now).await?;
+        let at = At::of(config);
+        let engine = Engine::open(config, &at, now).await?;
+        Ok(Self::assembled(engine, &at, config))
+    }
+
+    fn assembled(engine: Engine, at: &At, config: &StoreConfig) -> Self {
         let body = Duration::from_millis(config.deadlines.body_ms);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), meters })))
+        let (node, meters) = (at.node.clone(), at.meters.clone());
+        Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), meters }))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is

@@ -4,7 +4,7 @@
 use super::{
     Deadlines, Meters, OpenError, StoreError,
     engine::{At, Conn, Tx, of},
-    migrations,
+    link, migrations,
 };
 use crate::base::{Secret, Timestamp, failpoint};
 use sqlx::{
@@ -45,19 +45,9 @@ impl PostgresEngine {
         at: &At,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        // The parser's own words may quote the address, and with it the password.
-        let options = PgConnectOptions::from_str(url.expose()).map_err(|_| OpenError::Config {
-            says: "the address of the database must look like postgres://user:password@host/name".into(),
-        })?;
-        let options = options
-            .application_name("yinxin")
-            .statement_cache_capacity(STATEMENTS_KEPT)
-            .disable_statement_logging();
+        let options = options(url)?;
         let wait = Duration::from_millis(deadlines.wait_ms);
-        let first = timeout(wait, options.connect()).await;
-        let mut first = first.map_err(|_| unreachable("no answer in time"))?.map_err(of_connecting)?;
-        demand_durability(&mut first).await?;
-        drop(first);
+        drop(first(&options, wait).await?);
 
         let settings = Arc::new(session_settings(schema, deadlines));
         let pool = PgPoolOptions::new()
@@ -91,6 +81,35 @@ impl PostgresEngine {
         of("begin", turn.tx().control("BEGIN ISOLATION LEVEL READ COMMITTED").await)?;
         Ok(turn)
     }
+}
+
+fn options(url: &Secret<String>) -> Result<PgConnectOptions, OpenError> {
+    // The parser's own words may quote the address, and with it the password.
+    let options = PgConnectOptions::from_str(url.expose()).map_err(|_| OpenError::Config {
+        says: "the address of the database must look like postgres://user:password@host/name".into(),
+    })?;
+    let options = options.application_name("yinxin").statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(options.disable_statement_logging())
+}
+
+/// A connection to a server whose commits are durable.
+async fn first(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection, OpenError> {
+    let first = timeout(wait, options.connect()).await;
+    let mut first = first.map_err(|_| unreachable("no answer in time"))?.map_err(of_connecting)?;
+    demand_durability(&mut first).await?;
+    Ok(first)
+}
+
+/// A single connection outside any pool, with the session's settings: for filling an empty database.
+pub(super) async fn single(
+    url: &Secret<String>,
+    schema: Option<&str>,
+    deadlines: &Deadlines,
+) -> Result<PgConnection, OpenError> {
+    let mut conn = first(&options(url)?, Duration::from_millis(deadlines.wait_ms)).await?;
+    let settings = session_settings(schema, deadlines);
+    prepare_session(&mut conn, &settings).await.map_err(|error| StoreError::of("connect", error))?;
+    Ok(conn)
 }
 
 fn session_settings(schema: Option<&str>, deadlines: &Deadlines) -> Vec<(&'static str, String)> {
@@ -143,7 +162,8 @@ fn of_connecting(error: sqlx::Error) -> OpenError {
     match &error {
         // The server's own words: which user, which database; never the password.
         sqlx::Error::Database(said) => unreachable(said.message()),
-        sqlx::Error::Io(said) => unreachable(&said.to_string()),
+        sqlx::Error::Io(said) => unreachable(&link::broken(said)),
+        sqlx::Error::Tls(said) => unreachable(&format!("no TLS with the server: {said}")),
         _ => unreachable("the connection was refused or broken"),
     }
 }

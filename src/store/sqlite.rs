@@ -11,15 +11,15 @@ use super::{
     lock::FileLock,
     migrations,
 };
-use crate::base::{Timestamp, failpoint};
+use crate::base::{Timestamp, failpoint, folder};
 use sqlx::{
     ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
-    fs::{DirBuilder, OpenOptions, Permissions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    fs::{OpenOptions, Permissions},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -34,6 +34,8 @@ use tokio::{
 
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 256;
+/// Whether [`forget_to_sync`] was called.
+static WEAKENED: AtomicBool = AtomicBool::new(false);
 
 pub(super) struct SqliteEngine {
     shared: Arc<Shared>,
@@ -42,6 +44,7 @@ pub(super) struct SqliteEngine {
     wait: Duration,
     lock: std::sync::Mutex<Option<FileLock>>,
     at: At,
+    log: PathBuf,
 }
 
 struct Shared {
@@ -75,6 +78,9 @@ impl SqliteEngine {
             .await;
         let mut writer = writer.map_err(|error| StoreError::of("open", error))?;
         demand_durability(&mut writer).await?;
+        if WEAKENED.load(Ordering::SeqCst) {
+            weaken(&mut writer).await?;
+        }
         write_log_home(&mut writer).await?;
         let mut tx = Tx::new(Conn::Sqlite(writer), at);
         migrations::apply(&mut tx, now).await?;
@@ -101,8 +107,13 @@ impl SqliteEngine {
         });
         let flusher = tokio::spawn(flush_whenever_woken(shared.clone()));
         let wait = Duration::from_millis(deadlines.wait_ms);
+        let log = PathBuf::from(format!("{}-wal", path.display()));
         let lock = std::sync::Mutex::new(Some(lock));
-        Ok(Self { shared, readers, flusher, wait, lock, at: at.clone() })
+        Ok(Self { shared, readers, flusher, wait, lock, log, at: at.clone() })
+    }
+
+    pub(super) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
@@ -136,6 +147,19 @@ impl SqliteEngine {
         }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
+}
+
+/// From now on this process commits to SQLite without syncing, as `synchronous=NORMAL` does: a power cut then loses what was
+/// acknowledged. For the endurance harness alone, whose test of power cuts must fail with it; nothing in the program calls
+/// it (a test looks), and no setting leads here.
+pub fn forget_to_sync() {
+    WEAKENED.store(true, Ordering::SeqCst);
+}
+
+async fn weaken(writer: &mut SqliteConnection) -> Result<(), OpenError> {
+    tracing::error!(name: "store.weakened", "commits are not synced: this is the endurance harness's mutation, never a service");
+    let done = sqlx::query("PRAGMA synchronous = NORMAL").execute(writer).await;
+    done.map(drop).map_err(|error| StoreError::of("open", error).into())
 }
 
 impl Drop for SqliteEngine {
@@ -335,11 +359,11 @@ impl Seat {
 type Answer = oneshot::Receiver<Result<(), StoreError>>;
 
 /// Makes directory and file for their owner alone, before SQLite makes them for everyone.
-fn make_private(path: &Path) -> Result<(), OpenError> {
+pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     let file =
         |path: &Path, error: std::io::Error| OpenError::File { path: path.into(), says: error.to_string() };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| file(folder, error))?;
+        folder::make_private(folder).map_err(|error| file(folder, error))?;
     }
     OpenOptions::new()
         .write(true)

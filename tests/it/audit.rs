@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::sync::{Notify, watch};
 use yinxin::{
-    audit::{self, AuditError, AuditReport, Defect, Entry, Filter, Record, Sequencer},
+    audit::{self, AuditError, AuditReport, Defect, Entry, Filter, HeadKeys, Record, Sequencer},
     base::{Timestamp, clock::SteppedClock, entropy::SeededEntropy},
     store::{Store, StoreError},
 };
@@ -50,7 +50,7 @@ async fn sequencer(store: &Store, heads: &Path) -> Result<Sequencer, AuditError>
 }
 
 async fn verify(store: &Store, heads: &Path) -> AuditReport {
-    audit::verify(store, heads, &public()).await.unwrap().unwrap()
+    audit::verify(store, heads, &HeadKeys::only(public())).await.unwrap().unwrap()
 }
 
 /// Twenty records, with signed heads at 10 and 20.
@@ -254,7 +254,7 @@ async fn heads_that_are_forged_or_lost_are_named() {
 
         fs::write(&path, &whole).unwrap();
         let other = Signer::public_key(&sm2::PrivateKey::from_bytes(&[8; 32]).unwrap());
-        let report = audit::verify(&store, &path, &other).await.unwrap().unwrap();
+        let report = audit::verify(&store, &path, &HeadKeys::only(other)).await.unwrap().unwrap();
         assert_eq!(report.heads, 0);
         assert!(matches!(report.defects[..], [Defect::ForgedHead { .. }, Defect::ForgedHead { .. }]));
     })

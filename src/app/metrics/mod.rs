@@ -73,6 +73,7 @@ pub(super) fn routes(app: &App) -> Vec<Route> {
         )
         .gives(200, Gives::Bytes("text/plain"))
         .on_administration()
+        .while_held()
         .handled_by(readings, read),
     ]
 }
@@ -224,7 +225,7 @@ impl Parts {
     }
 
     fn audit(&self, page: &mut Page) {
-        let chain = self.vitals.chain();
+        let chain = &self.vitals.parts().chain;
         page.counter("yinxin_audit_records_chained_total", "Audit records chained by this node.")
             .is(chain.chained.value());
         page.counter("yinxin_audit_chain_failures_total", "Steps of the chain that did not succeed.")
@@ -335,8 +336,10 @@ impl Parts {
 
     fn periods(&self, page: &mut Page) {
         let Some(slow) = self.vitals.seen().slow else { return };
-        let mut family =
-            page.gauge("yinxin_certificates", "Certificates of the own authority that are not revoked.");
+        let mut family = page.gauge(
+            "yinxin_certificates",
+            "Certificates of the authority itself that are not revoked, by role.",
+        );
         for ends in &slow.certs {
             for (state, count) in [("good", ends.good), ("ending", ends.ending), ("ended", ends.ended)] {
                 family.sample(&[("role", ends.role.as_str()), ("state", state)], count);
@@ -355,10 +358,6 @@ impl Parts {
             "Until when the newest revocation list is good.",
             slow.list_ends,
         );
-        let mut family = page.gauge("yinxin_keys", "Living signing keys by purpose and custody.");
-        for living in &slow.keys {
-            family.sample(&[("purpose", &living.purpose), ("custody", &living.custody)], living.count);
-        }
         let keys = &slow.api_keys;
         let mut family = page.gauge(
             "yinxin_api_keys",
@@ -381,7 +380,7 @@ impl Parts {
     }
 
     fn machine(&self, page: &mut Page) {
-        let places = self.vitals.places();
+        let places = self.vitals.parts();
         if let Some(disk) = super::vitals::disk(&places.folder) {
             page.gauge("yinxin_disk_free_bytes", "Room on the file system of the data directory.")
                 .is(disk.free_bytes);

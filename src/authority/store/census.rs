@@ -28,6 +28,15 @@ pub(super) const ENDS: Statement = Statement::portable(
      count(CASE WHEN not_after_ms < $1 THEN 1 END), max(not_after_ms) \
      FROM authority_cert WHERE state = 'valid' GROUP BY role ORDER BY role",
 );
+/// References of the authority's own certificates begin with `authority/`: an index leads to them alone.
+pub(super) const OWN_ENDS: Statement = Statement::portable(
+    "authority.own_ends",
+    "SELECT role, count(CASE WHEN not_after_ms >= $1 THEN 1 END), \
+     count(CASE WHEN not_after_ms >= $1 AND not_after_ms < $2 THEN 1 END), \
+     count(CASE WHEN not_after_ms < $1 THEN 1 END), max(not_after_ms) \
+     FROM authority_cert WHERE reference >= 'authority/' AND reference < 'authority0' AND state = 'valid' \
+     GROUP BY role ORDER BY role",
+);
 pub(super) const OPEN: Statement =
     Statement::portable("authority.open", "SELECT count(*) FROM authority_cert WHERE state = 'intended'");
 pub(super) const LIST_ENDS: Statement = Statement::portable(
@@ -50,6 +59,11 @@ impl FromRow for Ends {
 /// Certificates by role, as they stand at `now`; `soon` is the instant before which one counts as ending.
 pub async fn ends(rx: &mut Rx, now: Timestamp, soon: Timestamp) -> Result<Vec<Ends>, StoreError> {
     rx.all(&ENDS, &[now.into(), soon.into()]).await
+}
+
+/// The same of the authority's own alone: cheap however many seals there are.
+pub async fn own_ends(rx: &mut Rx, now: Timestamp, soon: Timestamp) -> Result<Vec<Ends>, StoreError> {
+    rx.all(&OWN_ENDS, &[now.into(), soon.into()]).await
 }
 
 /// Certificates whose signature was intended and is not there.

@@ -1,6 +1,7 @@
 //! The service seen from outside: metrics, logs, readiness, traces, `yinxin doctor`.
 
 mod canary;
+mod doctor;
 mod events;
 mod exposition;
 mod metrics;

@@ -222,7 +222,7 @@ impl Server {
 }
 
 /// A directory that the watchdog removes, in memory where possible: with durable settings a disk would slow each test.
-fn scratch_folder() -> Result<PathBuf, String> {
+pub(super) fn scratch_folder() -> Result<PathBuf, String> {
     let parent = ["/dev/shm", "/tmp"].into_iter().map(Path::new).find(|folder| is_roomy(folder));
     let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let folder = tempfile::Builder::new().prefix("yinxin-pg-").tempdir_in(parent);
@@ -237,7 +237,7 @@ fn is_roomy(folder: &Path) -> bool {
 }
 
 /// The folder of `initdb` and `postgres`: in the PATH, or where distributions put them; the newest.
-fn programs() -> Option<PathBuf> {
+pub(super) fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
@@ -248,7 +248,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// PostgreSQL refuses to run as root: the ids of `postgres`, or of `nobody`.
-fn ordinary_user() -> Result<(u32, u32), String> {
+pub(super) fn ordinary_user() -> Result<(u32, u32), String> {
     let users = fs::read_to_string("/etc/passwd").map_err(|error| error.to_string())?;
     ["postgres", "nobody"]
         .into_iter()
@@ -260,7 +260,7 @@ fn ordinary_user() -> Result<(u32, u32), String> {
         .ok_or_else(|| "running as root, and there is no user postgres or nobody".to_owned())
 }
 
-fn as_user(user: Option<(u32, u32)>, program: &Path, folder: &Path) -> Command {
+pub(super) fn as_user(user: Option<(u32, u32)>, program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env("LC_ALL", "C");
     if let Some((uid, gid)) = user {

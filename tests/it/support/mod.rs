@@ -6,4 +6,5 @@ pub mod databases;
 pub mod front;
 pub mod process;
 pub mod schema;
+pub mod secured;
 pub mod whole;
