@@ -7,7 +7,7 @@
 //! | 5 | `cli`, `doctor`, `app` |
 //! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
-//! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `telemetry` |
+//! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `sandbox`, `telemetry` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod app;
@@ -24,6 +24,7 @@ pub mod job;
 pub mod keys;
 pub mod officer;
 pub mod outside;
+pub mod sandbox;
 pub mod seal;
 pub mod store;
 pub mod telemetry;

@@ -145,7 +145,13 @@ impl Daemon {
         let Ok(Ok(address)) = told else { return Err(self.did_not("start")) };
         self.address = address;
         let mut client = Client::to(&Place::at(address));
-        while !client.ask(&Ask::get("/readyz")).await.is_ok_and(|answer| answer.status == 200) {
+        loop {
+            match client.ask(&Ask::get("/readyz")).await {
+                Ok(answer) if answer.status == 200 => break,
+                // It will not become ready by waiting: what it found has to be looked into.
+                Ok(answer) if answer.code().starts_with("audit/") => return Err(self.did_not("become ready")),
+                _ => {}
+            }
             if self.started.elapsed() > PATIENCE || self.has_ended() {
                 return Err(self.did_not("become ready"));
             }

@@ -63,7 +63,8 @@ fn arm(text: &str) {
 
 fn parse(text: &str) -> Option<Armed> {
     let mut words = text.split_whitespace();
-    let name = words.next().filter(|name| failpoint::ALL.contains(name))?.to_owned();
+    let known = |name: &&str| failpoint::ALL.contains(name) || failpoint::AT_START.contains(name);
+    let name = words.next().filter(known)?.to_owned();
     let left = words.next()?.parse().ok().filter(|count| *count > 0)?;
     let act = match words.next() {
         None => Act::Die,

@@ -1,7 +1,7 @@
 //! The auditor's routes: look records up, take them away, have the chain checked. They stand here because the record
 //! itself (`audit`) is below the front door, and its key and file of heads are known only where all is put together.
 
-use super::{background, piped};
+use super::{background, key_desk::AuditKey, piped};
 use crate::{
     audit::{self, Acceptance, Filter, HeadsPlace, KeyLine},
     base::{Clock, Entropy, Timestamp, text::is_hidden},
@@ -181,7 +181,7 @@ const UNTIL: Param =
 const BEFORE: Param = Param {
     name: "before",
     says: "only records with a smaller number: the last one's of the page before",
-    schema: || json!({ "type": "integer" }),
+    schema: || json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX }),
     required: false,
 };
 const LIMIT: Param = Param {
@@ -395,7 +395,7 @@ async fn accept(
     if hold.held().is_none() {
         return Err(Problem::new("audit/nothing-to-accept", "the service is not held back"));
     }
-    let signer = background::audit_signer(keystore).await.map_err(of_keys)?;
+    let signer = AuditKey::open(keystore).await.map_err(of_keys)?;
     let acceptance = Acceptance {
         actor: officer.id.to_string(),
         request: caller.request.clone(),

@@ -1,20 +1,23 @@
 //! What runs beside the requests: the audit's sequencer, the outbox's worker, the sweepers.
 
-use super::{App, AppError};
+use super::{
+    App, AppError,
+    authority_desk::{self, AuthorityDesk},
+    key_desk,
+};
 use crate::{
     audit::{self, AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
     authority::RenewList,
     base::{Clock, Timestamp},
     http::{Held, idempotency},
     job,
-    keys::{KeyId, KeyPurpose, KeysError, Keystore},
+    keys::{KeyPurpose, KeysError, Keystore},
     officer::Caller,
     seal::SealService,
     store::Store,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
-use yinxin_pki::sign::Signer;
 
 /// Jobs that a command does before it ends; what is left waits for the daemon.
 const JOBS_AT_ONCE: usize = 100;
@@ -54,11 +57,26 @@ impl Background {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
         let (chain, hold) = (stopped.clone(), app.hold.clone());
-        let worker = self.worker(app);
+        let (worker, store) = (self.worker(app), app.store.clone());
         let tasks = vec![
+            tokio::spawn(authority_desk::watch(
+                AuthorityDesk::new(&app.authority, &app.seals),
+                app.clock.clone(),
+                stopped.clone(),
+            )),
+            tokio::spawn(key_desk::watch(app.key_desk.clone(), stopped.clone())),
             tokio::spawn(async move {
-                if let Err(error) = sequencer.run(chain).await {
-                    hold.set(held_by(&error));
+                match sequencer.run(chain).await {
+                    Ok(()) => {}
+                    Err(error @ (AuditError::RolledBack { .. } | AuditError::FileCut { .. })) => {
+                        hold.set(held_by(&error));
+                    }
+                    // What is recorded and not signed could be removed unseen, so nothing is recorded any more. What was
+                    // recorded before is as good as ever: reading and verifying go on.
+                    Err(error) => {
+                        store.halt();
+                        tracing::error!(name: "audit.stopped", %error, "no changes are taken until this process is started again");
+                    }
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
@@ -92,7 +110,7 @@ impl Background {
     }
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
-        let signer = audit_signer(&app.keystore).await?;
+        let signer = app.audit_key.clone();
         let opened = Sequencer::open(
             app.store.clone(),
             self.heads.clone(),
@@ -126,34 +144,24 @@ impl Work {
     }
 }
 
-/// What signs heads of the audit chain.
-pub(super) async fn audit_signer(keystore: &Keystore) -> Result<Arc<dyn Signer>, KeysError> {
-    let key = audit_key(keystore).await?.ok_or(KeysError::NoKeystore)?;
-    keystore.signer(&key).await
-}
-
-/// All keys that sign, or signed, heads of the audit chain; destroyed ones too, for what they signed stays good.
+/// All keys that sign, or signed, heads of the audit chain, as far as the keystore vouches for them: a row that somebody
+/// put into the database does not open, and is left out.
 pub(crate) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysError> {
     let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = keystore.list(after.as_ref(), 1000).await?;
-        let Some(last) = page.last() else { return Ok(HeadKeys::new(found)) };
-        after = Some(last.id.clone());
-        let audit = page.into_iter().filter(|key| key.purpose == KeyPurpose::Audit);
-        found.extend(audit.map(|key| HeadKey {
-            key: key.public_key,
-            made_at: key.made_at,
-            destroyed_at: key.destroyed_at,
-        }));
+    for key in keystore.of_purpose(KeyPurpose::Audit).await? {
+        match keystore.signer(&key.id).await {
+            Ok(signer) => found.push(HeadKey {
+                key: signer.public_key(),
+                made_at: key.made_at,
+                destroyed_at: key.destroyed_at,
+            }),
+            Err(KeysError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(name: "audit.key_passed_over", key = %key.id, %error, "a key of the audit is passed over")
+            }
+        }
     }
-}
-
-/// The newest living key that signs heads of the audit chain.
-pub(super) async fn audit_key(keystore: &Keystore) -> Result<Option<KeyId>, KeysError> {
-    let keys = keystore.list(None, 1000).await?;
-    let found = keys.into_iter().rfind(|key| key.purpose == KeyPurpose::Audit && key.destroyed_at.is_none());
-    Ok(found.map(|key| key.id))
+    Ok(HeadKeys::new(found))
 }
 
 async fn sweep(seals: SealService, store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {

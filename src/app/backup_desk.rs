@@ -2,7 +2,7 @@
 //! goes on, and writes what it reads into the answer, encrypted to the configured recipients. Whoever takes the backup reads
 //! nothing of it, the audit records least of all; that is why the caller cannot choose to whom it is encrypted.
 
-use super::{background, piped};
+use super::{background, key_desk::AuditKey, piped};
 use crate::{
     audit::{self, Entry, HeadKeys},
     backup::{self, BackupError, BackupId, Made, Making, Recipient},
@@ -83,7 +83,7 @@ async fn make(State(desk): State<BackupDesk>, caller: Caller) -> Result<Response
     let place = desk.0.place.clone().try_acquire_owned();
     let place = place.map_err(|_| Problem::new("backup/under-way", "one backup is made at a time"))?;
     let keys = background::audit_keys(&parts.keystore).await.map_err(of_keys)?;
-    let signer = background::audit_signer(&parts.keystore).await.map_err(of_keys)?;
+    let signer = AuditKey::open(&parts.keystore).await.map_err(of_keys)?;
     let id = BackupId::fresh(caller.now, &*parts.entropy);
     let recipients: Vec<_> = parts.recipients.iter().map(Recipient::to_string).collect();
     let begun = caller.entry("service.backup_begun", &id, json!({ "recipients": recipients }));

@@ -7,6 +7,7 @@ use crate::{
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
+    sandbox::SandboxError,
     seal::SealError,
     store::{OpenError, StoreError},
     tls::TlsError,
@@ -25,6 +26,13 @@ pub enum AppError {
     OtherKeystore {
         /// Where the passphrase was looked for.
         passphrase: PathBuf,
+    },
+    /// The passphrase that lies here does not open the keystore.
+    Refused {
+        /// Where it lies.
+        passphrase: PathBuf,
+        /// What the keystore says.
+        error: KeysError,
     },
     /// Something was made here already.
     Initialised,
@@ -64,6 +72,8 @@ pub enum AppError {
     },
     /// The system gives no threads.
     Threads(std::io::Error),
+    /// The sandbox that the configuration insists on is not to be had.
+    Sandbox(SandboxError),
     /// A backup could not be made, read or restored.
     Backup(BackupError),
     /// A restoration was refused.
@@ -94,6 +104,7 @@ impl fmt::Display for AppError {
                  database; nothing was changed",
                 passphrase.display()
             ),
+            Self::Refused { passphrase, error } => write!(out, "{}: {error}", passphrase.display()),
             Self::Initialised => {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }
@@ -111,6 +122,7 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Sandbox(error) => error.fmt(out),
             Self::Backup(error) => error.fmt(out),
             Self::Restore { says } => out.write_str(says),
             Self::Listen { address, error } => write!(out, "cannot listen on {address}: {error}"),
@@ -142,6 +154,7 @@ from! {
     OfficerError => Officers,
     SealError => Seals,
     AuditError => Audit,
+    SandboxError => Sandbox,
     BackupError => Backup,
     TableError => Table,
 }

@@ -3,11 +3,11 @@
 use super::{AppError, Sources, authority_settings, paths, store_config};
 use crate::{
     authority::{Act, Authority},
-    base::folder,
+    base::{Clock as _, clock::SystemClock, folder},
     config::Config,
     keys::{KeyKind, KeyPurpose, Keystore, PoolSize, SigningPool, UnlockCost},
     officer::{FirstOfficer, OfficerError, Role, bootstrap},
-    store::Store,
+    store::{Store, migrations::MIGRATIONS},
 };
 use std::{
     fs,
@@ -70,6 +70,13 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     Ok(First { officers, made_passphrase })
 }
 
+/// Brings the tables up to date; the name of the newest step.
+pub async fn migrate(config: &Config) -> Result<&'static str, AppError> {
+    let store = Store::open(&store_config(config), SystemClock.now()).await?;
+    store.close().await;
+    Ok(MIGRATIONS.last().map_or("none", |step| step.name))
+}
+
 /// Says that the first start is behind us; does nothing where that was said before.
 pub(super) fn mark_initialised(config: &Config) -> Result<(), AppError> {
     if is_initialised(config) {
@@ -77,6 +84,27 @@ pub(super) fn mark_initialised(config: &Config) -> Result<(), AppError> {
     }
     private_dir(&paths::officer_keys(config))?;
     private_file(&paths::officer_keys(config).join("done"), b"initialised\n")
+}
+
+/// Makes a key for a security administrator where none has one that is good any more, and writes it into a file of its own.
+/// Whoever asks holds the database and the passphrase that opens its keystore.
+///
+/// # Errors
+/// [`AppError::Officers`] with [`OfficerError::NoRescue`] while somebody has a good one.
+pub async fn rescue(config: &Config, sources: Sources) -> Result<(FirstOfficer, PathBuf), AppError> {
+    let Sources { clock, entropy } = sources;
+    let now = clock.now();
+    let passphrase = super::passphrase(config)?;
+    passphrase.read()?;
+    let store = Store::open(&store_config(config), now).await?;
+    super::unlock(&store, &passphrase, &entropy).await?;
+    let rescued = crate::officer::rescue(&store, &*entropy, now).await?;
+    let folder = paths::officer_keys(config);
+    private_dir(&folder)?;
+    let path = folder.join(rescued.key.key.id.as_str());
+    private_file(&path, rescued.key.clear.text().expose().as_bytes())?;
+    store.close().await;
+    Ok((rescued, path))
 }
 
 /// Makes the first officers and writes each one's key into a file of its own before anything else can fail.
@@ -108,7 +136,7 @@ fn all_keys_written(folder: &Path) -> bool {
 
 /// The key that signs the heads of the audit chain; one for all nodes.
 async fn audit_key(store: &Store, keystore: &Keystore, now: crate::base::Timestamp) -> Result<(), AppError> {
-    if super::background::audit_key(keystore).await?.is_some() {
+    if super::key_desk::newest(keystore).await?.is_some() {
         return Ok(());
     }
     store.write(async |tx| keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, now).await.map(drop)).await?;

@@ -1,10 +1,12 @@
 //! The composition root: configuration → store, keys, rooms, router, background work; and an orderly stop.
 
 mod audit_desk;
+mod authority_desk;
 mod background;
 mod backup_desk;
 mod entrances;
 mod error;
+mod fence;
 mod first;
 mod key_desk;
 mod metrics;
@@ -16,7 +18,8 @@ mod vitals;
 
 pub use entrances::Entrances;
 pub use error::AppError;
-pub use first::{First, init, init_at_cost, is_initialised};
+pub use fence::fence;
+pub use first::{First, init, init_at_cost, is_initialised, migrate, rescue};
 pub use product::StrictCheck;
 
 // For those who look without opening the service (`doctor`).
@@ -30,8 +33,8 @@ use crate::{
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
     http::{self, Held, Hold, Kit, Proxies, Stop, Table},
-    keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
-    officer::Officers,
+    keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
+    officer::{KeyTerms, Officers},
     seal::{self, SealService},
     store::{EngineConfig, Link, Store, StoreConfig},
     verification::{
@@ -41,9 +44,11 @@ use crate::{
     web,
 };
 use audit_desk::AuditDesk;
+use authority_desk::AuthorityDesk;
 use axum::Router;
 use background::{Background, Work};
 use backup_desk::BackupDesk;
+use key_desk::{AuditKey, KeyDesk};
 use std::{sync::Arc, time::Duration};
 use vitals::Vitals;
 
@@ -63,6 +68,8 @@ pub struct App {
     verifications: Verifications,
     audit_desk: AuditDesk,
     backup_desk: BackupDesk,
+    key_desk: KeyDesk,
+    audit_key: Arc<AuditKey>,
     limits: http::Limits,
     proxies: Proxies,
     by_https: bool,
@@ -103,10 +110,11 @@ impl App {
         let Sources { clock, entropy } = sources;
         let now = clock.now();
         // First, for a mistyped directory is left as it was.
-        let passphrase = passphrase(config)?.read()?;
+        let passphrase = passphrase(config)?;
+        passphrase.read()?;
         warn_of_open_link(config);
         let store = Store::open(&store_config(config), now).await?;
-        let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
+        let keystore = unlock(&store, &passphrase, &entropy).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
         let authority = Authority::new(
             store.clone(),
@@ -145,6 +153,15 @@ impl App {
             chain: background.chain().clone(),
             hold: hold.clone(),
         });
+        let audit_key = AuditKey::open(&keystore).await?;
+        let key_desk = KeyDesk::new(key_desk::Parts {
+            store: store.clone(),
+            keystore: keystore.clone(),
+            clock: clock.clone(),
+            passphrase,
+            credentials_dir: config.credentials_dir.clone(),
+            audit_key: audit_key.clone(),
+        });
         let app = Self {
             audit_desk: AuditDesk::new(audit_desk::Parts {
                 store: store.clone(),
@@ -164,7 +181,9 @@ impl App {
                 deadline: config.backup.deadline,
                 log_limit_bytes: config.backup.log_limit_bytes,
             }),
-            officers: Officers::new(store.clone(), entropy.clone()),
+            key_desk,
+            audit_key,
+            officers: Officers::new(store.clone(), entropy.clone()).with_terms(terms(config)),
             vitals,
             door: Arc::default(),
             #[cfg(feature = "otel")]
@@ -211,6 +230,17 @@ impl App {
         self.background.work_once(self).await
     }
 
+    /// Looks after keys, as it happens every second beside the requests: learns of new ones, and does what there is to do
+    /// of a replacement of the master key.
+    pub async fn look_after_keys(&self) -> Result<(), AppError> {
+        Ok(self.key_desk.work_off().await?)
+    }
+
+    /// Gives certificates of the service that end soon their successors, as it happens every hour beside the requests.
+    pub async fn renew_certificates(&self) -> Result<(), AppError> {
+        AuthorityDesk::new(&self.authority, &self.seals).renew_due(self.clock.now()).await
+    }
+
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
         self.background.chain_once(self).await
@@ -235,7 +265,8 @@ impl App {
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
         routes.extend(self.backup_desk.routes());
-        routes.extend(key_desk::routes(&self.keystore));
+        routes.extend(self.key_desk.routes());
+        routes.extend(AuthorityDesk::new(&self.authority, &self.seals).routes());
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
@@ -260,8 +291,14 @@ impl App {
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
-    /// administration has its own entrance, a crowd at the public one takes no place from it.
-    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+    /// administration has its own entrance, a crowd at the public one takes no place from it. `announce` is called once nothing
+    /// can keep it from serving any more.
+    pub async fn serve(
+        self,
+        entrances: Entrances,
+        stop: Stop,
+        announce: impl FnOnce(),
+    ) -> Result<(), AppError> {
         let whole = self.router()?;
         let public = match entrances.administration {
             Some(_) => self.public_router()?,
@@ -273,9 +310,11 @@ impl App {
         };
         let (version, database) = (env!("CARGO_PKG_VERSION"), self.store.engine_name());
         tracing::info!(name: "service.started", version, database, node = self.store.node(), "serving");
+        announce();
         let administration = async {
             if let Some(entrance) = entrances.administration {
-                entrance.serve(whole.clone(), self.limits, stop.clone()).await;
+                let door = self.door.clone();
+                entrance.serve(whole.clone(), self.limits, stop.clone(), door).await;
             }
         };
         let unix = async {
@@ -284,7 +323,8 @@ impl App {
             }
         };
         let serving = async {
-            tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
+            let public = entrances.public.serve(public, self.limits, stop.clone(), self.door.clone());
+            tokio::join!(public, administration, unix);
         };
         tokio::select! {
             () = serving => {}
@@ -330,6 +370,9 @@ impl App {
         }
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(name: "job.wait_for_start", %error, "jobs wait for the next start");
+        }
+        if let Err(error) = self.look_after_keys().await {
+            tracing::warn!(name: "keys.rotation_waits", %error, "a replacement of the master key goes on at the next start");
         }
         if let Err(error) = self.background.chain_once(&self).await {
             tracing::warn!(name: "audit.wait_for_start", %error, "audit records wait to be chained at the next start");
@@ -382,6 +425,11 @@ fn database_file(config: &Config) -> Option<std::path::PathBuf> {
     }
 }
 
+/// Where this configuration has the passphrase.
+pub fn passphrase_place(config: &Config) -> std::path::PathBuf {
+    paths::passphrase(config).path().to_owned()
+}
+
 /// Where the database is reached over a network, and not by a way that keeps what travels on it.
 fn warn_of_open_link(config: &Config) {
     let Database::Postgres { url, .. } = &config.database else { return };
@@ -399,11 +447,31 @@ fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
     Ok(source)
 }
 
+/// Unlocks the keystore. A passphrase that does not open it is told with where it lay.
+async fn unlock(
+    store: &Store,
+    passphrase: &PassphraseSource,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Keystore, AppError> {
+    let unlocked = Keystore::unlock_from(store.clone(), passphrase.clone(), entropy.clone()).await;
+    unlocked.map_err(|error| match error {
+        KeysError::WrongPassphrase { .. } => {
+            AppError::Refused { passphrase: passphrase.path().to_owned(), error }
+        }
+        other => other.into(),
+    })
+}
+
+fn terms(config: &Config) -> KeyTerms {
+    KeyTerms { longest_days: i64::from(config.officers.key_days) }
+}
+
 fn authority_settings(config: &Config) -> AuthoritySettings {
     let at = |name: &str| Some(format!("{}/pki/{name}", config.public_url));
     AuthoritySettings {
         crl_url: at("ca.crl"),
         issuer_url: at("issuing.cer"),
+        later_url: at("issuing"),
         ..AuthoritySettings::of("Yinxin")
     }
 }

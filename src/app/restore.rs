@@ -111,7 +111,7 @@ async fn vouched(loaded: &mut Loaded, passphrase: &Secret<String>) -> Result<Arc
         Ok(None) => Err(refused(
             "the key that signed the backup is not in the keystore inside: somebody else made it up; nothing was restored",
         )),
-        Err(KeysError::WrongPassphrase) => Err(refused(
+        Err(KeysError::WrongPassphrase { .. }) => Err(refused(
             "the passphrase that is here does not open the keystore inside the backup: it is another service's, or the \
              passphrase was changed since; nothing was restored",
         )),

@@ -247,7 +247,7 @@ impl HeadKeys {
     pub(super) fn judge(&self, line: &Line) -> Signed {
         let octets = line.signed_octets();
         let named = |(name, _): &&(String, HeadKey)| line.key() == Some(name.as_str());
-        let (first, others): (Vec<_>, Vec<_>) = self.0.iter().partition(|key| named(&key));
+        let (first, others): (Vec<_>, Vec<_>) = self.0.iter().partition(named);
         let mut keys = first.into_iter().chain(others);
         match keys.find(|(_, key)| holds(&key.key, &octets, line.signature())) {
             None => Signed::Not,

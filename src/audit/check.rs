@@ -42,7 +42,7 @@ pub struct Check {
 
 impl Check {
     /// Reads the file of heads, whose lines may be signed by any of `keys`, and makes ready to compare it. `own` is the node
-    /// whose own heads must all be in the file. Lines signed after `until` are counted and left out, for a copy of that
+    /// whose own heads must all be in the file. Lines signed at `until` or later are counted and left out, for a copy of that
     /// instant. A file that is not there has no heads. Blocking: each signature is checked.
     pub fn begin(
         heads_file: &Path,

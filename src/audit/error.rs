@@ -27,6 +27,8 @@ pub enum AuditError {
         /// What the operating system said.
         says: String,
     },
+    /// There is no room for another head; the next step tries again.
+    NoRoom,
     /// The signer gave no signature.
     Sign(SignError),
     /// The database.
@@ -38,7 +40,7 @@ impl AuditError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::RolledBack { .. } | Self::FileCut { .. } | Self::Heads { .. } => false,
-            Self::Sign(_) => true,
+            Self::Sign(_) | Self::NoRoom => true,
             Self::Store(error) => *error != StoreError::Halted,
         }
     }
@@ -48,7 +50,7 @@ impl AuditError {
         match self {
             Self::RolledBack { .. } => "audit/rolled-back",
             Self::FileCut { .. } => "audit/file-cut",
-            Self::Heads { .. } => "audit/heads",
+            Self::Heads { .. } | Self::NoRoom => "audit/heads",
             Self::Sign(_) => "audit/sign",
             Self::Store(error) => error.code(),
         }
@@ -76,6 +78,7 @@ impl fmt::Display for AuditError {
                  replaced; put a copy of the witness in its place and run `yinxin audit verify`"
             ),
             Self::Heads { says } => write!(out, "the file of audit heads: {says}"),
+            Self::NoRoom => out.write_str("the disk has no room for another audit head"),
             Self::Sign(error) => write!(out, "the audit head could not be signed: {error}"),
             Self::Store(error) => error.fmt(out),
         }

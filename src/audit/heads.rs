@@ -34,6 +34,10 @@ impl<P: AsRef<Path>> From<P> for HeadsPlace {
 pub(super) struct HeadFile {
     file: File,
     last: Option<Line>,
+    /// Where the last finished line ends.
+    end: u64,
+    /// After a failed write or sync nobody knows what the file holds, and another sync would be answered "fine".
+    is_doubtful: bool,
 }
 
 impl HeadFile {
@@ -47,7 +51,7 @@ impl HeadFile {
         file.set_len(end)?;
         file.seek(SeekFrom::End(0))?;
         folder::keep_name(path)?;
-        Ok(Self { file, last })
+        Ok(Self { file, last, end, is_doubtful: false })
     }
 
     /// The last line of the file.
@@ -55,7 +59,8 @@ impl HeadFile {
         self.last.as_ref()
     }
 
-    /// Appends and syncs. After an error the file must not be written to again: a second sync would be answered "fine".
+    /// Appends and syncs. After an error the file must not be written to again, unless it [`Self::is_sound`]: then there was
+    /// no room, and nothing was left behind.
     pub(super) fn append(&mut self, line: &Line) -> io::Result<()> {
         self.write(line)?;
         self.sync()
@@ -65,13 +70,30 @@ impl HeadFile {
     pub(super) fn write(&mut self, line: &Line) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        self.file.write_all(&text)?;
+        let was_doubtful = std::mem::replace(&mut self.is_doubtful, true);
+        if let Err(error) = self.file.write_all(&text) {
+            if is_lack_of_room(&error) {
+                self.file.set_len(self.end)?;
+                self.file.seek(SeekFrom::End(0))?;
+                self.is_doubtful = was_doubtful;
+            }
+            return Err(error);
+        }
+        self.is_doubtful = was_doubtful;
+        self.end += text.len() as u64;
         self.last = Some(line.clone());
         Ok(())
     }
 
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        let synced = self.file.sync_data();
+        self.is_doubtful |= synced.is_err();
+        synced
+    }
+
+    /// Whether it may be written to again.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.is_doubtful
     }
 }
 
@@ -115,6 +137,11 @@ fn last_line(file: &mut File) -> io::Result<(u64, Option<Line>)> {
     let line =
         serde_json::from_slice(&end[start..newline]).map_err(|_| invalid("its last line is no head"))?;
     Ok((from + newline as u64 + 1, Some(line)))
+}
+
+fn is_lack_of_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn invalid(says: &str) -> io::Error {

@@ -220,9 +220,19 @@ impl Sequencer {
             return Err(of_heads("an earlier write failed; start the process again"));
         };
         let line = Line::Head(head);
-        let kept = tokio::task::spawn_blocking(move || heads.append(&line).map(|()| (heads, line))).await;
-        let (heads, line) = kept.map_err(|_| of_heads("writing was interrupted"))?.map_err(of_heads)?;
-        self.heads = Some(heads);
+        let kept = tokio::task::spawn_blocking(move || {
+            let outcome = heads.append(&line);
+            (heads, line, outcome)
+        });
+        let (heads, line, outcome) = kept.await.map_err(|_| of_heads("writing was interrupted"))?;
+        match outcome {
+            Ok(()) => self.heads = Some(heads),
+            Err(_) if heads.is_sound() => {
+                self.heads = Some(heads);
+                return Err(AuditError::NoRoom);
+            }
+            Err(error) => return Err(of_heads(error)),
+        }
         self.mind_witness(Some(line)).await
     }
 

@@ -56,7 +56,8 @@ pub(super) struct Mark {
 
 impl Survey {
     /// Reads the whole file; defects of lines go into `report`. Blocking. A file that is not there has no lines. What
-    /// was signed after `until` is counted and left out: it is to be compared with a copy of that instant.
+    /// was signed at `until` or later is counted and left out: it is to be compared with a copy of that instant, which
+    /// has surely what was signed in an earlier millisecond.
     pub(super) fn of(
         path: &Path,
         keys: &HeadKeys,
@@ -85,7 +86,7 @@ impl Survey {
             return report.add(Defect::BrokenLine { line: number });
         };
         let (seq, node) = (line.mark().0, line.node().to_owned());
-        let newer = self.until.is_some_and(|until| line.at() > until);
+        let newer = self.until.is_some_and(|until| line.at() >= until);
         if newer && signed != Signed::Well {
             // Perhaps by a key that was made since: nothing that this copy could know.
             report.newer += 1;

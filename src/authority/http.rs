@@ -62,7 +62,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/root.cer",
             "readRoot",
-            "The root certificate: the anchor that verifiers trust.",
+            "The newest root certificate: the anchor that verifiers trust.",
         )
         .gives(200, Gives::Bytes(CERT))
         .problems(&["authority/not-ready"])
@@ -71,7 +71,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/issuing.cer",
             "readIssuing",
-            "The certificate of the issuing authority.",
+            "The certificate of the first issuing authority.",
         )
         .gives(200, Gives::Bytes(CERT))
         .problems(&["authority/not-ready"])
@@ -80,7 +80,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/chain.pem",
             "readChain",
-            "The issuing authority and the root, as PEM.",
+            "All issuing authorities, roots as certified by other roots, and roots, as PEM.",
         )
         .gives(200, Gives::Bytes(CERT_CHAIN))
         .problems(&["authority/not-ready"])
@@ -89,11 +89,38 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/ca.crl",
             "readRevocationList",
-            "The issuing authority's revocation list.",
+            "The first issuing authority's revocation list.",
         )
         .gives(200, Gives::Bytes(CRL))
         .problems(&["authority/not-ready", "keys/busy"])
         .handled_by(authority.clone(), crl),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/root/{generation}/root.cer",
+            "readRootOf",
+            "A root certificate, by its number from 1.",
+        )
+        .gives(200, Gives::Bytes(CERT))
+        .problems(&["authority/unknown", "authority/not-ready"])
+        .handled_by(authority.clone(), root_of),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/issuing/{generation}/issuing.cer",
+            "readIssuingOf",
+            "The certificate of an issuing authority, by its number from 1.",
+        )
+        .gives(200, Gives::Bytes(CERT))
+        .problems(&["authority/unknown", "authority/not-ready"])
+        .handled_by(authority.clone(), issuing_of),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/issuing/{generation}/ca.crl",
+            "readRevocationListOf",
+            "The revocation list of an issuing authority, by its number from 1.",
+        )
+        .gives(200, Gives::Bytes(CRL))
+        .problems(&["authority/unknown", "authority/not-ready", "keys/busy"])
+        .handled_by(authority.clone(), crl_of),
         Operation::post(
             Access::Right(Right::KeyManage),
             "/api/v1/certificates/{serial}/revocation",
@@ -125,10 +152,30 @@ async fn root(State(authority): State<Authority>) -> Result<impl IntoResponse, P
     Ok(([(header::CONTENT_TYPE, CERT)], authority.root().await?.der().to_vec()))
 }
 
+async fn root_of(
+    State(authority): State<Authority>,
+    Path(generation): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let root = authority.root_of(number(&generation)?).await?;
+    Ok(([(header::CONTENT_TYPE, CERT)], root.der().to_vec()))
+}
+
 async fn issuing(State(authority): State<Authority>) -> Result<impl IntoResponse, Problem> {
-    let chain = authority.chain().await?;
-    let first = chain.first().ok_or_else(Problem::internal)?;
-    Ok(([(header::CONTENT_TYPE, CERT)], first.der().to_vec()))
+    Ok(([(header::CONTENT_TYPE, CERT)], authority.issuing_of(1).await?.der().to_vec()))
+}
+
+async fn issuing_of(
+    State(authority): State<Authority>,
+    Path(generation): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let issuing = authority.issuing_of(number(&generation)?).await?;
+    Ok(([(header::CONTENT_TYPE, CERT)], issuing.der().to_vec()))
+}
+
+/// The number of an authority in its line.
+fn number(text: &str) -> Result<i64, Problem> {
+    let number = text.parse().ok().filter(|number: &i64| *number >= 1 && number.to_string() == text);
+    number.ok_or_else(|| Problem::new("authority/unknown", "authorities are numbered from 1"))
 }
 
 async fn chain(State(authority): State<Authority>) -> Result<impl IntoResponse, Problem> {
@@ -137,7 +184,16 @@ async fn chain(State(authority): State<Authority>) -> Result<impl IntoResponse, 
 }
 
 async fn crl(State(authority): State<Authority>, caller: Caller) -> Result<impl IntoResponse, Problem> {
-    Ok(([(header::CONTENT_TYPE, CRL)], authority.crl(caller.now).await?.der().to_vec()))
+    Ok(([(header::CONTENT_TYPE, CRL)], authority.crl_of(1, caller.now).await?.der().to_vec()))
+}
+
+async fn crl_of(
+    State(authority): State<Authority>,
+    caller: Caller,
+    Path(generation): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let list = authority.crl_of(number(&generation)?, caller.now).await?;
+    Ok(([(header::CONTENT_TYPE, CRL)], list.der().to_vec()))
 }
 
 #[derive(Deserialize)]

@@ -74,6 +74,7 @@ pub async fn load(
     }
     let (report, spool) = walk.report()?;
     compare(&mut fill, &loaded, &report.manifest.tables).await?;
+    fill.number_on().await?;
     Ok(Loaded { fill, report, spool })
 }
 

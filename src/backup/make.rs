@@ -151,6 +151,7 @@ async fn write_table<W: AsyncWrite + Unpin + Send>(
     table: &Table,
     sheet: &mut Sheet<'_, W>,
 ) -> Result<TableEntry, BackupError> {
+    look_at_log(making)?;
     sheet.record(kind::TABLE, &json(&TableHead::from(table))?).await?;
     let (mut rows, mut digest, mut body) = (0, Sm3::new(), Vec::new());
     for part in parts(table) {

@@ -151,7 +151,7 @@ impl KeyFile {
 
 fn of_keys(error: KeysError) -> BackupError {
     let says = match error {
-        KeysError::WrongPassphrase => "the passphrase does not open the key file".to_owned(),
+        KeysError::WrongPassphrase { .. } => "the passphrase does not open the key file".to_owned(),
         KeysError::Damaged { .. } => "the key file is damaged".to_owned(),
         error => error.to_string(),
     };

@@ -6,7 +6,9 @@
 use super::{
     CliError,
     door::{Ask, Door, PATIENCE},
-    files, officer, serve,
+    files,
+    manager::Manager,
+    officer, serve,
     stamp::{Wanted, stamp},
 };
 use crate::{
@@ -70,7 +72,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     say!("\nopen {url}/verify to drop a file, {url}/api/v1/openapi.json for REST; Ctrl-C ends it");
     let running = serve::log(&config);
     let app = App::open(&config).await?;
-    serve::listen(&config, app, entrances, running).await
+    serve::listen(&config, app, entrances, &Manager::default(), running).await
 }
 
 /// What the demo has made so far, by name.

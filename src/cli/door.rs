@@ -95,6 +95,11 @@ impl Door {
         Ok(Self(Way::Inside { router: app.router()?, app: Box::new(app) }))
     }
 
+    /// Goes to the daemon that runs on this data, whether it is there or not.
+    pub fn of_daemon(config: &Config) -> Self {
+        Self(Way::Socket(config.socket_path()))
+    }
+
     /// Uses an open service.
     pub fn inside(app: App) -> Result<Self, CliError> {
         Ok(Self(Way::Inside { router: app.router()?, app: Box::new(app) }))
@@ -141,6 +146,14 @@ impl Door {
             return Ok(serde_json::Value::Null);
         }
         serde_json::from_slice(&answer.body).map_err(|_| CliError::failed("the service answered no JSON"))
+    }
+
+    /// Has the service inside look after its keys; a daemon does so by itself.
+    pub async fn look_after_keys(&self) -> Result<(), CliError> {
+        match &self.0 {
+            Way::Inside { app, .. } => Ok(app.look_after_keys().await?),
+            Way::Socket(_) => Ok(()),
+        }
     }
 
     /// Lets the service inside come to rest.

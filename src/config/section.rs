@@ -11,6 +11,7 @@ use crate::{
     backup::{RECIPIENTS_MAX, Recipient},
     base::Secret,
     outside::{Network, Url},
+    sandbox::Mode,
     telemetry,
 };
 use std::{path::PathBuf, time::Duration};
@@ -30,12 +31,18 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// The address under which others see the service, without a slash at its end.
     pub public_url: String,
+    /// How much the daemon insists on giving up what it does not need.
+    pub sandbox: Mode,
+    /// What it may read besides.
+    pub sandbox_reads: Vec<PathBuf>,
     /// The record of who did what.
     pub audit: Audit,
     /// Backups.
     pub backup: Backup,
     /// How much is taken on.
     pub limits: Limits,
+    /// The people on our side.
+    pub officers: Officers,
     /// Other parties.
     pub outside: Outside,
     /// What is told on standard error.
@@ -111,6 +118,13 @@ pub struct Trace {
     pub percent: u32,
 }
 
+/// The people on our side.
+#[derive(Debug, Clone, Copy)]
+pub struct Officers {
+    /// Days that an API key is good for at the most.
+    pub key_days: u32,
+}
+
 /// Other parties.
 #[derive(Debug, Clone)]
 pub struct Outside {
@@ -137,9 +151,14 @@ impl Config {
             passphrase_file: from.path(key::PASSPHRASE_FILE),
             credentials_dir: settings.credentials_dir().map(PathBuf::from),
             public_url: public_url.trim_end_matches('/').to_owned(),
+            sandbox: from.text(key::SANDBOX).and_then(|name| Mode::parse(&name)).unwrap_or_default(),
+            sandbox_reads: from.list(key::SANDBOX_READS).into_iter().map(PathBuf::from).collect(),
             audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
             backup: backup(&mut from),
             limits: limits(&from),
+            officers: Officers {
+                key_days: u32::try_from(from.number(key::OFFICERS_KEY_DAYS)).unwrap_or(366),
+            },
             outside: outside(&from),
             log: log(&from),
             trace: trace(&mut from),

@@ -32,6 +32,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
     ("log", "What the daemon tells on standard error: a line an event, nothing personal, nothing secret."),
     ("trace", "Spans for a collector (OpenTelemetry). Only in a program built with the feature otel."),
+    ("officers", "The people on our side and their API keys."),
     ("outside", "Other parties that the daemon asks by itself: time stamps, revocation lists."),
 ];
 
@@ -48,6 +49,13 @@ keys! {
     PUBLIC_URL = Key::of("public_url", Kind::Url)
         .otherwise("http:// and listen.address", "\"https://seal.example.gov.cn\"")
         .says("The address under which others see the service; stands in certificates");
+
+    SANDBOX = Key::of("sandbox", Kind::Choice(&["off", "on", "require"]))
+        .default("\"on\"")
+        .says("What the daemon does not need it gives up (Landlock, seccomp): off, as far as the kernel can, or no start");
+    SANDBOX_READS = Key::of("sandbox_reads", Kind::List)
+        .default("[]")
+        .says("Further files and directories that the daemon may read from within its sandbox");
 
     LISTEN_ADDRESS = Key::address("listen.address")
         .default("\"127.0.0.1:8080\"")
@@ -157,6 +165,10 @@ keys! {
     LIMITS_VERIFICATIONS_PER_MINUTE = Key::number("limits.verifications_per_minute", 1, 100_000, "verifications")
         .default("30")
         .says("Verifications a minute that one address has without an API key");
+
+    OFFICERS_KEY_DAYS = Key::number("officers.key_days", 1, 3660, "days")
+        .default("366")
+        .says("Days that an API key is good for at the most, from its making");
 
     LOG_FORMAT = Key::of("log.format", Kind::Choice(LogSettings::FORMATS))
         .default("\"text\"")

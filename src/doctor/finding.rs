@@ -75,7 +75,15 @@ impl Notes {
         Of { notes: self, subject }
     }
 
-    pub fn take(self) -> Vec<Finding> {
+    /// All of them, by subject, in the order in which the subjects first came.
+    pub fn take(mut self) -> Vec<Finding> {
+        let mut order = Vec::new();
+        for finding in &self.0 {
+            if !order.contains(&finding.subject) {
+                order.push(finding.subject);
+            }
+        }
+        self.0.sort_by_key(|finding| order.iter().position(|subject| *subject == finding.subject));
         self.0
     }
 }

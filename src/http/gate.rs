@@ -4,6 +4,7 @@
 use super::{
     Access, Arrival, Load, Operation, Problem,
     idempotency::{self, Turn},
+    query::Declared,
     table::Kit,
 };
 use crate::officer::{Actor, Caller, ClearKey, Denied, Right, SignInError};
@@ -23,6 +24,7 @@ use tracing::Instrument as _;
 pub(super) struct Gate {
     pub kit: Arc<Kit>,
     pub operation: Operation,
+    pub query: Declared,
 }
 
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
@@ -65,6 +67,7 @@ impl Gate {
         let arrival = request.extensions().get::<Arrival>().cloned().ok_or_else(Problem::internal)?;
         let caller = self.caller(request.headers(), &arrival).await?;
         self.authorize(&caller)?;
+        self.query.check(request.uri())?;
         let mut request = self.bounded(request)?;
         let key = self.idempotency_key(request.headers(), &caller)?;
         request.extensions_mut().insert(caller.clone());

@@ -24,6 +24,8 @@ pub struct Meters {
     pub connections: Gauge,
     /// Connections taken so far.
     pub connected: Counter,
+    /// Connections that came to nothing: their handshake failed, or took too long.
+    pub unmade: Counter,
 }
 
 /// What is counted of one route.

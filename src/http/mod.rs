@@ -21,6 +21,7 @@ mod door;
 mod drain;
 mod gate;
 mod meter;
+mod query;
 mod stall;
 mod table;
 mod tls;

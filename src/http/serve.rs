@@ -1,7 +1,7 @@
 //! Listening: TCP and UNIX sockets, a bounded number of connections, a deadline for every request's head, an orderly stop.
 
 use super::{
-    Limits,
+    Limits, Meters,
     drain::{self, Lent, Sink},
     stall::Impatient,
     tls::TlsListener,
@@ -90,7 +90,7 @@ impl Listener for UnixListener {
 
 /// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
 pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
-    serve(listener, router, limits, stop).await;
+    serve(listener, router, limits, stop, Arc::default()).await;
 }
 
 /// An address where requests come in.
@@ -111,21 +111,21 @@ impl Entrance {
         Ok(format!("{scheme}://{}", self.tcp.local_addr()?))
     }
 
-    /// Serves as [`serve_tcp`] does.
-    pub async fn serve(self, router: Router, limits: Limits, stop: Stop) {
+    /// Serves as [`serve_tcp`] does, and counts connections where `meters` is read.
+    pub async fn serve(self, router: Router, limits: Limits, stop: Stop, meters: Arc<Meters>) {
         match self.tls {
-            None => serve(self.tcp, router, limits, stop).await,
-            Some(tls) => serve(TlsListener::new(self.tcp, tls, &limits), router, limits, stop).await,
+            None => serve(self.tcp, router, limits, stop, meters).await,
+            Some(tls) => serve(TlsListener::new(self.tcp, tls, &limits), router, limits, stop, meters).await,
         }
     }
 }
 
 /// Serves connections of a UNIX socket until `stop`. Who may connect is the socket file's permissions.
 pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, stop: Stop) {
-    serve(listener, router, limits, stop).await;
+    serve(listener, router, limits, stop, Arc::default()).await;
 }
 
-async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop: Stop) {
+async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop: Stop, meters: Arc<Meters>) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let drains = Arc::new(Semaphore::new(limits.drains));
     let mut connections = JoinSet::new();
@@ -139,7 +139,8 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop
         tokio::select! {
             accepted = next => match accepted {
                 Ok((raw, peer, place)) => {
-                    let desk = Desk { router: router.clone(), peer, drains: Arc::clone(&drains) };
+                    let (drains, meters) = (Arc::clone(&drains), Arc::clone(&meters));
+                    let desk = Desk { router: router.clone(), peer, drains, meters };
                     connections.spawn(receive(listener.clone(), raw, desk, limits, stop.clone(), place));
                 }
                 Err(error) => {
@@ -166,6 +167,7 @@ struct Desk {
     peer: PeerAddress,
     /// Places among the bodies that are drained, of all connections.
     drains: Arc<Semaphore>,
+    meters: Arc<Meters>,
 }
 
 /// One connection from its first octet: welcomed where it comes to that before the service stops, then to its end.
@@ -177,6 +179,9 @@ async fn receive<L: Listener>(
     mut stop: Stop,
     place: OwnedSemaphorePermit,
 ) {
+    let meters = Arc::clone(&desk.meters);
+    meters.connected.one();
+    let _open = meters.connections.hold();
     let welcomed = tokio::select! {
         welcomed = listener.welcome(raw) => welcomed,
         () = stop.thrown() => return,
@@ -186,6 +191,7 @@ async fn receive<L: Listener>(
     match welcomed {
         Ok(stream) => converse(stream, desk, limits, stop, place).await,
         Err(error) => {
+            meters.unmade.one();
             tracing::debug!(name: "http.connection_unmade", %error, "a connection came to nothing");
         }
     }
@@ -196,7 +202,7 @@ async fn converse<IO>(stream: IO, desk: Desk, limits: Limits, mut stop: Stop, _p
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Desk { router, peer, drains } = desk;
+    let Desk { router, peer, drains, .. } = desk;
     let (sink, leftovers) = Sink::new(drains);
     // The original sink stays here to the end: as long as the connection stands, the drain waits for more.
     let service = service_fn(|request| answer(request, peer, router.clone(), sink.clone()));

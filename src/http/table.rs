@@ -2,7 +2,7 @@
 
 use super::{
     Access, Gives, Hold, Limits, Meters, Operation, Problem, Proxies, Route, door, gate, meter::Routes,
-    openapi, rate::Rates,
+    openapi, query::Declared, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -160,7 +160,8 @@ impl Table {
                 router = router.route(path, operation.answered_by(elsewhere));
                 continue;
             }
-            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
+            let query = Declared::of(operation.query);
+            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation, query });
             // A route layer: another method on this path is refused as such, without asking who comes.
             router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
         }

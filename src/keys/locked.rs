@@ -6,7 +6,7 @@ use super::{
     header::Root,
     wrap::{Aead, framed},
 };
-use crate::base::{Entropy, Secret};
+use crate::base::{Entropy, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use yinxin_pki::sm3;
 use zeroize::Zeroizing;
@@ -81,7 +81,9 @@ impl Locked {
         }
         let cost = UnlockCost { memory_kib: self.memory_kib, passes: self.passes };
         let root = Root::of(passphrase, cost.checked()?, &salt)?;
-        aead.unwrap(&root.wrapping, &self.bound(context), &wrapped).ok_or(KeysError::WrongPassphrase)
+        // Such a file is locked once: there is no later passphrase to speak of.
+        let wrong = KeysError::WrongPassphrase { generation: 1, since: Timestamp::from_ms(0) };
+        aead.unwrap(&root.wrapping, &self.bound(context), &wrapped).ok_or(wrong)
     }
 
     fn bound(&self, context: &[u8]) -> Vec<u8> {

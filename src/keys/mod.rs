@@ -15,8 +15,10 @@ mod header;
 mod key;
 mod keystore;
 mod locked;
+mod master;
 mod passphrase;
 mod pool;
+mod rotation;
 mod store;
 mod wrap;
 
@@ -28,4 +30,5 @@ pub use keystore::{Keystore, NewHeader};
 pub use locked::Locked;
 pub use passphrase::{PassphraseError, PassphraseSource};
 pub use pool::{PoolMeters, PoolSize, SigningPool, ToSign};
+pub use rotation::{KeystoreState, NewMaster, RotationState};
 pub use store::STATEMENTS;

@@ -3,7 +3,7 @@
 use super::{
     Connections, EngineConfig, FromRow, Meters, OpenError, Statement, StoreConfig, StoreError, Value,
     look::Way,
-    migrations::Dialect,
+    migrations::{Dialect, Migration},
     postgres::{self, PostgresEngine},
     sqlite::{self, SqliteEngine},
 };
@@ -39,15 +39,19 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    pub(super) async fn open(config: &StoreConfig, at: &At, now: Timestamp) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        config: &StoreConfig,
+        at: &At,
+        update: (&[Migration], Timestamp),
+    ) -> Result<Self, OpenError> {
         let deadlines = &config.deadlines;
         Ok(match &config.engine {
             EngineConfig::Sqlite { path, readers } => {
-                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, at, now).await?)
+                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, at, update).await?)
             }
             EngineConfig::Postgres { url, schema, connections } => {
                 let schema = schema.as_deref();
-                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, at, now).await?)
+                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, at, update).await?)
             }
         })
     }

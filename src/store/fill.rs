@@ -145,19 +145,24 @@ impl Fill {
         self.tx.insert_rows(table, rows).await
     }
 
+    /// Has the database go on with its own numbers behind those that came.
+    pub async fn number_on(&mut self) -> Result<(), StoreError> {
+        for Numbered(table, column) in self.tx.all(&NUMBERED_COLUMNS, &[]).await? {
+            let sql = format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), (SELECT max(\"{column}\") FROM \"{table}\")) \
+                 WHERE EXISTS (SELECT 1 FROM \"{table}\")"
+            );
+            of("store.fill", self.tx.control_made(sql).await)?;
+        }
+        Ok(())
+    }
+
     /// Brings the constraints back and keeps everything. After an error nothing is there, except where the answer to the
     /// commit itself was lost.
     pub async fn keep(mut self) -> Result<(), OpenError> {
         for key in std::mem::take(&mut self.foreign_keys) {
             let ForeignKey { table, name, definition } = key;
             let sql = format!("ALTER TABLE \"{table}\" ADD CONSTRAINT \"{name}\" {definition}");
-            of("store.fill", self.tx.control_made(sql).await)?;
-        }
-        for Numbered(table, column) in self.tx.all(&NUMBERED_COLUMNS, &[]).await? {
-            let sql = format!(
-                "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), (SELECT max(\"{column}\") FROM \"{table}\")) \
-                 WHERE EXISTS (SELECT 1 FROM \"{table}\")"
-            );
             of("store.fill", self.tx.control_made(sql).await)?;
         }
         self.control("COMMIT").await?;

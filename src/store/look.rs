@@ -4,6 +4,7 @@
 use super::{
     EngineConfig, FromRow, OpenError, Row, Statement, Store, StoreConfig, StoreError, Value,
     engine::{At, Conn, Engine, Rx, of},
+    migrations::MIGRATIONS,
     postgres,
 };
 use crate::base::Secret;
@@ -74,7 +75,7 @@ impl Store {
         // Once for the errors of opening, which say more than those of a read.
         way.connect().await?;
         let at = At::of(config);
-        let store = Self::assembled(Engine::Look(way, at.clone()), &at, config);
+        let store = Self::assembled(Engine::Look(way, at.clone()), &at, config, MIGRATIONS);
         // SQLite looks into a file only when something is read from it.
         store.facts().await?;
         Ok(store)

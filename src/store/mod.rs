@@ -24,6 +24,7 @@ mod look;
 mod meter;
 pub mod migrations;
 mod postgres;
+mod reach;
 mod sqlite;
 mod statement;
 mod whole;
@@ -35,6 +36,7 @@ pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use link::Link;
 pub use look::{Fact, STATEMENTS as LOOK_STATEMENTS};
 pub use meter::{Connections, Meters};
+pub use reach::Reach;
 #[doc(hidden)]
 pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
@@ -42,9 +44,13 @@ pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as W
 
 use crate::base::Timestamp;
 use engine::{At, Engine};
+use migrations::{MIGRATIONS, Migration};
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{sync::Notify, time::timeout};
@@ -60,6 +66,9 @@ struct Inner {
     body: Duration,
     bell: Notify,
     meters: Arc<Meters>,
+    /// The last migration of this release.
+    last_step: i64,
+    halted: AtomicBool,
 }
 
 impl Store {
@@ -67,16 +76,26 @@ impl Store {
     /// migration applied. Refuses where a second daemon holds the file, where a commit would not be durable, where
     /// the database is too old, or newer than this program.
     pub async fn open(config: &StoreConfig, now: Timestamp) -> Result<Self, OpenError> {
-        config.check()?;
-        let at = At::of(config);
-        let engine = Engine::open(config, &at, now).await?;
-        Ok(Self::assembled(engine, &at, config))
+        Self::open_as(config, MIGRATIONS, now).await
     }
 
-    fn assembled(engine: Engine, at: &At, config: &StoreConfig) -> Self {
+    /// The same as another release would, whose steps are `migrations`: to try out how releases get along.
+    pub async fn open_as(
+        config: &StoreConfig,
+        migrations: &[Migration],
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        config.check()?;
+        let at = At::of(config);
+        let engine = Engine::open(config, &at, (migrations, now)).await?;
+        Ok(Self::assembled(engine, &at, config, migrations))
+    }
+
+    fn assembled(engine: Engine, at: &At, config: &StoreConfig, migrations: &[Migration]) -> Self {
         let body = Duration::from_millis(config.deadlines.body_ms);
-        let (node, meters) = (at.node.clone(), at.meters.clone());
-        Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), meters }))
+        let (node, meters, bell) = (at.node.clone(), at.meters.clone(), Notify::new());
+        let (last_step, halted) = (migrations::last_of(migrations), AtomicBool::new(false));
+        Self(Arc::new(Inner { engine, node, body, bell, meters, last_step, halted }))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -96,6 +115,7 @@ impl Store {
         E: From<StoreError>,
     {
         let meters = &*self.0.meters;
+        self.refuse_if_halted().map_err(|error| self.noted(error))?;
         let mut turn = self.turn().await?;
         let out = match timeout(self.0.body, body(turn.tx())).await {
             Ok(out) => out,
@@ -156,6 +176,13 @@ impl Store {
         body(&mut rx).await
     }
 
+    fn refuse_if_halted(&self) -> Result<(), StoreError> {
+        match self.0.halted.load(Ordering::SeqCst) || self.0.engine.is_halted() {
+            true => Err(StoreError::Halted),
+            false => Ok(()),
+        }
+    }
+
     async fn within_deadline<T, E: From<StoreError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -171,13 +198,18 @@ impl Store {
         self.0.engine.reader().await?.prepare(statement).await
     }
 
-    /// Whether the database answers, and writes are taken: for readiness.
+    /// Takes no more writes: for when what has to stand beside them (the signed heads of the audit) cannot be kept any more.
+    /// Reads go on; only a new process takes writes again.
+    pub fn halt(&self) {
+        self.0.halted.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the database answers, writes are taken, and no later release has meanwhile made of the tables what this
+    /// one cannot work with ([`StoreError::Outgrown`]): for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        const PING: Statement = Statement::portable("store.ping", "SELECT count(*) FROM migration");
-        if self.0.engine.is_halted() {
-            return Err(StoreError::Halted);
-        }
-        self.read(async |rx| rx.one::<i64>(&PING, &[]).await).await.map(drop)
+        self.refuse_if_halted()?;
+        let asked = self.read(async |rx| rx.one::<i64>(&migrations::WORKS_FROM, &[]).await).await?;
+        if asked > self.0.last_step { Err(StoreError::Outgrown) } else { Ok(()) }
     }
 
     /// What it counts as it works.
@@ -192,7 +224,7 @@ impl Store {
 
     /// Whether it takes no more writes: after a failed sync, or closed.
     pub fn is_halted(&self) -> bool {
-        self.0.engine.is_halted()
+        self.refuse_if_halted().is_err()
     }
 
     /// The name of this node, as configured.

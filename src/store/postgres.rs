@@ -4,7 +4,8 @@
 use super::{
     Deadlines, Meters, OpenError, StoreError,
     engine::{At, Conn, Tx, of},
-    link, migrations,
+    link,
+    migrations::{self, Migration},
 };
 use crate::base::{Secret, Timestamp, failpoint};
 use sqlx::{
@@ -43,7 +44,7 @@ impl PostgresEngine {
         connections: u32,
         deadlines: &Deadlines,
         at: &At,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         let options = options(url)?;
         let wait = Duration::from_millis(deadlines.wait_ms);
@@ -61,7 +62,7 @@ impl PostgresEngine {
             .connect_lazy_with(options);
         let conn = pool.acquire().await.map_err(|error| StoreError::of("connect", error))?;
         let mut tx = Tx::new(Conn::Postgres(conn), at);
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         Ok(Self { pool, at: at.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 

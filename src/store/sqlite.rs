@@ -9,7 +9,7 @@ use super::{
     engine::{At, Conn, Tx},
     error::commit_may_go_on,
     lock::FileLock,
-    migrations,
+    migrations::{self, Migration},
 };
 use crate::base::{Timestamp, failpoint, folder};
 use sqlx::{
@@ -60,7 +60,7 @@ impl SqliteEngine {
         readers: u32,
         deadlines: &Deadlines,
         at: &At,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         make_private(path)?;
         let lock = FileLock::take(path)?;
@@ -69,6 +69,9 @@ impl SqliteEngine {
             .busy_timeout(Duration::from_millis(deadlines.lock_ms))
             .foreign_keys(true)
             .statement_cache_capacity(STATEMENTS_KEPT)
+            // What a savepoint needs for its way back otherwise goes to a file under /var/tmp: parts of the database outside
+            // its directory, and nothing at all where the process may not write there.
+            .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
         let writer = options
             .clone()
@@ -83,7 +86,7 @@ impl SqliteEngine {
         }
         write_log_home(&mut writer).await?;
         let mut tx = Tx::new(Conn::Sqlite(writer), at);
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(readers)
             .acquire_timeout(Duration::from_millis(deadlines.wait_ms))
@@ -324,7 +327,13 @@ impl Seat {
                     sender.send(Ok(())).ok();
                 }
             }
-            Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost).await,
+            Err(error) if commit_may_go_on(&error) => {
+                let told = match StoreError::of("commit", error) {
+                    StoreError::Full => StoreError::Full,
+                    _ => StoreError::Lost,
+                };
+                self.fail_group(&told).await;
+            }
             Err(error) => {
                 tracing::error!(name: "store.halted", %error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);

@@ -67,14 +67,15 @@ impl Settings {
 }
 
 /// What tells, under way; told to end when the program ends.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Running {
+    #[cfg(feature = "otel")]
+    deliverer: Option<trace::Deliverer>,
     #[cfg(feature = "otel")]
     delivery: Option<Delivery>,
 }
 
 #[cfg(feature = "otel")]
-#[derive(Debug)]
 struct Delivery {
     stop: tokio::sync::watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
@@ -87,7 +88,7 @@ pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Running {
     Running::default()
 }
 
-/// The same, and delivers spans; inside a runtime.
+/// The same, and follows spans, which wait for [`Running::deliver`].
 #[cfg(feature = "otel")]
 pub fn start_tracing(
     settings: Settings,
@@ -96,14 +97,24 @@ pub fn start_tracing(
     entropy: &dyn crate::base::Entropy,
 ) -> Running {
     let (tracer, deliverer) = trace::start(traces, &*clock, entropy);
-    let meters = tracer.meters().clone();
     set(standard_error(settings, clock).tracing_to(tracer));
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let task = tokio::spawn(deliverer.run(stopped));
-    Running { delivery: Some(Delivery { stop, task, meters }) }
+    Running { deliverer: Some(deliverer), delivery: None }
 }
 
 impl Running {
+    /// Begins to deliver spans, where there are any; inside a runtime.
+    #[must_use]
+    pub fn deliver(self) -> Self {
+        #[cfg(feature = "otel")]
+        if let Some(deliverer) = self.deliverer {
+            let (stop, stopped) = tokio::sync::watch::channel(false);
+            let meters = deliverer.meters().clone();
+            let task = tokio::spawn(deliverer.run(stopped));
+            return Self { deliverer: None, delivery: Some(Delivery { stop, task, meters }) };
+        }
+        self
+    }
+
     /// What is counted of spans; `None` where none are delivered.
     #[cfg(feature = "otel")]
     pub fn traces(&self) -> Option<Arc<trace::Meters>> {

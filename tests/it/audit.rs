@@ -351,6 +351,10 @@ async fn nodes_chain_side_by_side() {
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.chained, report.without_heads), (6, vec!["b".to_owned()]));
     assert!(sequencer(&stores[0], &heads("b")).await.is_err(), "another node's file");
+    // A node taken out altogether: whoever has its file of heads knows.
+    database.tamper("DELETE FROM audit WHERE node = 'b'; DELETE FROM audit_head WHERE node = 'b'").await;
+    let wanted = Defect::OldCopy { node: "b".into(), ends_at: 0, signed_to: 3 };
+    assert_eq!(verify(&stores[1], &heads("b")).await.defects, [wanted]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::{
 const ARMED: [(&str, &str); 2] = [("ENDURANCE_FAILPOINT", "sqlite.left 1"), ("ENDURANCE_CONTROLLED", "yes")];
 
 /// The harness, which cargo builds beside this binary; with `CI=true` it must be there.
-fn harness() -> Option<PathBuf> {
+pub fn harness() -> Option<PathBuf> {
     let own = std::env::current_exe().unwrap();
     let beside = own.parent().unwrap().parent().unwrap().join("examples/endurance");
     if beside.is_file() {

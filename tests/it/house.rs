@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("document", 2),
     ("outside", 2),
     ("telemetry", 2),
+    ("sandbox", 2),
     ("tls", 2),
     ("audit", 3),
     ("backup", 3),

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -37,6 +37,7 @@ pub struct Faults {
     sync_well: AtomicU64,
     sync_ill: AtomicU64,
     room_bytes: AtomicU64,
+    read_only: AtomicBool,
     syncs: AtomicU64,
 }
 
@@ -47,6 +48,7 @@ impl Default for Faults {
             sync_well: AtomicU64::new(u64::MAX),
             sync_ill: AtomicU64::new(0),
             room_bytes: AtomicU64::new(u64::MAX),
+            read_only: AtomicBool::new(false),
             syncs: AtomicU64::new(0),
         }
     }
@@ -67,6 +69,11 @@ impl Faults {
     /// The files together hold so many bytes at the most (ENOSPC); what is there already stays.
     pub fn limit_room(&self, bytes: u64) {
         self.room_bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Nothing can be changed any more (EROFS), as after an error for which the kernel mounts a disk anew.
+    pub fn forbid_writing(&self, forbidden: bool) {
+        self.read_only.store(forbidden, Ordering::SeqCst);
     }
 
     /// Syncs so far, of files and folders.

@@ -6,8 +6,8 @@ use super::{
 };
 use fuser::{
     Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, KernelConfig,
-    LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty,
-    ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
+    LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
 use std::{
     ffi::OsStr,
@@ -42,6 +42,10 @@ impl Served {
         self.faults.room_bytes.load(Ordering::SeqCst)
     }
 
+    fn refuse_if_read_only(&self) -> Result<(), Errno> {
+        if self.faults.read_only.load(Ordering::SeqCst) { Err(Errno::EROFS) } else { Ok(()) }
+    }
+
     fn find(&self, parent: INodeNo, name: &OsStr) -> Result<(u64, FileAttr), Errno> {
         let mut platter = self.platter();
         let number = platter.folder(parent.0).ok_or(Errno::ENOTDIR)?.find(name).ok_or(Errno::ENOENT)?;
@@ -57,12 +61,14 @@ impl Served {
         kind: Kind,
         mode: u32,
     ) -> Result<FileAttr, Errno> {
+        self.refuse_if_read_only()?;
         let node = Node { kind, mode: mode & 0o7777, uid: request.uid(), gid: request.gid() };
         let number = self.platter().make(parent.0, name, node.clone()).ok_or(Errno::EEXIST)?;
         Ok(attributes(number, &node))
     }
 
     fn remove(&self, parent: INodeNo, name: &OsStr, folder: bool) -> Result<(), Errno> {
+        self.refuse_if_read_only()?;
         let (number, attributes) = self.find(parent, name)?;
         let mut platter = self.platter();
         if folder && platter.folder(number).is_some_and(|folder| !folder.is_empty()) {
@@ -76,6 +82,7 @@ impl Served {
     }
 
     fn rename_to(&self, from: (INodeNo, &OsStr), to: (INodeNo, &OsStr)) -> Result<(), Errno> {
+        self.refuse_if_read_only()?;
         let (number, _) = self.find(from.0, from.1)?;
         let mut platter = self.platter();
         platter.folder(to.0.0).ok_or(Errno::ENOTDIR)?.change(to.1, Some(number));
@@ -156,6 +163,9 @@ impl Filesystem for Served {
         _: Option<fuser::BsdFileFlags>,
         reply: ReplyAttr,
     ) {
+        if let Err(error) = self.refuse_if_read_only() {
+            return reply.error(error);
+        }
         let room = self.room();
         let mut platter = self.platter();
         match size.map(|size| platter.resize(number.0, size as usize, room)) {
@@ -219,7 +229,12 @@ impl Filesystem for Served {
         answer(self.rename_to((parent, name), (to, to_name)), reply);
     }
 
-    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, _: &Request, _: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        if flags.acc_mode() != OpenAccMode::O_RDONLY
+            && let Err(error) = self.refuse_if_read_only()
+        {
+            return reply.error(error);
+        }
         // Only this process changes it, and only through the kernel: what the kernel has read stays true.
         reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE);
     }
@@ -271,6 +286,9 @@ impl Filesystem for Served {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        if let Err(error) = self.refuse_if_read_only() {
+            return reply.error(error);
+        }
         let room = self.room();
         match self.platter().write(number.0, offset as usize, data, room) {
             Some(true) => reply.written(data.len() as u32),

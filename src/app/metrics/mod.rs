@@ -151,7 +151,13 @@ impl Parts {
         family.sample(&[("load", "light")], self.limits.light_requests);
         family.sample(&[("load", "heavy")], self.limits.heavy_requests);
         page.counter("yinxin_http_connections_total", "Connections taken.").is(door.connected.value());
-        page.gauge("yinxin_http_connections", "Connections open now.").is(door.connections.value());
+        page.counter(
+            "yinxin_http_connections_unmade_total",
+            "Connections that came to nothing: their TLS handshake failed, or took too long.",
+        )
+        .is(door.unmade.value());
+        page.gauge("yinxin_http_connections", "Connections open now, those of the UNIX socket left out.")
+            .is(door.connections.value());
         page.gauge(
             "yinxin_http_connections_limit",
             "Connections open at a time at the most, on each listener.",

@@ -120,10 +120,10 @@ impl SealService {
             .write(async |tx| {
                 let seal = life::locked(tx, id).await?;
                 let (seal, event) = seal.act(Act::Make, &officer.id, None, caller.now)?;
-                self.maker_in_force(tx, &seal.wish.maker, caller.now).await?;
                 let maker = registers::find_maker(tx, &seal.wish.maker)
                     .await?
                     .ok_or_else(|| SealError::Unknown { what: "maker", id: seal.wish.maker.to_string() })?;
+                self.maker_in_force(tx, &certificate(&maker)?, caller.now).await?;
                 let valid_from = caller.now.whole_seconds();
                 let valid_to = valid_from.plus_days(i64::from(seal.wish.period_days));
                 rows::set_signer(tx, id, &signer, valid_from, valid_to).await?;
@@ -136,8 +136,7 @@ impl SealService {
 
     async fn sign_seal(&self, caller: &Caller, plan: &Plan) -> Result<Vec<u8>, SealError> {
         let prepared = draft(plan).prepare()?;
-        let maker = Cert::parse(&plan.maker.cert)
-            .map_err(|_| Refusal::new("maker/damaged", "the maker's certificate cannot be read"))?;
+        let maker = certificate(&plan.maker)?;
         let input = ToSign::Message(prepared.to_be_signed().to_vec());
         let value = self.sign(&plan.maker.key_id, input).await?;
         let token = match plan.seal.wish.version {
@@ -146,12 +145,8 @@ impl SealService {
         };
         let esl = prepared.assemble(maker.der(), &value, token.as_deref())?;
         failpoint::reach("seal.make.signed");
-        let (check, chain) = (self.0.check.clone(), self.chain().await?);
-        let at = plan.valid_from;
-        let product = tokio::task::spawn_blocking(move || check.seal(&esl, &chain, at).map(|()| esl)).await;
-        product
-            .map_err(|_| SealError::Withheld { says: "the check ended early".into() })?
-            .map_err(|says| SealError::Withheld { says })
+        let (check, at) = (self.0.check.clone(), plan.valid_from);
+        self.judged(move || Ok(esl), move |esl, chain| check.seal(esl, chain, at)).await
     }
 
     async fn issue(&self, caller: &Caller, plan: &Plan, esl: &[u8]) -> Result<Seal, SealError> {
@@ -192,6 +187,11 @@ impl SealService {
             })
             .await
     }
+}
+
+fn certificate(maker: &MakerRow) -> Result<Cert, Refusal> {
+    Cert::parse(&maker.cert)
+        .map_err(|_| Refusal::new("maker/damaged", "the maker's certificate cannot be read"))
 }
 
 /// Under which name the authority knows the certificate that a seal stamps with.

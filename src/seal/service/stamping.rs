@@ -16,7 +16,7 @@ use crate::{
     seal::{
         error::SealError,
         nouns::Seal,
-        stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp},
+        stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp, not_yet},
         store::{
             life::{self as rows, Tools},
             register as registers,
@@ -51,6 +51,8 @@ pub struct Stamped {
 struct Loaded {
     seal: Seal,
     tools: Tools,
+    /// Who made the seal; a maker has other certificates later.
+    maker: Cert,
 }
 
 /// A document ready to be signed, and what is known of it.
@@ -80,7 +82,7 @@ impl SealService {
         };
         let ready = prepare(&loaded, &request, document, caller.now).await?;
         failpoint::reach("stamp.prepared");
-        let record = match self.intend(caller, &officer, &request, &ready).await {
+        let record = match self.intend(caller, &officer, &request, (&loaded, &ready)).await {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
             other => other?,
         };
@@ -165,7 +167,8 @@ impl SealService {
                 let tools = rows::tools(rx, &seal.id).await?;
                 let tools =
                     tools.ok_or_else(|| Refusal::new("seal/wrong-state", "this seal is not made yet"))?;
-                Ok(Loaded { seal, tools })
+                let maker = super::maker_of(&tools.esl)?;
+                Ok(Loaded { seal, tools, maker })
             })
             .await
     }
@@ -186,6 +189,9 @@ impl SealService {
         if matches!(issued.state, CertState::Revoked { .. }) {
             let says = "the certificate that this seal stamps with is revoked; apply for a new seal";
             return Err(Refusal::new("seal/certificate-revoked", says).into());
+        }
+        if caller.now < issued.cert.not_before() {
+            return Err(not_yet("this seal's certificate", issued.cert.not_before()).into());
         }
         if caller.now > issued.cert.not_after() {
             let says = "the certificate that this seal stamps with has expired; renew the seal";
@@ -220,7 +226,7 @@ impl SealService {
         caller: &Caller,
         officer: &OfficerId,
         request: &StampRequest,
-        ready: &Ready,
+        (loaded, ready): (&Loaded, &Ready),
     ) -> Result<StampRecord, SealError> {
         let id = StampId::fresh(caller.now, &*self.0.entropy);
         self.0
@@ -228,7 +234,7 @@ impl SealService {
             .write(async |tx| {
                 let seal = life::locked(tx, &request.seal).await?;
                 self.allowed(tx, caller, officer, &seal).await?;
-                self.maker_in_force(tx, &seal.wish.maker, caller.now).await?;
+                self.maker_in_force(tx, &loaded.maker, caller.now).await?;
                 let record = intended(id.clone(), caller.now, officer, &seal, request, ready);
                 stamps::insert(tx, &record).await?;
                 let detail =
@@ -263,10 +269,14 @@ impl SealService {
         };
         let data = stamp.assemble(&loaded.tools.cert, &value, token.as_deref())?;
         failpoint::reach("stamp.signed");
-        let (check, chain) = (self.0.check.clone(), self.chain().await?);
-        let at = caller.now;
-        let work = tokio::task::spawn_blocking(move || embed(ready, &data, &*check, &chain, at));
-        work.await.map_err(|_| SealError::Withheld { says: "the check ended early".into() })?
+        let (check, at) = (self.0.check.clone(), caller.now);
+        let embed = move || Ok(embed(ready, &data)?);
+        let judge = move |product: &Product, chain: &Chain| {
+            check.stamped_pdf(&product.file, &product.digests.signed, chain, at)
+        };
+        let Product { file, increment_at, digests } = self.judged(embed, judge).await?;
+        let sm3 = hex::encode(digests.product(&file));
+        Ok((file, increment_at, sm3))
     }
 
     async fn settle(
@@ -400,18 +410,17 @@ fn ready(
     Ok(Ready { prepared, digests, document_bytes: document.len() })
 }
 
-fn embed(
-    ready: Ready,
-    data: &[u8],
-    check: &dyn super::ProductCheck,
-    chain: &Chain,
-    at: Timestamp,
-) -> Result<(Vec<u8>, usize, String), SealError> {
-    let (digests, increment_at) = (ready.digests.clone(), ready.document_bytes);
-    let product = ready.prepared.embed(data)?;
-    check.stamped_pdf(&product, &digests.signed, chain, at).map_err(|says| SealError::Withheld { says })?;
-    let sm3 = hex::encode(digests.product(&product));
-    Ok((product, increment_at, sm3))
+/// The stamped file, not judged yet.
+struct Product {
+    file: Vec<u8>,
+    /// Where what the stamp appended begins.
+    increment_at: usize,
+    digests: Digests,
+}
+
+fn embed(ready: Ready, data: &[u8]) -> Result<Product, pdf::PdfError> {
+    let (digests, increment_at) = (ready.digests, ready.document_bytes);
+    Ok(Product { file: ready.prepared.embed(data)?, increment_at, digests })
 }
 
 /// `D:20261120183000+08'00'` (ISO 32000-2, 7.9.4), Beijing time.

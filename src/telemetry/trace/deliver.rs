@@ -44,6 +44,10 @@ impl Deliverer {
         Self { endpoint, resource, spans, meters, client, complained: None }
     }
 
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.meters
+    }
+
     /// Delivers until `stop` says true (or its sender is gone), then what is left.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut batch = Vec::new();

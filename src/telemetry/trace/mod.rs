@@ -92,11 +92,6 @@ pub fn start(settings: Settings, clock: &dyn Clock, entropy: &dyn Entropy) -> (T
 }
 
 impl Tracer {
-    /// What it counts.
-    pub fn meters(&self) -> &Arc<Meters> {
-        &self.meters
-    }
-
     /// A span begins. Puts the trace's id among what lines of the log tell of it, so that they lead to the trace.
     pub(super) fn begin<'s, S: LookupSpan<'s>>(
         &self,

@@ -276,7 +276,7 @@ async fn break_the_database(place: &Place, daemon: &Daemon) {
 
 fn shown_by_the_system(daemon: &Daemon) -> String {
     let read = |name: &str| {
-        let octets = fs::read(format!("/proc/{}/{name}", daemon.id())).unwrap();
+        let octets = fs::read(format!("/proc/{}/{name}", daemon.pid())).unwrap();
         String::from_utf8_lossy(&octets).replace('\0', "\n")
     };
     format!("{}\n{}", read("environ"), read("cmdline"))
@@ -348,7 +348,7 @@ fn nothing_personal_and_nothing_secret_leaves_with_spans() {
     assert_eq!(daemon.wait().code(), Some(0));
     let spans = collector.spans();
     assert!(spans.len() > 500, "{} spans are few", spans.len());
-    canaries.must_be_absent("spans", &serde_json::Value::from(spans).to_string());
+    canaries.must_be_absent("spans", &Value::from(spans).to_string());
 }
 
 /// A message of a panic may quote what was worked on; it is told where it happened, and no more.
