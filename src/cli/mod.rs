@@ -23,6 +23,7 @@ mod key;
 mod manager;
 mod migrate;
 mod officer;
+mod probe;
 mod restore;
 mod seal;
 mod serve;
@@ -108,6 +109,7 @@ pub fn tree() -> Command {
         .subcommand(authority::command())
         .subcommand(config::command())
         .subcommand(doctor::command())
+        .subcommand(probe::command())
         .subcommand(backup::command())
         .subcommand(restore::command())
 }
@@ -138,6 +140,7 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         match name {
             "init" => init::run(&config()?).await,
             "health" => health::run(&config()?).await,
+            "probe" => probe::run(&config()?, sub).await,
             "migrate" => migrate::run(&config()?).await,
             "demo" => demo::run(config()?, sub).await,
             "stamp" => stamp::run(&config()?, sub).await,

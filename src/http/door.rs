@@ -49,7 +49,7 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
     let arrival = Arrival {
         request: request_id::of(request.headers(), now, kit.entropy.as_ref()),
         now,
-        address: address(&kit, &request),
+        address: address(kit, &request),
         english: is_english(request.uri(), request.headers()),
     };
     let matched = request.extensions().get::<MatchedPath>();

@@ -10,10 +10,20 @@ use std::{
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub samples: BTreeMap<String, f64>,
-    pub families: BTreeMap<String, String>,
+    /// Families in the order of the page: name, type, what it means.
+    pub families: Vec<[String; 3]>,
 }
 
 impl Metrics {
+    /// The labels that samples of a family carry.
+    pub fn labels(&self, family: &str) -> BTreeSet<String> {
+        let series = self.samples.keys().map(|series| parts(series));
+        let ours = series.filter(|(name, _)| {
+            name.strip_prefix(family).is_some_and(|end| ["", "_bucket", "_sum", "_count"].contains(&end))
+        });
+        ours.flat_map(|(_, labels)| labels).map(|(name, _)| name).filter(|name| name != "le").collect()
+    }
+
     /// The value of one sample, `name{label="value"}`.
     pub fn of(&self, sample: &str) -> f64 {
         *self.samples.get(sample).unwrap_or_else(|| panic!("no sample {sample}"))
@@ -35,7 +45,7 @@ pub fn read(page: &str) -> Metrics {
             (family, kind) = declared.split_once(' ').map(|(n, k)| (n.to_owned(), k.to_owned())).unwrap();
             assert_eq!(family, name);
             check_name(&family, &kind);
-            metrics.families.insert(family.clone(), kind.clone());
+            metrics.families.push([family.clone(), kind.clone(), says.to_owned()]);
             continue;
         }
         let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));

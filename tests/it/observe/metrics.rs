@@ -85,6 +85,30 @@ async fn metrics_are_what_prometheus_reads_and_count_what_happened() {
     .await;
 }
 
+/// The table for operators. `UPDATE_SNAPSHOTS=1` writes the file anew; a change is a change of what monitors ask for.
+#[tokio::test]
+async fn the_table_of_metrics_is_the_one_that_was_reviewed() {
+    on_sqlite(async |app| {
+        a_day(app).await;
+        let metrics = metrics(app).await;
+        let mut table = String::from(
+            "# Metrics\n\nWritten by a test. Times are in seconds, sizes in bytes, instants in seconds since 1970 (`time() - x` is an age).\n\n\
+             | metric | type | labels | meaning |\n| --- | --- | --- | --- |\n",
+        );
+        for [name, kind, says] in &metrics.families {
+            let labels: Vec<_> = metrics.labels(name).into_iter().map(|label| format!("`{label}`")).collect();
+            table.push_str(&format!("| `{name}` | {kind} | {} | {says} |\n", labels.join(" ")));
+        }
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+        if std::env::vars_os().any(|(name, value)| name == "UPDATE_SNAPSHOTS" && value == "1") {
+            std::fs::write(&path, &table).unwrap();
+        }
+        let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(table == reviewed, "metrics changed: look at them, then run with UPDATE_SNAPSHOTS=1\n{table}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn only_who_watches_or_runs_the_service_reads_metrics() {
     on_sqlite(async |app| {

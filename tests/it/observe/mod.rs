@@ -5,6 +5,7 @@ mod doctor;
 mod events;
 mod exposition;
 mod metrics;
+mod probe;
 mod readiness;
 #[cfg(feature = "otel")]
 mod traces;
