@@ -145,7 +145,7 @@ impl Work {
         let parts = &self.desk.0.parts;
         let (action, detail): (_, Value) = match made {
             Ok(made) => (
-                "service.backed_up",
+                backup::MADE,
                 json!({ "bytes": made.bytes, "rows": made.rows, "manifest_sm3": made.manifest_sm3 }),
             ),
             Err(error) => ("service.backup_failed", json!({ "why": error.to_string() })),

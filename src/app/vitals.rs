@@ -4,12 +4,13 @@
 use crate::{
     audit,
     authority::store::census::{self as certs, Ends},
+    backup,
     base::{Clock, Timestamp},
     http::{
         Hold,
         health::{Found, Health},
     },
-    job,
+    job, keys,
     officer::store::census as officers,
     store::{Store, StoreError},
 };
@@ -86,6 +87,10 @@ pub(super) struct Slow {
     pub list_ends: Option<Timestamp>,
     /// Officers' keys.
     pub api_keys: officers::Keys,
+    /// The newest master key of the keystore.
+    pub master: Option<keys::census::Newest>,
+    /// When the last backup was recorded.
+    pub backed_up_at: Option<Timestamp>,
 }
 
 /// A file system.
@@ -203,6 +208,8 @@ async fn slowly(rx: &mut crate::store::Rx, now: Timestamp, soon: Timestamp) -> R
         certs: certs::own_ends(rx, now, soon).await?,
         list_ends: certs::list_ends(rx).await?,
         api_keys: officers::keys(rx, now, soon).await?,
+        master: keys::census::newest_master(rx).await?,
+        backed_up_at: backup::last_at(rx).await?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The database: can it be opened, does it keep what it is given, is it whole.
 
-use super::{Case, finding::Notes};
+use super::{Case, finding::Notes, read};
 use crate::{
     app,
     config::Database,
@@ -70,22 +70,46 @@ async fn schema(notes: &mut Notes, store: &Store) {
             "run `yinxin init`, or name the right database",
         );
     };
-    let known = migrations::MIGRATIONS;
-    let same = applied.iter().zip(known).all(|(found, step)| found.0 == step.number && found.1 == step.name);
-    match (same, applied.len(), known.len()) {
-        (true, found, wanted) if found == wanted => of.fine("schema", format!("up to date, step {found}")),
-        (true, found, wanted) if found < wanted => {
-            let told = format!("{} steps behind this release; the next start takes them", wanted - found);
-            of.fine("schema", told);
+    let (known, last) = (migrations::MIGRATIONS, migrations::MIGRATIONS.last().map_or(0, |step| step.number));
+    let later = applied.iter().filter(|(number, _)| *number > last).count();
+    let found = applied.len() - later;
+    let same = applied.iter().zip(known).take(found);
+    if !same.into_iter().all(|(found, step)| found.0 == step.number && found.1 == step.name)
+        || found > known.len()
+    {
+        return of.wrong("schema", "its steps are not those of this release", "use the release that made it");
+    }
+    if later > 0 {
+        return newer(notes, store, &applied, last).await;
+    }
+    match known.len() - found {
+        0 => of.fine("schema", format!("up to date, step {last}")),
+        missing => {
+            of.fine("schema", format!("{missing} steps behind this release; the next start takes them"));
         }
-        (true, ..) => {
-            let last = applied.last().map_or("", |(_, name)| name.as_str());
+    }
+}
+
+/// A newer release has been at work here: this one may go on beside it, or not.
+async fn newer(notes: &mut Notes, store: &Store, applied: &[(i64, String)], last: i64) {
+    let asks = read(notes, SUBJECT, "schema", store, async |rx| migrations::works_from(rx).await).await;
+    let name = applied.last().map_or("", |(_, name)| name.as_str());
+    let mut of = notes.of(SUBJECT);
+    match asks {
+        None => {}
+        Some(asks) if asks > last => {
             let advice = "use that release, or restore a backup of this one";
-            of.wrong("schema", format!("it was made by a newer release ({last})"), advice);
+            of.wrong(
+                "schema",
+                format!("it was made by a newer release ({name}), and this one can't go on"),
+                advice,
+            );
         }
-        (false, ..) => {
-            of.wrong("schema", "its steps are not those of this release", "use the release that made it");
-        }
+        Some(_) => of.weak(
+            "schema",
+            format!("a newer release brought it up to date ({name}); this one may go on beside it"),
+            "end the upgrade: one release on all nodes",
+        ),
     }
 }
 

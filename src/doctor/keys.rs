@@ -1,6 +1,6 @@
 //! The keystore: does it unlock, what does that cost a thief, who keeps the keys, which are of no use.
 
-use super::{Case, finding::Notes, read};
+use super::{Case, days, finding::Notes, read};
 use crate::{
     app,
     base::entropy::SystemEntropy,
@@ -10,12 +10,17 @@ use crate::{
 use std::sync::Arc;
 
 const SUBJECT: &str = "keys";
+/// How long one master key is used (NIST SP 800-57 part 1, table 1, gives keys that wrap others two years at the most).
+const MASTER_DAYS: i64 = 730;
+/// A replacement ends within minutes of the last node having the new one.
+const REPLACING_DAYS: i64 = 1;
 /// Keys of one page.
 const PAGE_KEYS: usize = 500;
 
 /// Unlocks the keystore, for the looks that need it.
 pub(super) async fn look(notes: &mut Notes, case: &Case<'_>, store: &Store) -> Option<Keystore> {
     cost(notes, store).await;
+    master(notes, case, store).await;
     custody(notes, store).await;
     let unlocked = unlock(notes, case, store).await;
     if let Some(keystore) = &unlocked
@@ -68,6 +73,23 @@ async fn cost(notes: &mut Notes, store: &Store) {
         );
     } else {
         of.fine("cost", told);
+    }
+}
+
+async fn master(notes: &mut Notes, case: &Case<'_>, store: &Store) {
+    let found = read(notes, SUBJECT, "master", store, async |rx| census::newest_master(rx).await).await;
+    let Some(newest) = found.flatten() else { return };
+    let age = days(newest.made_at, case.now);
+    let mut of = notes.of(SUBJECT);
+    if newest.is_replacing && age >= REPLACING_DAYS {
+        let advice =
+            "`yinxin key state` says which keys and nodes are left; a node that is gone is not waited for";
+        of.weak("master", format!("the master key has been under replacement for {age} days"), advice);
+    } else if age >= MASTER_DAYS {
+        let advice = "run `yinxin key rotate-wrapping`; signing goes on meanwhile";
+        of.weak("master", format!("the master key is {age} days old"), advice);
+    } else {
+        of.fine("master", format!("the master key is {age} days old"));
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{Case, days, finding::Notes, read};
 use crate::{
     app,
-    audit::{self, AuditError, Filter},
-    base::Timestamp,
+    audit::{self, AuditError},
+    backup,
     keys::Keystore,
     store::Store,
 };
@@ -30,7 +30,7 @@ pub(super) async fn look(notes: &mut Notes, case: &Case<'_>, store: &Store, keys
         }
         (false, _) => {}
     }
-    backup(notes, case, store).await;
+    backups(notes, case, store).await;
 }
 
 /// The end of the chain against the last signed head outside the database.
@@ -123,10 +123,9 @@ async fn whole(notes: &mut Notes, case: &Case<'_>, store: &Store, keystore: &Key
     }
 }
 
-async fn backup(notes: &mut Notes, case: &Case<'_>, store: &Store) {
-    let filter = Filter { action: Some("service.backed_up".into()), ..Filter::default() };
-    let found = read(notes, "backup", "taken", store, async |rx| audit::query(rx, &filter, 1).await).await;
-    let last: Option<Timestamp> = found.and_then(|records| records.first().map(|record| record.at));
+async fn backups(notes: &mut Notes, case: &Case<'_>, store: &Store) {
+    let found = read(notes, "backup", "taken", store, async |rx| backup::last_at(rx).await).await;
+    let Some(last) = found else { return };
     let mut of = notes.of("backup");
     let advice = "take one daily, and try to restore it: `yinxin backup`, `yinxin restore`";
     match last {

@@ -1,7 +1,10 @@
 //! The keystore in numbers: for metrics and for `yinxin doctor`.
 
 use super::{UnlockCost, store};
-use crate::store::{FromRow, Row, Rx, Statement, StoreError};
+use crate::{
+    base::Timestamp,
+    store::{FromRow, Row, Rx, Statement, StoreError},
+};
 
 /// Living keys of one purpose and custody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,15 @@ pub struct Living {
     pub custody: String,
     /// How many.
     pub count: i64,
+}
+
+/// The master key that new keys stand under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Whether it is still taking the place of the one before it.
+    pub is_replacing: bool,
 }
 
 pub(super) const LIVING: Statement = Statement::portable(
@@ -47,4 +59,11 @@ pub async fn unlock_cost(rx: &mut Rx) -> Result<Option<UnlockCost>, StoreError> 
 /// Living keys that no certificate names, those of the record aside.
 pub async fn unused(rx: &mut Rx) -> Result<i64, StoreError> {
     rx.one(&UNUSED, &[]).await
+}
+
+/// The newest master key; `None` where there is no keystore.
+pub async fn newest_master(rx: &mut Rx) -> Result<Option<Newest>, StoreError> {
+    let masters = store::masters(rx).await?;
+    let is_replacing = masters.iter().any(|master| master.next.is_some());
+    Ok(masters.last().map(|newest| Newest { made_at: newest.made_at, is_replacing }))
 }

@@ -172,6 +172,11 @@ pub async fn applied(rx: &mut Rx) -> Result<Vec<(i64, String)>, StoreError> {
     Ok(steps.into_iter().map(|Numbered(number, name)| (number, name)).collect())
 }
 
+/// The last step of the oldest release that may go on with what was applied.
+pub async fn works_from(rx: &mut Rx) -> Result<i64, StoreError> {
+    rx.one(&WORKS_FROM, &[]).await
+}
+
 struct Numbered(i64, String);
 
 impl FromRow for Numbered {

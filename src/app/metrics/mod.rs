@@ -374,6 +374,22 @@ impl Parts {
         {
             family.sample(&[("state", state)], count);
         }
+        if let Some(master) = slow.master {
+            instant(
+                page,
+                "yinxin_keystore_master_made_timestamp_seconds",
+                "When the newest master key of the keystore was made.",
+                Some(master.made_at),
+            );
+            page.gauge("yinxin_keystore_replacing", "1 while a master key takes the place of another.")
+                .is(i64::from(master.is_replacing));
+        }
+        instant(
+            page,
+            "yinxin_backup_timestamp_seconds",
+            "When the last backup was recorded; left out where none ever was.",
+            slow.backed_up_at,
+        );
     }
 
     #[cfg(feature = "otel")]

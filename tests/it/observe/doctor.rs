@@ -193,8 +193,14 @@ async fn what_is_broken_is_named() {
         (
             "database.schema",
             "wrong",
-            "INSERT INTO migration (number, name, sm3, applied_ms) VALUES (9999, '9999_later', 'x', 1)",
+            "INSERT INTO migration (number, name, sm3, applied_ms, works_from) VALUES (9999, '9999_later', 'x', 1, 9999)",
         ),
+        (
+            "database.schema",
+            "weak",
+            "INSERT INTO migration (number, name, sm3, applied_ms) VALUES (9999, '9999_added', 'x', 1)",
+        ),
+        ("database.schema", "wrong", "UPDATE migration SET name = '0003_other' WHERE number = 3"),
         (
             "clock.forward",
             "wrong",
@@ -215,6 +221,7 @@ async fn what_is_broken_is_named() {
             "wrong",
             "UPDATE officer SET state = 'disabled' WHERE id IN (SELECT officer FROM officer_role WHERE role = 'auditor')",
         ),
+        ("keys.master", "weak", "UPDATE keystore_master SET made_at_ms = 1000"),
         ("record.end", "wrong", "DELETE FROM audit WHERE seq >= (SELECT max(seq) FROM audit)"),
         (
             "keys.open",

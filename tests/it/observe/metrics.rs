@@ -167,6 +167,8 @@ async fn what_ends_is_seen_coming() {
         assert_eq!(before.of(r#"yinxin_certificates{role="time-stamping",state="ending"}"#), 0.0);
         let ends = before.of(r#"yinxin_certificate_expiry_timestamp_seconds{role="time-stamping"}"#);
         let now = before.of("yinxin_vitals_timestamp_seconds");
+        assert!(before.of("yinxin_keystore_master_made_timestamp_seconds") <= now);
+        assert_eq!(before.of("yinxin_keystore_replacing"), 0.0);
         let days = (ends - now) / 86_400.0;
         assert!((5.0 * 365.0 - 1.0..=5.0 * 365.0 + 1.0).contains(&days), "{days}");
         app.clock.step_ms((5 * 365 - 20) * DAY_MS);
