@@ -27,6 +27,7 @@ mod probe;
 mod restore;
 mod seal;
 mod serve;
+mod sockets;
 mod stamp;
 mod verify;
 
@@ -130,13 +131,13 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     if name == "serve" {
         // Landlock holds for this thread and those that it starts: none is there yet.
         let prepared = serve::prepare(config()?)?;
-        runtime()?.block_on(serve::run(prepared))?;
+        to_the_end(serve::run(prepared))?;
         return Ok(0);
     }
     if name == "doctor" {
-        return runtime()?.block_on(doctor::run(settings(sub, ""), sub));
+        return to_the_end(doctor::run(settings(sub, ""), sub));
     }
-    runtime()?.block_on(async {
+    to_the_end(async {
         match name {
             "init" => init::run(&config()?).await,
             "health" => health::run(&config()?).await,
@@ -155,6 +156,14 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         }
     })?;
     Ok(0)
+}
+
+/// Works until this is done. What hangs at the end (a signer, work that a second signal cut short) is left behind.
+fn to_the_end<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 fn runtime() -> Result<Runtime, CliError> {

@@ -12,10 +12,15 @@ const SUBJECT: &str = "database";
 /// SQLite empties its log all the time; beyond this, something holds it.
 const LOG_LARGE_BYTES: u64 = 256 << 20;
 
+/// A name for whoever looks where no node has one yet.
+const NO_NODE: &str = "looking";
+
 /// Opens it, to look at it.
 pub(super) async fn open(notes: &mut Notes, case: &Case<'_>) -> Option<Store> {
     let mut of = notes.of(SUBJECT);
-    match Store::look(&app::store_config(case.config)).await {
+    let node = app::node_name(case.config);
+    let config = app::store_config(case.config, node.as_deref().unwrap_or(NO_NODE));
+    match Store::look(&config).await {
         Ok(store) => {
             of.fine("opens", format!("it opens ({})", store.engine_name()));
             Some(store)

@@ -2,14 +2,14 @@
 //! that word is for those who run the service (`/api/v1/service/readiness`).
 
 use super::{
-    Access, Gives, Hold, Operation, Problem, Route, Shape,
+    Access, Gives, Hold, Leaving, Operation, Problem, Route, Shape,
     shape::{list_of, object, text},
 };
 use crate::{
     officer::Right,
     store::{Store, StoreError},
 };
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -112,7 +112,7 @@ pub fn routes(health: &Health) -> Vec<Route> {
             .handled_by((), async || "ok\n"),
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
             .gives(200, Gives::Bytes("text/plain"))
-            .problems(&["service/not-ready", "audit/rolled-back", "audit/stopped"])
+            .problems(&["service/not-ready", "service/draining", "audit/rolled-back", "audit/stopped"])
             .while_held()
             .handled_by(health.clone(), ready),
         Operation::get(
@@ -128,7 +128,13 @@ pub fn routes(health: &Health) -> Vec<Route> {
     ]
 }
 
-async fn ready(State(health): State<Health>) -> Result<&'static str, Problem> {
+async fn ready(
+    leaving: Option<Extension<Leaving>>,
+    State(health): State<Health>,
+) -> Result<&'static str, Problem> {
+    if leaving.is_some() {
+        return Err(Problem::new("service/draining", "this node is about to stop; the others go on"));
+    }
     if let Some(problem) = health.hold.problem() {
         return Err(problem);
     }

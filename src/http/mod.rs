@@ -35,6 +35,6 @@ pub use meter::{Meters, RouteMeter};
 pub use problem::Problem;
 pub use proxy::{ForwardedHeader, Proxies};
 pub use route::{Access, Gives, Load, Operation, Param, Route, Takes};
-pub use serve::{Entrance, PeerAddress, Stop, serve_tcp, serve_unix};
+pub use serve::{Entrance, Leaving, PeerAddress, Stop, Switch, serve_tcp, serve_unix};
 pub use shape::Shape;
 pub use table::{Kit, Table, TableError};

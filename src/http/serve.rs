@@ -7,7 +7,12 @@ use super::{
     tls::TlsListener,
 };
 use crate::tls::ServerTls;
-use axum::{Router, body::Body, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, header},
+    response::Response,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
@@ -23,27 +28,73 @@ use tower::ServiceExt as _;
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub Option<IpAddr>);
 
-/// Tells listeners to stop: clone the receiver for each, send `true` once.
+/// Tells listeners to stop: give each a clone of what [`Stop::switch`] answers.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(watch::Receiver<Phase>);
+
+/// What stops listeners.
+#[derive(Debug)]
+pub struct Switch(watch::Sender<Phase>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    Leaving,
+    Stopped,
+}
+
+/// In the extensions of every request that comes while the service is about to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving;
 
 /// Octets of a request's head.
 const HEAD_MAX_BYTES: usize = 32 * 1024;
 const HEADERS_MAX: usize = 64;
 /// After a failed `accept` (no descriptors left), wait rather than spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long after the stop what is on its way is still taken: connections that the kernel accepted for us, requests on
+/// connections that were idle.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
+impl Switch {
+    /// Says that the service is about to stop: `/readyz` answers so, and connections end with their next answer. Everything
+    /// is still taken.
+    pub fn leave(&self) {
+        self.0.send_if_modified(|phase| {
+            let first = *phase < Phase::Leaving;
+            *phase = (*phase).max(Phase::Leaving);
+            first
+        });
+    }
+
+    /// Stops: nothing new is taken, what was begun is answered.
+    pub fn stop(&self) {
+        self.0.send_replace(Phase::Stopped);
+    }
+}
 
 impl Stop {
     /// A switch and what listens to it.
-    pub fn switch() -> (watch::Sender<bool>, Stop) {
-        let (sender, receiver) = watch::channel(false);
-        (sender, Stop(receiver))
+    pub fn switch() -> (Switch, Stop) {
+        let (sender, receiver) = watch::channel(Phase::Serving);
+        (Switch(sender), Stop(receiver))
     }
 
     /// Waits until the switch is thrown, or dropped.
     pub async fn thrown(&mut self) {
         // An error means that the switch is gone: nobody can throw it any more, so this counts as thrown.
-        let _ = self.0.wait_for(|thrown| *thrown).await;
+        let _ = self.0.wait_for(|phase| *phase == Phase::Stopped).await;
+    }
+
+    /// The stop, and a moment more.
+    async fn last_called(&mut self) {
+        self.thrown().await;
+        tokio::time::sleep(LAST_CALL).await;
+    }
+
+    /// Whether the service is about to stop, or stops.
+    pub fn is_leaving(&self) -> bool {
+        *self.0.borrow() >= Phase::Leaving
     }
 }
 
@@ -125,35 +176,46 @@ pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, 
     serve(listener, router, limits, stop, Arc::default()).await;
 }
 
-async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop: Stop, meters: Arc<Meters>) {
+async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: Stop, meters: Arc<Meters>) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let drains = Arc::new(Semaphore::new(limits.drains));
     let mut connections = JoinSet::new();
     let listener = Arc::new(listener);
+    // A connection is taken from the kernel only when there is a place for it.
+    let next = async || {
+        let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+        listener.next().await.map(|(raw, peer)| (raw, peer, place))
+    };
+    let taken = |raw, peer, place| {
+        let (drains, meters) = (Arc::clone(&drains), Arc::clone(&meters));
+        let desk = Desk { router: router.clone(), peer, drains, meters, stop: stop.clone() };
+        receive(listener.clone(), raw, desk, limits, place)
+    };
+    let mut thrown = stop.clone();
     loop {
-        // A connection is taken from the kernel only when there is a place for it.
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            listener.next().await.map(|(raw, peer)| (raw, peer, place))
-        };
         tokio::select! {
-            accepted = next => match accepted {
+            accepted = next() => match accepted {
                 Ok((raw, peer, place)) => {
-                    let (drains, meters) = (Arc::clone(&drains), Arc::clone(&meters));
-                    let desk = Desk { router: router.clone(), peer, drains, meters };
-                    connections.spawn(receive(listener.clone(), raw, desk, limits, stop.clone(), place));
+                    connections.spawn(taken(raw, peer, place));
                 }
                 Err(error) => {
                     tracing::warn!(name: "http.connection_not_taken", %error, "a connection could not be taken");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            () = stop.thrown() => break,
+            () = thrown.thrown() => break,
             // Ended conversations are let go as they end, so that the set holds only living ones.
             Some(_) = connections.join_next() => {}
         }
     }
-    // Nobody new is let in, not even into the kernel's queue: nobody else holds the listener now.
+    // Who connected before this instant was accepted by the kernel in our name; a closed listener would reset them.
+    let last_call = async {
+        while let Ok(Ok((raw, peer, place))) = tokio::time::timeout(LAST_CALL, next()).await {
+            connections.spawn(taken(raw, peer, place));
+        }
+    };
+    let _ = tokio::time::timeout(LAST_CALL * 10, last_call).await;
+    // Nobody new is let in, not even into the kernel's queue: nobody else holds the listener in a moment.
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
@@ -168,6 +230,7 @@ struct Desk {
     /// Places among the bodies that are drained, of all connections.
     drains: Arc<Semaphore>,
     meters: Arc<Meters>,
+    stop: Stop,
 }
 
 /// One connection from its first octet: welcomed where it comes to that before the service stops, then to its end.
@@ -176,20 +239,20 @@ async fn receive<L: Listener>(
     raw: L::Raw,
     desk: Desk,
     limits: Limits,
-    mut stop: Stop,
     place: OwnedSemaphorePermit,
 ) {
     let meters = Arc::clone(&desk.meters);
     meters.connected.one();
     let _open = meters.connections.hold();
+    let mut stop = desk.stop.clone();
     let welcomed = tokio::select! {
         welcomed = listener.welcome(raw) => welcomed,
-        () = stop.thrown() => return,
+        () = stop.last_called() => return,
     };
     // A conversation must not hold the listener: its port shall be free as soon as nobody new is let in.
     drop(listener);
     match welcomed {
-        Ok(stream) => converse(stream, desk, limits, stop, place).await,
+        Ok(stream) => converse(stream, desk, limits, place).await,
         Err(error) => {
             meters.unmade.one();
             tracing::debug!(name: "http.connection_unmade", %error, "a connection came to nothing");
@@ -198,14 +261,16 @@ async fn receive<L: Listener>(
 }
 
 /// One connection, to its end.
-async fn converse<IO>(stream: IO, desk: Desk, limits: Limits, mut stop: Stop, _place: OwnedSemaphorePermit)
+async fn converse<IO>(stream: IO, desk: Desk, limits: Limits, _place: OwnedSemaphorePermit)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Desk { router, peer, drains, .. } = desk;
+    let Desk { router, peer, drains, mut stop, .. } = desk;
     let (sink, leftovers) = Sink::new(drains);
     // The original sink stays here to the end: as long as the connection stands, the drain waits for more.
-    let service = service_fn(|request| answer(request, peer, router.clone(), sink.clone()));
+    let leaving = stop.clone();
+    let service =
+        service_fn(|request| answer(request, peer, router.clone(), sink.clone(), leaving.is_leaving()));
     let stream = TokioIo::new(Impatient::new(stream, limits.stalled_write));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -217,7 +282,8 @@ where
         let mut connection = pin!(connection);
         tokio::select! {
             outcome = connection.as_mut() => outcome,
-            () = stop.thrown() => {
+            // A request may be on its way on a connection that is idle as far as we know.
+            () = stop.last_called() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -241,12 +307,19 @@ async fn answer(
     peer: PeerAddress,
     router: Router,
     sink: Sink,
+    leaving: bool,
 ) -> Result<Response, Infallible> {
     let (parts, body) = request.into_parts();
     let (body, terms) = Lent::new(&parts.headers, body);
     let mut request = hyper::Request::from_parts(parts, Body::new(body));
     request.extensions_mut().insert(peer);
+    if leaving {
+        request.extensions_mut().insert(Leaving);
+    }
     let mut response = router.oneshot(request).await?;
     sink.take(terms, response.headers_mut());
+    if leaving {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
 }

@@ -1,8 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Hold, Limits, Meters, Operation, Problem, Proxies, Route, door, gate, meter::Routes,
-    openapi, query::Declared, rate::Rates,
+    Access, Gives, Hold, Limits, Meters, Operation, Problem, Proxies, Route, door, gate,
+    idempotency::AT_ONCE, meter::Routes, openapi, query::Declared, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -33,6 +33,8 @@ pub struct Kit {
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
     pub(super) meters: Arc<Meters>,
+    /// Ends of reservations that are written beside the requests.
+    pub(super) afterwards: Arc<Semaphore>,
     pub(super) hold: Hold,
     pub(super) proxies: Proxies,
     /// Whether everybody comes by https.
@@ -63,6 +65,7 @@ impl Kit {
             heavy,
             rates,
             meters: Arc::default(),
+            afterwards: Arc::new(Semaphore::new(AT_ONCE)),
             hold: Hold::default(),
             proxies: Proxies::default(),
             https: false,

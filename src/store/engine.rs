@@ -4,13 +4,13 @@ use super::{
     Connections, EngineConfig, FromRow, Meters, OpenError, Statement, StoreConfig, StoreError, Value,
     look::Way,
     migrations::{Dialect, Migration},
-    postgres::{self, PostgresEngine},
+    postgres::{self, PostgresEngine, pool::Lent},
     sqlite::{self, SqliteEngine},
 };
 use crate::base::Timestamp;
 use sqlx::{
-    AssertSqlSafe, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
-    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
+    postgres::PgRow, sqlite::SqliteRow,
 };
 use std::{
     ops::{Deref, DerefMut},
@@ -79,19 +79,16 @@ impl Engine {
     pub(super) async fn reader(&self) -> Result<Rx, StoreError> {
         let conn = match self {
             Self::Sqlite(engine) => Conn::SqliteReader(of("connect", engine.readers().acquire().await)?),
-            Self::Postgres(engine) => Conn::Postgres(of("connect", engine.pool().acquire().await)?),
+            Self::Postgres(engine) => Conn::Postgres(engine.pool().reader().await?),
             Self::Look(way, at) => return way.reader(at).await,
         };
         Ok(Rx::new(conn, self.at()))
     }
 
     pub(super) async fn snapshot(&self) -> Result<Rx, StoreError> {
-        const ONE_INSTANT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         let conn = match self {
             Self::Sqlite(engine) => Conn::SqliteSnapshot(of("snapshot", engine.readers().begin().await)?),
-            Self::Postgres(engine) => {
-                Conn::PostgresSnapshot(of("snapshot", engine.pool().begin_with(ONE_INSTANT).await)?)
-            }
+            Self::Postgres(engine) => Conn::Postgres(engine.snapshot().await?),
             Self::Look(way, at) => return way.snapshot(at).await,
         };
         Ok(Rx::new(conn, self.at()))
@@ -111,14 +108,10 @@ impl Engine {
             Self::Sqlite(engine) => {
                 let pool = engine.readers();
                 let most = pool.options().get_max_connections();
-                Connections { open: pool.size(), idle: count(pool.num_idle()), most }
+                Connections { open: pool.size(), idle: count(pool.num_idle()), hung: 0, most }
             }
-            Self::Postgres(engine) => {
-                let pool = engine.pool();
-                let most = pool.options().get_max_connections();
-                Connections { open: pool.size(), idle: count(pool.num_idle()), most }
-            }
-            Self::Look(..) => Connections { open: 0, idle: 0, most: 1 },
+            Self::Postgres(engine) => engine.pool().connections(),
+            Self::Look(..) => Connections { open: 0, idle: 0, hung: 0, most: 1 },
         }
     }
 
@@ -174,14 +167,12 @@ pub(super) enum Conn {
     Sqlite(SqliteConnection),
     SqliteReader(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    PostgresSnapshot(Transaction<'static, Postgres>),
-    PostgresSingle(PgConnection),
+    Postgres(Lent),
 }
 
 pub(super) enum Link<'c> {
     Sqlite(&'c mut SqliteConnection),
-    Postgres(&'c mut PgConnection),
+    Postgres(&'c mut Lent),
 }
 
 impl Conn {
@@ -191,8 +182,6 @@ impl Conn {
             Self::SqliteReader(conn) => Link::Sqlite(conn),
             Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
             Self::Postgres(conn) => Link::Postgres(conn),
-            Self::PostgresSnapshot(conn) => Link::Postgres(conn),
-            Self::PostgresSingle(conn) => Link::Postgres(conn),
         }
     }
 }
@@ -260,7 +249,8 @@ impl Rx {
                 found.map(|row| row.map(Row::Sqlite))
             }
             Link::Postgres(conn) => {
-                let found = bound!(statement.postgres, values).fetch_optional(conn).await;
+                let found = bound!(statement.postgres, values).fetch_optional(conn.link()).await;
+                conn.settle(&found);
                 found.map(|row| row.map(Row::Postgres))
             }
         };
@@ -280,7 +270,8 @@ impl Rx {
                 found.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
             Link::Postgres(conn) => {
-                let found = bound!(statement.postgres, values).fetch_all(conn).await;
+                let found = bound!(statement.postgres, values).fetch_all(conn.link()).await;
+                conn.settle(&found);
                 found.map(|rows| rows.into_iter().map(Row::Postgres).collect())
             }
         };
@@ -291,7 +282,11 @@ impl Rx {
         use sqlx::SqlSafeStr as _;
         let prepared = match self.conn.link() {
             Link::Sqlite(conn) => conn.prepare(statement.sqlite.into_sql_str()).await.map(drop),
-            Link::Postgres(conn) => conn.prepare(statement.postgres.into_sql_str()).await.map(drop),
+            Link::Postgres(conn) => {
+                let prepared = conn.link().prepare(statement.postgres.into_sql_str()).await.map(drop);
+                conn.settle(&prepared);
+                prepared
+            }
         };
         self.judged(statement, prepared)
     }
@@ -321,7 +316,9 @@ impl Tx {
                 bound!(statement.sqlite, values).execute(conn).await.map(|done| done.rows_affected())
             }
             Link::Postgres(conn) => {
-                bound!(statement.postgres, values).execute(conn).await.map(|done| done.rows_affected())
+                let done = bound!(statement.postgres, values).execute(conn.link()).await;
+                conn.settle(&done);
+                done.map(|done| done.rows_affected())
             }
         };
         self.rx.judged(statement, done)
@@ -330,6 +327,10 @@ impl Tx {
     /// The name of this node.
     pub fn node(&self) -> Arc<str> {
         self.node.clone()
+    }
+
+    pub(super) fn set_node(&mut self, node: &str) {
+        self.node = node.into();
     }
 
     /// Once this is committed, whoever waits at [`super::Store::rung`] is woken.
@@ -366,7 +367,11 @@ impl Tx {
     pub(super) async fn control_made(&mut self, text: String) -> Result<(), sqlx::Error> {
         match self.rx.conn.link() {
             Link::Sqlite(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
-            Link::Postgres(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
+            Link::Postgres(conn) => {
+                let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(conn.link()).await.map(drop);
+                conn.settle(&done);
+                done
+            }
         }
     }
 
@@ -375,7 +380,11 @@ impl Tx {
         match self.rx.conn.link() {
             // Prepared once each: they stand around every write.
             Link::Sqlite(conn) => sqlx::query(text).execute(conn).await.map(drop),
-            Link::Postgres(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop),
+            Link::Postgres(conn) => {
+                let done = sqlx::raw_sql(text).execute(conn.link()).await.map(drop);
+                conn.settle(&done);
+                done
+            }
         }
     }
 }

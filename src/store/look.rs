@@ -5,7 +5,7 @@ use super::{
     EngineConfig, FromRow, OpenError, Row, Statement, Store, StoreConfig, StoreError, Value,
     engine::{At, Conn, Engine, Rx, of},
     migrations::MIGRATIONS,
-    postgres,
+    postgres::PostgresEngine,
 };
 use crate::base::Secret;
 use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
@@ -119,11 +119,12 @@ impl Way {
                 Ok(Conn::Sqlite(options.connect().await.map_err(|error| StoreError::of("open", error))?))
             }
             Self::Postgres { url, schema, deadlines } => {
-                let mut conn = postgres::single(url, schema.as_deref(), deadlines).await?;
+                let mut conn = PostgresEngine::single(url, schema.as_deref(), deadlines).await?;
                 let reading =
-                    sqlx::raw_sql("SET default_transaction_read_only = on").execute(&mut conn).await;
+                    sqlx::raw_sql("SET default_transaction_read_only = on").execute(conn.link()).await;
+                conn.settle(&reading);
                 reading.map_err(|error| StoreError::of("open", error))?;
-                Ok(Conn::PostgresSingle(conn))
+                Ok(Conn::Postgres(conn))
             }
         }
     }
@@ -137,9 +138,12 @@ impl Way {
         let mut conn = self.connect().await.map_err(passing)?;
         let begun = match &mut conn {
             Conn::Sqlite(conn) => sqlx::raw_sql("BEGIN").execute(conn).await.map(drop),
-            Conn::PostgresSingle(conn) => {
+            Conn::Postgres(conn) => {
                 let one_instant = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-                sqlx::raw_sql(one_instant).execute(conn).await.map(drop)
+                conn.set_begun(true);
+                let begun = sqlx::raw_sql(one_instant).execute(conn.link()).await.map(drop);
+                conn.settle(&begun);
+                begun
             }
             _ => Ok(()),
         };

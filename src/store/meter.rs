@@ -51,6 +51,8 @@ pub struct Connections {
     pub open: u32,
     /// Of these, how many nobody uses.
     pub idle: u32,
+    /// Commits on PostgreSQL whose answer is late, each of which keeps a connection.
+    pub hung: u32,
     /// How many there may be.
     pub most: u32,
 }

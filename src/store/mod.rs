@@ -18,6 +18,7 @@ mod config;
 mod engine;
 mod error;
 mod fill;
+pub mod lease;
 mod link;
 mod lock;
 mod look;
@@ -29,10 +30,11 @@ mod sqlite;
 mod statement;
 mod whole;
 
-pub use config::{Deadlines, EngineConfig, StoreConfig};
+pub use config::{Deadlines, EngineConfig, StoreConfig, is_node_name};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
 pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
+pub use lease::{Held, Lease};
 pub use link::Link;
 pub use look::{Fact, STATEMENTS as LOOK_STATEMENTS};
 pub use meter::{Connections, Meters};
@@ -48,7 +50,7 @@ use migrations::{MIGRATIONS, Migration};
 use std::{
     future::Future,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -66,6 +68,7 @@ struct Inner {
     body: Duration,
     bell: Notify,
     meters: Arc<Meters>,
+    life: OnceLock<String>,
     /// The last migration of this release.
     last_step: i64,
     halted: AtomicBool,
@@ -94,8 +97,9 @@ impl Store {
     fn assembled(engine: Engine, at: &At, config: &StoreConfig, migrations: &[Migration]) -> Self {
         let body = Duration::from_millis(config.deadlines.body_ms);
         let (node, meters, bell) = (at.node.clone(), at.meters.clone(), Notify::new());
-        let (last_step, halted) = (migrations::last_of(migrations), AtomicBool::new(false));
-        Self(Arc::new(Inner { engine, node, body, bell, meters, last_step, halted }))
+        let last_step = migrations::last_of(migrations);
+        let (halted, life) = (AtomicBool::new(false), OnceLock::new());
+        Self(Arc::new(Inner { engine, node, body, bell, meters, life, last_step, halted }))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -117,7 +121,12 @@ impl Store {
         let meters = &*self.0.meters;
         self.refuse_if_halted().map_err(|error| self.noted(error))?;
         let mut turn = self.turn().await?;
-        let out = match timeout(self.0.body, body(turn.tx())).await {
+        let work = async {
+            let tx = turn.tx();
+            lease::demand(tx).await.map_err(|error| self.noted(error))?;
+            body(tx).await
+        };
+        let out = match timeout(self.0.body, work).await {
             Ok(out) => out,
             Err(_) => Err(self.noted(StoreError::Deadline).into()),
         };
@@ -230,6 +239,18 @@ impl Store {
     /// The name of this node, as configured.
     pub fn node(&self) -> &str {
         &self.0.node
+    }
+
+    /// The name of this node and which of its lives this is, `a#7`: whoever leaves something open in the database for a
+    /// while writes it beside, so that [`lease::is_over`] tells whether anybody is still at it.
+    pub fn life(&self) -> &str {
+        self.0.life.get().map_or(&self.0.node, String::as_str)
+    }
+
+    /// Begins a life of this node, once it holds the lease of its name.
+    pub fn begin_life(&self, held: &Held) {
+        // A process has one life: a second word about it changes nothing.
+        let _ = self.0.life.set(format!("{}{}{}", self.0.node, lease::LIFE, held.number()));
     }
 
     /// `sqlite` or `postgres`, for reports.

@@ -162,10 +162,13 @@ impl Rx {
                 }
             }
             Link::Postgres(conn) => {
-                let mut rows = pin!(sqlx::query(AssertSqlSafe(sql)).fetch(conn));
-                while let Some(row) = next(&mut rows).await? {
-                    each(cells(&Row::Postgres(row), table)?).await?;
+                {
+                    let mut rows = pin!(sqlx::query(AssertSqlSafe(sql)).fetch(conn.link()));
+                    while let Some(row) = next(&mut rows).await? {
+                        each(cells(&Row::Postgres(row), table)?).await?;
+                    }
                 }
+                conn.settle(&Ok(()));
             }
         }
         Ok(())
@@ -272,7 +275,9 @@ impl Tx {
                 super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await.map(drop)
             }
             Link::Postgres(conn) => {
-                super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await.map(drop)
+                let done = super::engine::bound!(AssertSqlSafe(sql), values).execute(conn.link()).await;
+                conn.settle(&done);
+                done.map(drop)
             }
         };
         of("store.insert_rows", done)
@@ -316,7 +321,7 @@ impl Conn {
     pub(super) fn is_postgres(&self) -> bool {
         match self {
             Self::Sqlite(_) | Self::SqliteReader(_) | Self::SqliteSnapshot(_) => false,
-            Self::Postgres(_) | Self::PostgresSnapshot(_) | Self::PostgresSingle(_) => true,
+            Self::Postgres(_) => true,
         }
     }
 }

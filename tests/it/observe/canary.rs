@@ -110,7 +110,7 @@ impl Guest<'_> {
             headers +=
                 &format!("Authorization: Bearer {key}\r\nIdempotency-Key: {LATIN}-{IDENTITY}-{turn}\r\n");
         }
-        self.daemon.ask(method, path, &headers, body)
+        self.daemon.exchange(method, path, &headers, body)
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, String) {
@@ -304,11 +304,11 @@ async fn nothing_personal_and_nothing_secret_leaves() {
         break_the_database(&place, &daemon).await;
         let auditor = fs::read_to_string(place.key("auditor")).unwrap();
         let bearer = |key: &str| format!("Authorization: Bearer {key}\r\n");
-        let (status, records) = daemon.ask("GET", "/api/v1/audit/export", &bearer(&auditor), b"");
+        let (status, records) = daemon.exchange("GET", "/api/v1/audit/export", &bearer(&auditor), b"");
         assert!(status == 200 && records.lines().count() > 30, "{records}");
         canaries.must_be_absent("audit records", &records);
         let system = fs::read_to_string(place.key("system_administrator")).unwrap();
-        let (status, metrics) = daemon.ask("GET", "/metrics", &bearer(&system), b"");
+        let (status, metrics) = daemon.exchange("GET", "/metrics", &bearer(&system), b"");
         assert_eq!(status, 200);
         canaries.must_be_absent("metrics", &metrics);
         canaries.must_be_absent("what the system shows", &shown_by_the_system(&daemon));

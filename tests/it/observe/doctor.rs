@@ -145,7 +145,7 @@ fn nothing_is_changed_after_an_orderly_stop_and_after_a_crash() {
     assert!(data(before).eq(data(everything(&place.dir()))), "something was changed");
     // And the daemon starts as ever.
     let daemon = place.serve();
-    assert_eq!(daemon.ask("GET", "/readyz", "", b"").0, 200);
+    assert_eq!(daemon.exchange("GET", "/readyz", "", b"").0, 200);
 }
 
 #[test]
@@ -302,7 +302,7 @@ async fn both_engines_are_looked_at_beside_a_service_at_work() {
     for_each_database(async |database| {
         let folder = database.folder().join("data");
         let mut variables = vec![("YINXIN_DATA_DIR".to_owned(), folder.display().to_string())];
-        if let Database::Postgres { url, schema } = database.setting() {
+        if let Database::Postgres { url, schema, .. } = database.setting() {
             variables.push(("YINXIN_DATABASE_URL".into(), url.expose().clone()));
             variables.push(("YINXIN_DATABASE_SCHEMA".into(), schema.unwrap()));
         }

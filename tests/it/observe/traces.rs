@@ -111,7 +111,7 @@ fn a_request_is_followed_from_the_door_to_the_database_and_the_signer() {
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let query = [0x30, 0x02, 0x05, 0x00];
     let headers = format!("Content-Type: application/timestamp-query\r\nTraceparent: {parent}\r\n");
-    assert_eq!(daemon.ask("POST", "/tsa", &headers, &query).0, 200);
+    assert_eq!(daemon.exchange("POST", "/tsa", &headers, &query).0, 200);
     let request = collector.wait_for(|span| span["parentSpanId"] == "b7ad6b7169203331");
     assert_eq!(request["traceId"], "0af7651916cd43dd8448eb211c80319c");
     assert_eq!((&request["name"], &request["kind"]), (&"request".into(), &2.into()));
@@ -136,8 +136,8 @@ fn a_request_is_followed_from_the_door_to_the_database_and_the_signer() {
     }
     // A caller who does not keep its spans has ours not kept either; what is no traceparent is none.
     let unkept = parent.replace("-01", "-00").replace("b7ad", "aaaa");
-    daemon.ask("GET", "/healthz", &format!("traceparent: {unkept}\r\n"), b"");
-    daemon.ask("GET", "/healthz", "traceparent: 13800138000\r\n", b"");
+    daemon.exchange("GET", "/healthz", &format!("traceparent: {unkept}\r\n"), b"");
+    daemon.exchange("GET", "/healthz", "traceparent: 13800138000\r\n", b"");
     let health = collector.wait_for(|span| attribute(span, "http.route")["stringValue"] == "/healthz");
     assert_eq!(health["parentSpanId"], Value::Null);
     daemon.signal(rustix::process::Signal::TERM);
@@ -155,14 +155,14 @@ fn a_collector_that_is_away_or_hangs_costs_spans_and_nothing_else() {
     let daemon = place.serve_with(&[("YINXIN_TRACE_ENDPOINT", &endpoint), ("YINXIN_TRACE_PERCENT", "100")]);
     let begun = Instant::now();
     for _ in 0..3_000 {
-        assert_eq!(daemon.ask("GET", "/healthz", "", b"").0, 200);
+        assert_eq!(daemon.exchange("GET", "/healthz", "", b"").0, 200);
     }
     assert!(begun.elapsed() < Duration::from_secs(60));
     // More spans than the queue has room for: the rest is dropped and counted.
     let key = std::fs::read_to_string(place.key("system_administrator")).unwrap();
     let authorization = format!("Authorization: Bearer {key}\r\n");
     let dropped = |daemon: &crate::support::process::Daemon| {
-        let (status, page) = daemon.ask("GET", "/metrics", &authorization, b"");
+        let (status, page) = daemon.exchange("GET", "/metrics", &authorization, b"");
         assert_eq!(status, 200);
         let line = page.lines().find_map(|line| line.strip_prefix("yinxin_trace_spans_dropped_total "));
         line.unwrap().parse::<u64>().unwrap()
@@ -181,7 +181,7 @@ fn without_a_collector_a_traceparent_is_passed_over() {
     let place = Place::initialised();
     let daemon = place.serve();
     let parent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
-    assert_eq!(daemon.ask("GET", "/healthz", parent, b"").0, 200);
+    assert_eq!(daemon.exchange("GET", "/healthz", parent, b"").0, 200);
     let log = daemon.wait_for("route=/healthz");
     assert!(!log.contains("0af7651916cd43dd") && !log.contains("traceparent"), "{log}");
 }
