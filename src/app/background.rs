@@ -204,7 +204,7 @@ impl Housekeeping {
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
             }
             if let Err(error) = self.lease.once(SWEPT_EVERY, self.sweep()).await {
-                tracing::warn!(%error, "what never ended could not be closed; the next sweep tries again");
+                tracing::warn!(name: "service.sweep_failed", %error, "what never ended could not be closed; the next sweep tries again");
             }
         }
     }
@@ -225,7 +225,7 @@ impl Housekeeping {
         // With SQLite they are free since the start, and those of now are our own.
         let freed = if self.store.is_ours_alone() { Ok(0) } else { job::free_abandoned(&self.store).await };
         if let Err(error) = self.authority.crl(now).await {
-            tracing::warn!(%error, "the revocation list could not be renewed");
+            tracing::warn!(name: "authority.list_not_renewed", %error, "the revocation list could not be renewed; the last one still serves");
         }
         closed?;
         forgotten?;

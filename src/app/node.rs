@@ -197,7 +197,7 @@ impl Presence {
             let (lease, held, name) = (lease.clone(), held.clone(), seat.name.clone());
             async move {
                 lease.until_lost(&held).await;
-                tracing::error!(node = name, "another process has taken this node's name");
+                tracing::error!(name: "node.name_lost", node = name, "another process has taken this node's name");
                 tell.send_replace(true);
             }
         };
@@ -237,7 +237,7 @@ impl Presence {
     pub(super) async fn leave(&self) {
         self.stop_renewing();
         if let Err(error) = self.lease.leave(&self.held).await {
-            tracing::debug!(%error, "the node's name was not given free; it will be in a moment");
+            tracing::debug!(name: "node.not_left", %error, "the node's name was not given free; it will be in a moment");
         }
     }
 }
@@ -267,6 +267,7 @@ async fn taken(lease: &Lease, name: &str) -> Result<Held, AppError> {
             }
             (None, now) => {
                 tracing::info!(
+                    name: "node.waits",
                     node = name,
                     "the name of this node is held; waiting whether its holder lives"
                 );

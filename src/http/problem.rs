@@ -121,7 +121,7 @@ impl From<StoreError> for Problem {
                     .retry_after_s(1)
             }
             StoreError::Unknown => {
-                tracing::warn!("a commit was not confirmed in time: its outcome is not known");
+                tracing::warn!(name: "store.commit_unconfirmed", "a commit was not confirmed in time: its outcome is not known");
                 Self::new("service/unknown", "the database did not confirm the commit in time")
                     .retry_after_s(1)
             }

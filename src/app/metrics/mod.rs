@@ -203,6 +203,11 @@ impl Parts {
             page.gauge("yinxin_store_connections", "Connections to the database (readers, on SQLite).");
         family.sample(&[("state", "used")], connections.open.saturating_sub(connections.idle));
         family.sample(&[("state", "idle")], connections.idle);
+        page.gauge(
+            "yinxin_store_commits_hung",
+            "Commits on PostgreSQL whose answer is late; each keeps a connection.",
+        )
+        .is(connections.hung);
         page.gauge("yinxin_store_connections_limit", "Connections to the database at the most.")
             .is(connections.most);
     }

@@ -40,7 +40,9 @@ fn every_event_has_a_name_and_the_names_are_those_that_were_reviewed() {
                     assert!(!names.iter().any(|name| arguments.contains(name)), "{arguments}");
                 }
                 let sentence = arguments.split('"').rev().nth(1).unwrap();
-                events.insert(name.to_owned(), format!("{level:<5} {name:<32} {sentence}"));
+                let line = format!("{level:<5} {name:<32} {sentence}");
+                let before = events.insert(name.to_owned(), line.clone());
+                assert!(before.is_none_or(|before| before == line), "one name, two sentences: {line}");
             }
         }
     }
