@@ -18,6 +18,7 @@ use axum::{
 use http_body_util::Limited;
 use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
+use tracing::Instrument as _;
 
 /// One route's declaration, and what the gate needs to keep it.
 pub(super) struct Gate {
@@ -34,6 +35,11 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
     };
+    let under_way = match gate.operation.load {
+        Load::Light => &gate.kit.meters.light,
+        Load::Heavy => &gate.kit.meters.heavy,
+    };
+    let _held = under_way.hold();
     let deadline = gate.operation.deadline.unwrap_or(gate.kit.limits.request);
     match tokio::time::timeout(deadline, gate.work(request, next)).await {
         Ok(answer) => answer.unwrap_or_else(Problem::into_response),
@@ -65,11 +71,12 @@ impl Gate {
         let mut request = self.bounded(request)?;
         let key = self.idempotency_key(request.headers(), &caller)?;
         request.extensions_mut().insert(caller.clone());
-        let Some(key) = key else { return Ok(next.run(request).await) };
+        let command = tracing::debug_span!("command", command = self.operation.id);
+        let Some(key) = key else { return Ok(next.run(request).instrument(command).await) };
         match idempotency::take_turn(&self.kit, self.operation.id, &caller, key, request).await? {
             Turn::Replay(response) => Ok(response),
             Turn::Work(request, reservation) => {
-                let response = next.run(*request).await;
+                let response = next.run(*request).instrument(command).await;
                 Ok(idempotency::settle(reservation, response).await)
             }
         }
@@ -95,7 +102,8 @@ impl Gate {
     fn authorize(&self, caller: &Caller) -> Result<(), Problem> {
         match (self.operation.access, &caller.actor) {
             (Access::Right(right), _) => caller.officer(right).map(|_| ()).map_err(Problem::from),
-            (Access::OneOf(rights), _) => one_of(caller, rights),
+            (Access::LocalOrOneOf(_), Actor::Anonymous) if caller.address.is_none() => Ok(()),
+            (Access::OneOf(rights) | Access::LocalOrOneOf(rights), _) => one_of(caller, rights),
             (Access::Officer, Actor::Officer(_)) => Ok(()),
             (Access::Officer, _) => Err(Denied::NotSignedIn.into()),
             (Access::Public { per_minute }, _) => self.within_rate(caller, per_minute),

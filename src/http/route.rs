@@ -28,6 +28,8 @@ pub enum Access {
     Right(Right),
     /// Officers whose roles give at least one of these rights.
     OneOf(&'static [Right]),
+    /// The same; and whoever comes over the UNIX socket, without a key: it is our own user, who can read the data anyway.
+    LocalOrOneOf(&'static [Right]),
 }
 
 impl Access {
@@ -39,7 +41,7 @@ impl Access {
         match self {
             Access::Public { .. } | Access::Officer => true,
             Access::Right(right) => gives(right),
-            Access::OneOf(rights) => rights.iter().any(|&right| gives(right)),
+            Access::OneOf(rights) | Access::LocalOrOneOf(rights) => rights.iter().any(|&right| gives(right)),
         }
     }
 
@@ -48,7 +50,9 @@ impl Access {
         match self {
             Access::Public { .. } | Access::Officer => false,
             Access::Right(right) => right.is_of_administrators(),
-            Access::OneOf(rights) => rights.iter().all(|right| right.is_of_administrators()),
+            Access::OneOf(rights) | Access::LocalOrOneOf(rights) => {
+                rights.iter().all(|right| right.is_of_administrators())
+            }
         }
     }
 }

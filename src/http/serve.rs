@@ -1,7 +1,7 @@
 //! Listening: TCP and UNIX sockets, a bounded number of connections, a deadline for every request's head, an orderly stop.
 
 use super::{
-    Limits,
+    Limits, Meters,
     drain::{self, Lent, Sink},
     stall::Impatient,
     tls::TlsListener,
@@ -141,7 +141,7 @@ impl Listener for UnixListener {
 
 /// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
 pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
-    serve(listener, router, limits, stop).await;
+    serve(listener, router, limits, stop, Arc::default()).await;
 }
 
 /// An address where requests come in.
@@ -162,21 +162,21 @@ impl Entrance {
         Ok(format!("{scheme}://{}", self.tcp.local_addr()?))
     }
 
-    /// Serves as [`serve_tcp`] does.
-    pub async fn serve(self, router: Router, limits: Limits, stop: Stop) {
+    /// Serves as [`serve_tcp`] does, and counts connections where `meters` is read.
+    pub async fn serve(self, router: Router, limits: Limits, stop: Stop, meters: Arc<Meters>) {
         match self.tls {
-            None => serve(self.tcp, router, limits, stop).await,
-            Some(tls) => serve(TlsListener::new(self.tcp, tls, &limits), router, limits, stop).await,
+            None => serve(self.tcp, router, limits, stop, meters).await,
+            Some(tls) => serve(TlsListener::new(self.tcp, tls, &limits), router, limits, stop, meters).await,
         }
     }
 }
 
 /// Serves connections of a UNIX socket until `stop`. Who may connect is the socket file's permissions.
 pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, stop: Stop) {
-    serve(listener, router, limits, stop).await;
+    serve(listener, router, limits, stop, Arc::default()).await;
 }
 
-async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: Stop) {
+async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: Stop, meters: Arc<Meters>) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let drains = Arc::new(Semaphore::new(limits.drains));
     let mut connections = JoinSet::new();
@@ -187,7 +187,8 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: St
         listener.next().await.map(|(raw, peer)| (raw, peer, place))
     };
     let taken = |raw, peer, place| {
-        let desk = Desk { router: router.clone(), peer, drains: Arc::clone(&drains), stop: stop.clone() };
+        let (drains, meters) = (Arc::clone(&drains), Arc::clone(&meters));
+        let desk = Desk { router: router.clone(), peer, drains, meters, stop: stop.clone() };
         receive(listener.clone(), raw, desk, limits, place)
     };
     let mut thrown = stop.clone();
@@ -198,7 +199,7 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: St
                     connections.spawn(taken(raw, peer, place));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be taken");
+                    tracing::warn!(name: "http.connection_not_taken", %error, "a connection could not be taken");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -218,7 +219,7 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, stop: St
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
-        tracing::warn!("requests were still in progress at the end of the time for an orderly stop");
+        tracing::warn!(name: "http.stop_cut_short", "requests were still in progress at the end of the time for an orderly stop");
     }
 }
 
@@ -228,6 +229,7 @@ struct Desk {
     peer: PeerAddress,
     /// Places among the bodies that are drained, of all connections.
     drains: Arc<Semaphore>,
+    meters: Arc<Meters>,
     stop: Stop,
 }
 
@@ -239,6 +241,9 @@ async fn receive<L: Listener>(
     limits: Limits,
     place: OwnedSemaphorePermit,
 ) {
+    let meters = Arc::clone(&desk.meters);
+    meters.connected.one();
+    let _open = meters.connections.hold();
     let mut stop = desk.stop.clone();
     let welcomed = tokio::select! {
         welcomed = listener.welcome(raw) => welcomed,
@@ -248,7 +253,10 @@ async fn receive<L: Listener>(
     drop(listener);
     match welcomed {
         Ok(stream) => converse(stream, desk, limits, place).await,
-        Err(error) => tracing::debug!(%error, "a connection came to nothing"),
+        Err(error) => {
+            meters.unmade.one();
+            tracing::debug!(name: "http.connection_unmade", %error, "a connection came to nothing");
+        }
     }
 }
 
@@ -257,7 +265,7 @@ async fn converse<IO>(stream: IO, desk: Desk, limits: Limits, _place: OwnedSemap
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Desk { router, peer, drains, mut stop } = desk;
+    let Desk { router, peer, drains, mut stop, .. } = desk;
     let (sink, leftovers) = Sink::new(drains);
     // The original sink stays here to the end: as long as the connection stands, the drain waits for more.
     let leaving = stop.clone();
@@ -289,7 +297,7 @@ where
         outcome = conversation => outcome,
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "a connection ended badly");
+        tracing::debug!(name: "http.connection_broken", %error, "a connection ended badly");
     }
 }
 

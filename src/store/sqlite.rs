@@ -5,8 +5,8 @@
 //! `BEGIN IMMEDIATE` → `g` (the group: gone if SQLite rolled everything back by itself) → `s` (one writer).
 
 use super::{
-    Deadlines, OpenError, StoreError,
-    engine::{Conn, Tx},
+    Deadlines, Meters, OpenError, StoreError,
+    engine::{At, Conn, Tx},
     error::commit_may_go_on,
     lock::FileLock,
     migrations::{self, Migration},
@@ -24,7 +24,7 @@ use std::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Mutex, Notify, OwnedMutexGuard, oneshot},
@@ -43,6 +43,7 @@ pub(super) struct SqliteEngine {
     flusher: JoinHandle<()>,
     wait: Duration,
     lock: std::sync::Mutex<Option<FileLock>>,
+    at: At,
     log: PathBuf,
 }
 
@@ -58,7 +59,7 @@ impl SqliteEngine {
         path: &Path,
         readers: u32,
         deadlines: &Deadlines,
-        node: &Arc<str>,
+        at: &At,
         (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         make_private(path)?;
@@ -84,7 +85,7 @@ impl SqliteEngine {
             weaken(&mut writer).await?;
         }
         write_log_home(&mut writer).await?;
-        let mut tx = Tx::new(Conn::Sqlite(writer), node.clone());
+        let mut tx = Tx::new(Conn::Sqlite(writer), at);
         migrations::apply(&mut tx, steps, now).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(readers)
@@ -94,7 +95,13 @@ impl SqliteEngine {
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
         let halted = Arc::new(AtomicBool::new(false));
-        let seat = Seat { tx: Some(tx), step: Step::Closed, waiting: Vec::new(), halted: halted.clone() };
+        let seat = Seat {
+            tx: Some(tx),
+            step: Step::Closed,
+            waiting: Vec::new(),
+            halted: halted.clone(),
+            meters: at.meters.clone(),
+        };
         let shared = Arc::new(Shared {
             seat: Arc::new(Mutex::new(seat)),
             halted,
@@ -104,7 +111,8 @@ impl SqliteEngine {
         let flusher = tokio::spawn(flush_whenever_woken(shared.clone()));
         let wait = Duration::from_millis(deadlines.wait_ms);
         let log = PathBuf::from(format!("{}-wal", path.display()));
-        Ok(Self { shared, readers, flusher, wait, lock: std::sync::Mutex::new(Some(lock)), log })
+        let lock = std::sync::Mutex::new(Some(lock));
+        Ok(Self { shared, readers, flusher, wait, lock, log, at: at.clone() })
     }
 
     pub(super) fn log_bytes(&self) -> u64 {
@@ -113,6 +121,10 @@ impl SqliteEngine {
 
     pub(super) fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    pub(super) fn at(&self) -> &At {
+        &self.at
     }
 
     pub(super) fn is_halted(&self) -> bool {
@@ -134,7 +146,7 @@ impl SqliteEngine {
         if let Some(Conn::Sqlite(writer)) = seat.tx.take().map(Tx::into_conn)
             && let Err(error) = writer.close().await
         {
-            tracing::warn!(%error, "the database did not close cleanly; it recovers at the next start");
+            tracing::warn!(name: "store.unclean_close", %error, "the database did not close cleanly; it recovers at the next start");
         }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -148,7 +160,7 @@ pub fn forget_to_sync() {
 }
 
 async fn weaken(writer: &mut SqliteConnection) -> Result<(), OpenError> {
-    tracing::error!("commits are not synced: this is the endurance harness's mutation, never a service");
+    tracing::error!(name: "store.weakened", "commits are not synced: this is the endurance harness's mutation, never a service");
     let done = sqlx::query("PRAGMA synchronous = NORMAL").execute(writer).await;
     done.map(drop).map_err(|error| StoreError::of("open", error).into())
 }
@@ -218,6 +230,7 @@ struct Seat {
     step: Step,
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
     halted: Arc<AtomicBool>,
+    meters: Arc<Meters>,
 }
 
 impl Seat {
@@ -299,6 +312,7 @@ impl Seat {
             return;
         }
         self.step = Step::Doubtful;
+        let begun = Instant::now();
         if self.control("RELEASE g").await.is_err() {
             return self.fail_group(&StoreError::Lost).await;
         }
@@ -307,6 +321,8 @@ impl Seat {
             Ok(()) => {
                 failpoint::reach("sqlite.committed");
                 self.step = Step::Closed;
+                self.meters.commit_us.note_time(begun.elapsed());
+                self.meters.batch.note(self.waiting.len() as u64);
                 for sender in self.waiting.drain(..) {
                     sender.send(Ok(())).ok();
                 }
@@ -319,7 +335,7 @@ impl Seat {
                 self.fail_group(&told).await;
             }
             Err(error) => {
-                tracing::error!(%error, "a commit failed; no more writes until this process is started again");
+                tracing::error!(name: "store.halted", %error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);
                 // Its pages may lie whole in the log, and be found there at the next start.
                 self.fail_group(&StoreError::Unknown).await;

@@ -7,7 +7,7 @@ mod sources;
 
 pub use sources::{Answer, AuthorityTrust, OwnRegister, SealRegister, TrustSource};
 
-use super::{Demand, Limits, VerificationError, judge, store, text::words};
+use super::{Demand, Limits, Meters, VerificationError, judge, store, text::words};
 use crate::{
     audit,
     base::{Entropy, Timestamp},
@@ -18,7 +18,10 @@ use crate::{
 use axum::body::Bytes;
 use serde_json::json;
 use sources::Waited;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{runtime::Handle, sync::Semaphore};
 use yinxin_pki::report::{Profile, Report};
 
@@ -103,6 +106,7 @@ pub struct Verifications(Arc<Room>);
 
 struct Room {
     parts: Parts,
+    meters: Meters,
     places: Arc<Semaphore>,
 }
 
@@ -110,7 +114,17 @@ impl Verifications {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
         let places = Arc::new(Semaphore::new(parts.settings.at_once));
-        Self(Arc::new(Room { parts, places }))
+        Self(Arc::new(Room { parts, meters: Meters::default(), places }))
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
+    /// Documents that are judged now.
+    pub fn at_work(&self) -> usize {
+        self.settings().at_once.saturating_sub(self.0.places.available_permits())
     }
 
     /// How much is taken on.
@@ -120,6 +134,22 @@ impl Verifications {
 
     /// Judges a document; keeps nothing.
     pub async fn verify(&self, caller: &Caller, ask: Verify) -> Result<Report, VerificationError> {
+        let begun = Instant::now();
+        let outcome = self.judged(caller, ask).await;
+        let meters = self.meters();
+        match &outcome {
+            Ok(report) => {
+                meters.verdicts.one(words::verdict(report.verdict)[1]);
+                meters.judged_us.note_time(begun.elapsed());
+            }
+            Err(VerificationError::Busy) => meters.unanswered.one("busy"),
+            Err(VerificationError::Deadline) => meters.unanswered.one("late"),
+            Err(_) => meters.unanswered.one("broken"),
+        }
+        outcome
+    }
+
+    async fn judged(&self, caller: &Caller, ask: Verify) -> Result<Report, VerificationError> {
         // A place first: whoever waits would hold a document in memory.
         let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| VerificationError::Busy)?;
         let trust = self.0.parts.trust.trust(caller.now).await?;
