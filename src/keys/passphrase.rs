@@ -151,7 +151,7 @@ mod tests {
             eprintln!("SKIPPED: no mkfifo here");
         }
         let missing = PassphraseSource::File(dir.path().join("none"));
-        assert!(answer(&missing).starts_with("cannot be read"));
+        assert!(answer(&missing).starts_with("can't be read"));
     }
 
     #[test]
