@@ -38,7 +38,7 @@ pub use lease::{Held, Lease};
 pub use link::Link;
 pub use look::{Fact, STATEMENTS as LOOK_STATEMENTS};
 pub use meter::{Connections, Meters};
-pub use reach::Reach;
+pub use reach::{Reach, has_nobody_to_believe};
 #[doc(hidden)]
 pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
@@ -100,6 +100,15 @@ impl Store {
         let last_step = migrations::last_of(migrations);
         let (halted, life) = (AtomicBool::new(false), OnceLock::new());
         Self(Arc::new(Inner { engine, node, body, bell, meters, life, last_step, halted }))
+    }
+
+    /// Gives the roles of `deploy/postgresql/roles.sql` their rights on the tables of this release. PostgreSQL alone, as the
+    /// role that owns the tables in the schema `yinxin`; safe to repeat, and while daemons are at work.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where others held a table for two minutes; [`StoreError::Fault`] where a role is not there.
+    pub async fn grant(&self) -> Result<(), StoreError> {
+        migrations::grant(self).await
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
