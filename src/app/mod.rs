@@ -8,6 +8,7 @@ mod entrances;
 mod error;
 mod fence;
 mod first;
+mod ground;
 mod key_desk;
 mod metrics;
 mod node;
@@ -107,7 +108,9 @@ impl Default for Sources {
 impl App {
     /// Opens the service on the machine's own time and chance.
     pub async fn open(config: &Config) -> Result<Self, AppError> {
-        Self::open_with(config, Sources::default()).await
+        let app = Self::open_with(config, Sources::default()).await?;
+        ground::demand_one_time(&app.store, &*app.clock).await?;
+        Ok(app)
     }
 
     /// Opens the service: the database and its durability are checked, the keystore is unlocked, and what a crash left
@@ -118,6 +121,8 @@ impl App {
         // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?;
         passphrase.read()?;
+        ground::demand_closed(config)?;
+        ground::demand_database(config)?;
         warn_of_open_link(config);
         let seat = Seat::take(config, &*entropy).await?;
         let store = Store::open(&store_config(config, seat.name()), now).await?;
@@ -197,7 +202,7 @@ impl App {
             #[cfg(feature = "otel")]
             traces: None,
             background,
-            housekeeping: Housekeeping::new(&store, &seals, &authority, &clock),
+            housekeeping: Housekeeping::new(&store, &seals, &authority, &clock, config.limits.request),
             presence,
             hold,
             limits: entrances::limits(&config.limits),

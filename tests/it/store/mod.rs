@@ -484,14 +484,16 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 async fn a_server_whose_commits_may_be_lost_is_refused() {
     let Some(database) = postgres().await else { return };
     let EngineConfig::Postgres { url, schema, connections } = database.config().engine else { panic!() };
-    let url = Secret::new(format!("{}&options[synchronous_commit]=off", url.expose()));
-    let config =
-        StoreConfig { engine: EngineConfig::Postgres { url, schema, connections }, ..database.config() };
-    let error = Store::open(&config, START).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a commit would not survive a power cut: synchronous_commit of the server is off"
-    );
+    for setting in ["off", "local"] {
+        let url = Secret::new(format!("{}&options[synchronous_commit]={setting}", url.expose()));
+        let engine = EngineConfig::Postgres { url, schema: schema.clone(), connections };
+        let config = StoreConfig { engine, ..database.config() };
+        let error = Store::open(&config, START).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("a commit would not survive a power cut: synchronous_commit of the server is {setting}")
+        );
+    }
 }
 
 #[tokio::test]
