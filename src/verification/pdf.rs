@@ -61,6 +61,7 @@ fn problem_of(error: &PdfError) -> &'static str {
     match error {
         PdfError::Encrypted => "encrypted",
         PdfError::TooLarge { .. } => "too-large",
+        PdfError::TooCostly => "too-costly",
         PdfError::Unsupported { .. } => "unsupported",
         _ => "malformed",
     }

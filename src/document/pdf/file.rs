@@ -17,6 +17,8 @@ const MAX_HOPS: usize = 16;
 const MAX_LOOKUPS: usize = 6;
 /// Decoded octets of object streams kept for the next look-up.
 const CACHE_BYTES: usize = 64 << 20;
+/// Octets that are read or decoded in the time of one step of the budget.
+pub(super) const OCTETS_A_STEP: u64 = 16;
 
 type Result<T> = std::result::Result<T, PdfError>;
 
@@ -169,6 +171,7 @@ impl<'a> Pdf<'a> {
     /// Counts decoded octets, so that many small bombs end too.
     fn spend_decoded(&self, octets: usize) -> Result<()> {
         let limit = self.limits.max_total_decoded_bytes;
+        self.limits.budget.spend(octets as u64 / OCTETS_A_STEP)?;
         spend(&self.decoded, octets, "decoded octets in all", limit)
     }
 
@@ -176,6 +179,8 @@ impl<'a> Pdf<'a> {
     fn spend_parsed(&self, parser: &Parser<'_>, from: usize, stepped_over: usize) -> Result<()> {
         self.values.fetch_add(self.limits.max_values.saturating_sub(parser.values_left), Ordering::Relaxed);
         let octets = parser.at.saturating_sub(from).saturating_sub(stepped_over);
+        // Values were counted as they were read; here strings, names and the space between.
+        self.limits.budget.spend(octets as u64 / OCTETS_A_STEP)?;
         spend(&self.parsed, octets, "octets read as objects", self.limits.max_parsed_bytes)
     }
 }
