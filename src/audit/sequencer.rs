@@ -7,7 +7,7 @@ use super::{
     store,
 };
 use crate::{
-    base::{Clock, Entropy, entropy::Rng},
+    base::{Clock, Entropy, entropy::Rng, failpoint},
     store::{Store, StoreError, Tx},
 };
 use std::{fmt, path::Path, sync::Arc, time::Duration};
@@ -185,7 +185,9 @@ impl Sequencer {
         if idle {
             return Ok(Batch { count: 0, end: check_tail(end, signed)? });
         }
-        self.store.write(async |tx| chain_next(tx, node, signed).await).await
+        let batch = self.store.write(async |tx| chain_next(tx, node, signed).await).await?;
+        failpoint::reach("audit.chained");
+        Ok(batch)
     }
 
     async fn sign(&mut self, end: Signed) -> Result<(), AuditError> {
@@ -200,10 +202,13 @@ impl Sequencer {
             Ok(head)
         });
         let head = signed.await.unwrap_or(Err(SignError::Fault)).map_err(AuditError::Sign)?;
+        failpoint::reach("audit.signed");
         self.keep(head.clone()).await?;
+        failpoint::reach("audit.appended");
         self.signed = end;
         // The file comes first: whatever stands in the database stands in the file too.
         self.store.write(async |tx| store::add_head(tx, &head).await).await?;
+        failpoint::reach("audit.kept");
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod credit_code;
 pub mod entropy;
+pub mod failpoint;
 pub mod id;
 pub mod refusal;
 pub mod secret;

@@ -1,12 +1,14 @@
 //! Why a command came to nothing, and how that is told.
 
-use crate::app::AppError;
+use crate::{app::AppError, config::ConfigError};
 
 /// Why a command came to nothing.
 #[derive(Debug)]
 pub enum CliError {
     /// The command was called wrongly.
     Usage(String),
+    /// The configuration can't be taken.
+    Configuration(String),
     /// The service refused.
     Refused {
         /// Stable code.
@@ -31,10 +33,11 @@ impl CliError {
         Self::Failed(says.into())
     }
 
-    /// 64 for wrong usage (sysexits.h), 1 for everything else.
+    /// 64 for wrong usage, 78 for a configuration that can't be taken (sysexits.h), 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => super::USAGE,
+            Self::Configuration(_) => super::CONFIGURATION,
             Self::Refused { .. } | Self::Failed(_) => 1,
         }
     }
@@ -43,7 +46,7 @@ impl CliError {
     pub fn print(&self) {
         match self {
             Self::Usage(says) => eprintln!("yinxin: {says}"),
-            Self::Failed(says) => eprintln!("yinxin: {says}"),
+            Self::Configuration(says) | Self::Failed(says) => eprintln!("yinxin: {says}"),
             Self::Refused { code, says, hint } => {
                 eprintln!("yinxin: {says} [{code}]");
                 if !hint.is_empty() {
@@ -57,5 +60,12 @@ impl CliError {
 impl From<AppError> for CliError {
     fn from(error: AppError) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        let says = error.to_string();
+        if error.is_usage() { Self::Usage(says) } else { Self::Configuration(says) }
     }
 }

@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod audit;
+mod config;
 mod demo;
 mod door;
 mod error;
@@ -23,12 +24,14 @@ mod verify;
 
 pub use error::CliError;
 
-use crate::config::Config;
+use crate::config::{Chosen, Config, Settings, environment};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
 /// Wrong usage (sysexits.h EX_USAGE).
 const USAGE: u8 = 64;
+/// A configuration that can't be taken (sysexits.h EX_CONFIG): starting again does not help.
+const CONFIGURATION: u8 = 78;
 
 /// Runs the command that `arguments` (with the program's name first) ask for, and answers its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -91,6 +94,7 @@ pub fn tree() -> Command {
         .subcommand(officer::command())
         .subcommand(audit::command())
         .subcommand(key::command())
+        .subcommand(config::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
@@ -101,12 +105,15 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         // No configuration, no store, no service: a verdict needs none of them.
         return verify::run(sub);
     }
+    if name == "config" {
+        return config::run(settings(sub, ""), sub);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| CliError::failed(format!("no threads for the service: {error}")))?;
-    let config = || config(sub, if name == "demo" { "./yinxin-demo" } else { "" });
+    let config = || Config::of(settings(sub, if name == "demo" { "./yinxin-demo" } else { "" }));
     runtime.block_on(async {
         match name {
             "init" => init::run(&config()?).await,
@@ -123,23 +130,20 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// Configuration of a command: the file and the environment, then `--dir` and `--listen` on top.
-fn config(matches: &ArgMatches, default_dir: &str) -> Result<Config, CliError> {
-    let file = matches.get_one::<PathBuf>("config");
-    let mut variables: Vec<(String, String)> = crate::config::environment().collect();
-    let mut set = |name: &str, value: String| {
-        variables.retain(|(known, _)| known != name);
-        variables.push((name.to_owned(), value));
-    };
+/// Settings of a command: the file and the environment, then `--dir` and `--listen` on top.
+fn settings(matches: &ArgMatches, default_dir: &str) -> Settings {
+    let mut chosen = Vec::new();
+    let mut choose = |key, by, value| chosen.push(Chosen { key, by, value });
     match matches.get_one::<PathBuf>("dir") {
-        Some(dir) => set("YINXIN_DATA_DIR", dir.display().to_string()),
-        None if !default_dir.is_empty() => set("YINXIN_DATA_DIR", default_dir.to_owned()),
+        Some(dir) => choose("data_dir", "--dir", dir.display().to_string()),
+        None if !default_dir.is_empty() => choose("data_dir", "demo", default_dir.to_owned()),
         None => {}
     }
     if let Ok(Some(listen)) = matches.try_get_one::<String>("listen") {
-        set("YINXIN_LISTEN_ADDRESS", listen.clone());
+        choose("listen.address", "--listen", listen.clone());
     }
-    Config::load(file.map(PathBuf::as_path), variables).map_err(|error| CliError::usage(error.to_string()))
+    let file = matches.get_one::<PathBuf>("config");
+    Settings::gather(file.map(PathBuf::as_path), environment(), &chosen)
 }
 
 /// `--key-file`: with which officer's API key a command asks.

@@ -1,39 +1,32 @@
-//! The configuration: defaults, then a TOML file, then the environment (`YINXIN_*`), each checked as a whole before anything
-//! starts. What nobody knows is refused: a misspelt key must not silently leave a default in force. Secrets come from files.
+//! The configuration: one table of keys; defaults, then systemd's credentials, a TOML file, the environment (`YINXIN_*`) and
+//! flags, each value with its origin; checked as a whole before anything starts, and told as a whole where it is wrong. What
+//! nobody knows is refused: a misspelt key must not silently leave a default in force. Secrets come from files.
+//!
+//! A new key is an entry of `table.rs` and a field in `section.rs`.
 
-mod raw;
+mod example;
+mod fault;
+mod file;
+mod inspect;
+mod key;
+mod nearest;
+mod redact;
 mod section;
+mod settings;
+mod table;
+mod value;
 
+pub use example::example;
+pub use fault::{ConfigError, Fault, Origin};
+pub use inspect::{Finding, Severity, inspect};
+pub use key::{Key, Kind, Place};
 pub use section::{Config, Database, Limits, Listen, Outside};
+pub use settings::{Chosen, Settings, Shown};
+pub use table::{KEYS, SECTIONS};
 
-use raw::Raw;
-use std::{fmt, fs, path::Path};
+use std::path::Path;
 
-/// Why there is no configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConfigError {
-    /// The file can't be read.
-    File {
-        /// Its path.
-        path: String,
-        /// What the operating system says.
-        says: String,
-    },
-    /// The file is no TOML, or holds a key that nobody knows.
-    Toml(String),
-    /// A variable that begins with `YINXIN_` and that nobody knows.
-    Variable(String),
-    /// A value that can't be taken.
-    Value {
-        /// The key as in the file, `listen.address`.
-        key: &'static str,
-        /// What is wrong with it, without the value where it may be a secret.
-        says: String,
-    },
-}
-
-/// The longest file.
-const FILE_MAX_BYTES: u64 = 256 * 1024;
+/// What all our variables begin with.
 const PREFIX: &str = "YINXIN_";
 /// Where systemd places what `LoadCredential=` names.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -42,58 +35,25 @@ impl Config {
     /// Reads the file, where one is given, and the variables that begin with `YINXIN_`.
     ///
     /// # Errors
-    /// [`ConfigError`], naming the key.
+    /// [`ConfigError`], naming every key that is wrong.
     pub fn load(
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let mut raw = match file {
-            Some(path) => Raw::parse(&read(path)?)?,
-            None => Raw::default(),
-        };
-        for (name, value) in variables {
-            if let Some(name) = name.strip_prefix(PREFIX) {
-                raw.set(name, value)?;
-            } else if name == CREDENTIALS {
-                raw.credentials_dir = Some(value.into());
-            }
-        }
-        section::check(raw)
+        Self::of(Settings::gather(file, variables, &[]))
     }
 }
 
-/// The variables of this process, for [`Config::load`]. Those that are no UTF-8 are nobody's.
+/// The variables of this process, for [`Config::load`]. What is no UTF-8 in them shows as the replacement character, which no
+/// key takes.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()))
 }
-
-fn read(path: &Path) -> Result<String, ConfigError> {
-    let wrong = |says: String| ConfigError::File { path: path.display().to_string(), says };
-    let length = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if length > FILE_MAX_BYTES {
-        return Err(wrong(format!("the file is longer than {FILE_MAX_BYTES} bytes")));
-    }
-    fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { path, says } => write!(out, "the configuration {path} can't be read: {says}"),
-            Self::Toml(says) => write!(out, "the configuration can't be taken: {says}"),
-            Self::Variable(name) => write!(out, "no setting is called {PREFIX}{name}"),
-            Self::Value { key, says } => write!(out, "the setting {key} can't be taken: {says}"),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use std::{fs, path::PathBuf};
 
     fn load(toml: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let file = tempfile::NamedTempFile::new().expect("a file");
@@ -140,49 +100,178 @@ mod tests {
         assert_eq!(config.outside.allowed_networks.len(), 1);
     }
 
-    #[test]
-    fn systemd_says_where_credentials_are() {
-        let variable = ("CREDENTIALS_DIRECTORY".to_owned(), "/run/credentials/yinxin.service".to_owned());
-        let config = Config::load(None, [variable]).expect("whole");
-        assert_eq!(config.credentials_dir, Some(PathBuf::from("/run/credentials/yinxin.service")));
-        assert!(matches!(load("credentials_dir = '/x'", &[]), Err(ConfigError::Toml(_))));
+    /// What is wrong, a line each: key, origin without the file's path, what is said.
+    fn told(toml: &str, variables: &[(&str, &str)]) -> Vec<String> {
+        let faults = load(toml, variables).expect_err("refused").faults;
+        let one = |fault: &Fault| {
+            let origin = match &fault.origin {
+                Origin::File { line, .. } => format!("line {line}"),
+                other => other.to_string(),
+            };
+            format!("{} ({origin}): {}", fault.key.as_deref().unwrap_or("-"), fault.says)
+        };
+        faults.iter().map(one).collect()
     }
 
     #[test]
-    fn unknown_keys_are_refused_wherever_they_stand() {
-        for toml in ["datadir = 'x'", "[listen]\naddres = 'x'", "[limit]\nheavy_requests = 1", "x"] {
-            assert!(matches!(load(toml, &[]), Err(ConfigError::Toml(_))), "{toml}");
-        }
-        let wrong = Config::load(None, [("YINXIN_LISTEN_ADRESS".into(), "x".into())]).expect_err("unknown");
-        assert_eq!(wrong, ConfigError::Variable("LISTEN_ADRESS".into()));
-        assert!(wrong.to_string().contains("YINXIN_LISTEN_ADRESS"));
+    fn systemd_s_credentials_stand_in_where_nobody_says_anything() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("passphrase"), "secret").expect("written");
+        fs::write(at("database-url"), "postgres://u:hunter2@db/x\n").expect("written");
+        let variable = ("CREDENTIALS_DIRECTORY".to_owned(), folder.path().display().to_string());
+        let config = Config::load(None, [variable.clone()]).expect("whole");
+        assert_eq!(config.credentials_dir.as_deref(), Some(folder.path()));
+        assert_eq!(config.passphrase_file, Some(at("passphrase")));
+        assert_eq!(config.settings.origin("passphrase_file"), Origin::Credential(at("passphrase")));
+        assert!(matches!(config.database, Database::Postgres { .. }));
+        let others = [
+            variable,
+            ("YINXIN_PASSPHRASE_FILE".into(), "/elsewhere".into()),
+            ("YINXIN_DATABASE_URL".into(), "postgres://other/x".into()),
+        ];
+        let config = Config::load(None, others).expect("whole");
+        assert_eq!(config.passphrase_file, Some(PathBuf::from("/elsewhere")));
+        assert!(
+            matches!(config.database, Database::Postgres { ref url, .. } if url.expose() == "postgres://other/x")
+        );
+        assert!(told("credentials_dir = '/x'", &[])[0].contains("nobody knows this key"));
     }
 
     #[test]
-    fn values_that_make_no_sense_are_refused_with_the_name_of_the_key() {
+    fn unknown_keys_are_refused_wherever_they_stand_and_the_nearest_is_named() {
         for (toml, wanted) in [
-            ("[listen]\naddress = 'here'", "listen.address"),
-            ("[database]\nurl = 'mysql://x'", "database.url"),
-            ("[database]\nurl = 'postgres://x'\nurl_file = 'y'", "database.url_file"),
-            ("[database]\nschema = 'x'", "database.schema"),
-            ("[limits]\nheavy_requests = 0", "limits.heavy_requests"),
-            ("[limits]\ndocument_bytes = 99999999999", "limits.document_bytes"),
-            ("[outside]\nallowed_networks = ['10.0.0.1/8']", "outside.allowed_networks"),
-            ("public_url = 'ftp://x'", "public_url"),
-            ("public_url = 'http://x/?y'", "public_url"),
-            ("data_dir = ''", "data_dir"),
+            ("datadir = 'x'", "datadir (line 1): nobody knows this key; did you mean data_dir?"),
+            (
+                "[listen]\naddres = 'x'",
+                "listen.addres (line 2): nobody knows this key; did you mean listen.address?",
+            ),
+            (
+                "\n[limit]\nheavy_requests = 1",
+                "limit (line 2): nobody knows this section; did you mean [limits]?",
+            ),
+            ("[colour]\nred = 1", "colour (line 1): nobody knows this section"),
+            ("listen = 1", "listen (line 1): this is a section, not a value"),
+            (
+                "limits.conections = 1",
+                "limits.conections (line 1): nobody knows this key; did you mean limits.connections?",
+            ),
+            (
+                "connections = 1",
+                "connections (line 1): nobody knows this key; did you mean limits.connections?",
+            ),
         ] {
-            match load(toml, &[]) {
-                Err(ConfigError::Value { key, .. }) => assert_eq!(key, wanted, "{toml}"),
-                other => panic!("{toml}: {other:?}"),
-            }
+            assert_eq!(told(toml, &[]), [wanted]);
         }
+        assert_eq!(
+            told("", &[("YINXIN_LISTEN_ADRESS", "x"), ("YINXIN_", "x")]),
+            [
+                "- (environment YINXIN_LISTEN_ADRESS): no setting has this variable; did you mean YINXIN_LISTEN_ADDRESS?",
+                "- (environment YINXIN_): no setting has this variable",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_is_refused_with_its_line() {
+        for (toml, line) in
+            [("x", 1), ("[listen]\naddress = \"127.0", 2), ("[listen]\n\n[lim", 3), ("a = 1\na = 2", 2)]
+        {
+            let told = told(toml, &[]);
+            assert!(told[0].starts_with(&format!("- (line {line}): this is no TOML: ")), "{toml}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_with_key_and_origin_and_what_is_taken() {
+        for (toml, wanted) in [
+            (
+                "[listen]\naddress = 'here'",
+                "listen.address (line 2): it is `here`; an address like 127.0.0.1:8080 or [::1]:8080 is taken",
+            ),
+            (
+                "[database]\nurl = 'mysql://u:hunter2@x'",
+                "database.url (line 2): it does not begin with postgres://; without it, SQLite in the data directory is used",
+            ),
+            (
+                "[database]\nschema = 'x'",
+                "database.schema (line 2): only PostgreSQL has schemas; database.url is missing",
+            ),
+            (
+                "[limits]\nheavy_requests = 0",
+                "limits.heavy_requests (line 2): it is 0; a whole number of requests from 1 to 1000 is taken",
+            ),
+            (
+                "[limits]\nheavy_requests = -1",
+                "limits.heavy_requests (line 2): it is -1; a whole number of requests from 1 to 1000 is taken",
+            ),
+            (
+                "[limits]\nheavy_requests = '8'",
+                "limits.heavy_requests (line 2): it is a text; a whole number of requests from 1 to 1000 is taken",
+            ),
+            (
+                "[limits]\nheavy_requests = 8.0",
+                "limits.heavy_requests (line 2): it is 8.0; a whole number of requests from 1 to 1000 is taken",
+            ),
+            (
+                "[outside]\nallowed_networks = ['10.0.0.1/8']",
+                "outside.allowed_networks (line 2): `10.0.0.1/8` is no network like 10.1.0.0/16; the bits behind the prefix must be zero",
+            ),
+            (
+                "public_url = 'ftp://x'",
+                "public_url (line 1): it is `ftp://x`; a plain http:// or https:// address is taken",
+            ),
+            (
+                "public_url = 'http://x/?y'",
+                "public_url (line 1): it is `http://x/?y`; a plain http:// or https:// address is taken",
+            ),
+            ("data_dir = ''", "data_dir (line 1): it is empty; a path is taken"),
+            ("data_dir = 3", "data_dir (line 1): it is 3; a path is taken"),
+        ] {
+            assert_eq!(told(toml, &[]), [wanted]);
+        }
+        let both = told("[database]\nurl = 'postgres://x'\nurl_file = 'y'", &[]);
+        assert!(both[0].starts_with("database.url_file (line 3): it stands beside database.url"), "{both:?}");
+        let variable = told("", &[("YINXIN_LIMITS_CONNECTIONS", "many")]);
+        assert!(
+            variable[0]
+                .starts_with("limits.connections (environment YINXIN_LIMITS_CONNECTIONS): it is `many`")
+        );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let told = told(
+            "colour = 1\n[limits]\nconnections = 0\nheavy_requests = 'x'",
+            &[("YINXIN_X", ""), ("YINXIN_DATA_DIR", "\u{fffd}")],
+        );
+        assert_eq!(told.len(), 5, "{told:?}");
+    }
+
+    #[test]
+    fn a_later_layer_is_heard_over_an_earlier_one_and_each_value_knows_its_origin() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), "data_dir = '/f'\n[database]\nurl_file = '/f'\n[limits]\nconnections = 5")
+            .expect("written");
+        let variables = [("YINXIN_DATABASE_URL", "postgres://e"), ("YINXIN_LISTEN_ADDRESS", "127.0.0.1:2")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let chosen = [Chosen { key: "listen.address", by: "--listen", value: "127.0.0.1:3".into() }];
+        let config = Config::of(Settings::gather(Some(file.path()), variables, &chosen)).expect("whole");
+        assert_eq!(config.listen.address.port(), 3);
+        let origin = |key: &str| config.settings.origin(key).to_string();
+        assert!(origin("data_dir").ends_with("line 1") && origin("limits.connections").ends_with("line 5"));
+        assert_eq!(origin("listen.address"), "option --listen");
+        assert_eq!(origin("database.url"), "environment YINXIN_DATABASE_URL");
+        assert_eq!(origin("database.url_file"), "default");
+        assert_eq!(origin("limits.heavy_requests"), "default");
     }
 
     #[test]
     fn a_database_address_with_a_password_stays_out_of_what_is_printed() {
         let config = load("[database]\nurl = 'postgres://u:hunter2@db/x'", &[]).expect("whole");
         assert!(!format!("{config:?}").contains("hunter2"));
+        let shown: Vec<_> = config.settings.shown().filter_map(|shown| shown.value).collect();
+        assert!(shown.contains(&"\"postgres://u:…@db/x\"".to_owned()), "{shown:?}");
         let file = tempfile::NamedTempFile::new().expect("a file");
         fs::write(file.path(), "postgres://u:hunter2@db/x\n").expect("written");
         let variable = ("YINXIN_DATABASE_URL_FILE".to_owned(), file.path().display().to_string());

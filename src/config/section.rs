@@ -2,10 +2,12 @@
 
 use super::{
     ConfigError,
-    raw::{Raw, RawDatabase, RawLimits, RawListen, RawOutside},
+    settings::{Reading, Settings},
+    table as key,
+    value::is_postgres,
 };
 use crate::{base::Secret, outside::Network};
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Config {
     pub limits: Limits,
     /// Other parties.
     pub outside: Outside,
+    /// What was said about each key, and where.
+    pub settings: Settings,
 }
 
 /// Where the daemon listens.
@@ -79,114 +83,77 @@ pub struct Outside {
 }
 
 impl Config {
+    /// Takes what was said, where it makes sense together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn of(settings: Settings) -> Result<Self, ConfigError> {
+        let mut from = Reading::new(&settings);
+        let data_dir = from.path(key::DATA_DIR).unwrap_or_default();
+        let listen = listen(&from);
+        let public_url = from.text(key::PUBLIC_URL).unwrap_or_else(|| format!("http://{}", listen.address));
+        let config = Self {
+            database: database(&mut from, &data_dir),
+            passphrase_file: from.path(key::PASSPHRASE_FILE),
+            credentials_dir: settings.credentials_dir().map(PathBuf::from),
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            limits: limits(&from),
+            outside: outside(&from),
+            settings: settings.clone(),
+            data_dir,
+            listen,
+        };
+        from.end(config)
+    }
+
     /// The UNIX socket for commands beside the daemon: as configured, else in the data directory.
     pub fn socket_path(&self) -> PathBuf {
         self.listen.socket.clone().unwrap_or_else(|| self.data_dir.join("yinxin.sock"))
     }
 }
 
-pub(super) fn check(raw: Raw) -> Result<Config, ConfigError> {
-    let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("./yinxin-data"));
-    if data_dir.as_os_str().is_empty() {
-        return Err(wrong("data_dir", "it is empty"));
-    }
-    let listen = listen(raw.listen)?;
-    Ok(Config {
-        database: database(raw.database, &data_dir)?,
-        public_url: public_url(raw.public_url, &listen)?,
-        passphrase_file: raw.passphrase_file,
-        credentials_dir: raw.credentials_dir,
-        limits: limits(&raw.limits)?,
-        outside: outside(&raw.outside)?,
-        data_dir,
-        listen,
-    })
+fn listen(from: &Reading<'_>) -> Listen {
+    Listen { address: from.usual_address(key::LISTEN_ADDRESS), socket: from.path(key::LISTEN_SOCKET) }
 }
 
-fn listen(raw: RawListen) -> Result<Listen, ConfigError> {
-    let address = raw.address.as_deref().unwrap_or("127.0.0.1:8080");
-    let address =
-        address.parse().map_err(|_| wrong("listen.address", "it is no address like 127.0.0.1:8080"))?;
-    Ok(Listen { address, socket: raw.socket })
-}
-
-fn database(raw: RawDatabase, data_dir: &std::path::Path) -> Result<Database, ConfigError> {
-    const KEY: &str = "database.url_file";
-    let url = match (raw.url, raw.url_file) {
-        (None, None) if raw.schema.is_some() => {
-            return Err(wrong("database.schema", "only PostgreSQL has schemas; database.url is missing"));
-        }
-        (None, None) => return Ok(Database::Sqlite { path: data_dir.join("yinxin.db") }),
-        (Some(_), Some(_)) => return Err(wrong(KEY, "it stands beside database.url; one of them is enough")),
-        (Some(url), None) => url,
-        (None, Some(path)) => {
-            fs::read_to_string(path).map_err(|error| wrong(KEY, &error.to_string()))?.trim().to_owned()
-        }
+fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
+    let schema = from.text(key::DATABASE_SCHEMA);
+    let url = match from.text(key::DATABASE_URL) {
+        None if from.is_given(key::DATABASE_URL_FILE) => url_in_file(from),
+        url => url,
     };
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Database::Postgres { url: Secret::new(url), schema: raw.schema });
+    match url {
+        Some(url) => Database::Postgres { url: Secret::new(url), schema },
+        None => {
+            if schema.is_some() && !from.is_wrong(key::DATABASE_URL) && !from.is_wrong(key::DATABASE_URL_FILE)
+            {
+                from.wrong(key::DATABASE_SCHEMA, "only PostgreSQL has schemas; database.url is missing");
+            }
+            Database::Sqlite { path: data_dir.join("yinxin.db") }
+        }
     }
-    Err(wrong(
-        "database.url",
-        "it does not begin with postgres://; without it, SQLite in the data directory is used",
-    ))
 }
 
-fn public_url(raw: Option<String>, listen: &Listen) -> Result<String, ConfigError> {
-    let Some(url) = raw else { return Ok(format!("http://{}", listen.address)) };
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
-    let odd = |found: char| found.is_whitespace() || found.is_control() || "?#@\"<>".contains(found);
-    if rest.is_empty() || rest.contains(odd) {
-        return Err(wrong("public_url", "it is no plain http:// or https:// address"));
+fn url_in_file(from: &mut Reading<'_>) -> Option<String> {
+    let url = from.line_of_file(key::DATABASE_URL_FILE)?;
+    if !is_postgres(&url) {
+        from.wrong(key::DATABASE_URL_FILE, "what the file holds does not begin with postgres://");
     }
-    Ok(url.trim_end_matches('/').to_owned())
+    Some(url)
 }
 
-fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
-    const GIBIBYTE: u64 = 1 << 30;
-    let request_s = within("limits.request_seconds", raw.request_seconds, 60, 1, 3600)?;
-    Ok(Limits {
-        connections: size(within("limits.connections", raw.connections, 1024, 1, 100_000)?),
-        light_requests: size(within("limits.light_requests", raw.light_requests, 256, 1, 100_000)?),
-        heavy_requests: size(within("limits.heavy_requests", raw.heavy_requests, 8, 1, 1000)?),
-        document_bytes: size(within("limits.document_bytes", raw.document_bytes, 64 << 20, 1024, GIBIBYTE)?),
-        request: Duration::from_secs(request_s),
-        verifications_per_minute: u32::try_from(within(
-            "limits.verifications_per_minute",
-            raw.verifications_per_minute,
-            30,
-            1,
-            100_000,
-        )?)
-        .unwrap_or(u32::MAX),
-    })
-}
-
-fn within(
-    key: &'static str,
-    given: Option<u64>,
-    usual: u64,
-    least: u64,
-    most: u64,
-) -> Result<u64, ConfigError> {
-    let value = given.unwrap_or(usual);
-    if (least..=most).contains(&value) {
-        return Ok(value);
+fn limits(from: &Reading<'_>) -> Limits {
+    Limits {
+        connections: from.size(key::LIMITS_CONNECTIONS),
+        light_requests: from.size(key::LIMITS_LIGHT_REQUESTS),
+        heavy_requests: from.size(key::LIMITS_HEAVY_REQUESTS),
+        document_bytes: from.size(key::LIMITS_DOCUMENT_BYTES),
+        request: from.seconds(key::LIMITS_REQUEST_SECONDS),
+        verifications_per_minute: u32::try_from(from.number(key::LIMITS_VERIFICATIONS_PER_MINUTE))
+            .unwrap_or(u32::MAX),
     }
-    Err(wrong(key, &format!("it is {value}; {least} to {most} is taken")))
 }
 
-/// All limits above fit into 32 bits.
-fn size(value: u64) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-fn outside(raw: &RawOutside) -> Result<Outside, ConfigError> {
-    let networks = raw.allowed_networks.iter().map(|text| Network::parse(text)).collect::<Result<_, _>>();
-    let allowed_networks = networks.map_err(|error| wrong("outside.allowed_networks", &error.to_string()))?;
-    Ok(Outside { allowed_networks })
-}
-
-fn wrong(key: &'static str, says: &str) -> ConfigError {
-    ConfigError::Value { key, says: says.to_owned() }
+fn outside(from: &Reading<'_>) -> Outside {
+    Outside { allowed_networks: from.networks(key::OUTSIDE_ALLOWED_NETWORKS) }
 }

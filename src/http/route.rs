@@ -41,6 +41,15 @@ impl Access {
             Access::OneOf(rights) => rights.iter().any(|&right| gives(right)),
         }
     }
+
+    /// Whether only administrators and auditors pass: system administrator, security administrator, auditor.
+    pub fn is_of_administrators(self) -> bool {
+        match self {
+            Access::Public { .. } | Access::Officer => false,
+            Access::Right(right) => right.is_of_administrators(),
+            Access::OneOf(rights) => rights.iter().all(|right| right.is_of_administrators()),
+        }
+    }
 }
 
 /// Whom the route answers: programs or people.
@@ -136,6 +145,9 @@ pub struct Operation {
     pub creates: bool,
     /// How much it takes.
     pub load: Load,
+    /// Whether it stands on the listener for administration, where there is one; `None`: if only administrators and
+    /// auditors may use it. [`Operation::is_administration`] tells.
+    pub administration: Option<bool>,
 }
 
 /// A declared route and what answers it.
@@ -168,6 +180,7 @@ impl Operation {
             body_limit_bytes: 0,
             creates: false,
             load: Load::Light,
+            administration: None,
         }
     }
 
@@ -220,6 +233,16 @@ impl Operation {
     /// Counts among the heavy requests.
     pub fn heavy(self) -> Self {
         Self { load: Load::Heavy, ..self }
+    }
+
+    /// Stands on the listener for administration, whoever may use it.
+    pub fn on_administration(self) -> Self {
+        Self { administration: Some(true), ..self }
+    }
+
+    /// Whether the route is one of administration: then it is not on the public listener where administration has its own.
+    pub fn is_administration(&self) -> bool {
+        self.administration.unwrap_or_else(|| self.access.is_of_administrators())
     }
 
     /// Finishes the route: `handler` answers it, with `state` at hand.

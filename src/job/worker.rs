@@ -5,7 +5,7 @@ use super::{
     store::{self, Claimed},
 };
 use crate::{
-    base::{Clock, Entropy, Timestamp},
+    base::{Clock, Entropy, Timestamp, failpoint},
     store::{Store, StoreError},
 };
 use serde::de::DeserializeOwned;
@@ -187,7 +187,10 @@ impl Worker {
         let kinds = serde_json::Value::from_iter(self.handlers.keys().copied()).to_string();
         let claimed = self.store.write(async |tx| store::claim(tx, &kinds, &lease, until, now).await).await;
         match claimed {
-            Ok(claimed) => Ok(claimed.map(|claimed| Held { claimed, lease, now })),
+            Ok(claimed) => Ok(claimed.map(|claimed| {
+                failpoint::reach("job.claimed");
+                Held { claimed, lease, now }
+            })),
             // A twin was claimed by another worker at the same instant.
             Err(StoreError::Conflict { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -196,9 +199,11 @@ impl Worker {
 
     async fn attempt(self, held: Held) {
         let outcome = self.outcome(&held).await;
+        failpoint::reach("job.worked");
         if let Err(error) = self.write_down(&held, outcome).await {
             tracing::warn!(kind = held.claimed.kind, %error, "a job's end could not be written; it will run again");
         }
+        failpoint::reach("job.settled");
     }
 
     async fn outcome(&self, held: &Held) -> Result<(), JobError> {

@@ -152,6 +152,13 @@ impl Role {
     }
 }
 
+impl Right {
+    /// Whether it belongs to an administrator or auditor, who stand apart.
+    pub fn is_of_administrators(self) -> bool {
+        Role::ALL.iter().any(|role| role.stands_apart() && role.rights().contains(&self))
+    }
+}
+
 /// The roles of one officer: never empty, and a role that stands apart stands alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles(BTreeSet<Role>);

@@ -6,7 +6,7 @@ use super::{
     engine::{Conn, Tx, of},
     migrations,
 };
-use crate::base::{Secret, Timestamp};
+use crate::base::{Secret, Timestamp, failpoint};
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres, Row as _,
     pool::PoolConnection,
@@ -170,10 +170,12 @@ impl Turn {
         let deadline = self.commit;
         // Past the deadline the connection is dropped and the server's process is left alone: with synchronous
         // replication a cancelled COMMIT is committed locally and says so only in a warning (reliability.md §0.3).
+        failpoint::reach("postgres.committing");
         match timeout(deadline, self.tx().control("COMMIT")).await {
             Err(_) => Err(StoreError::Unknown),
             Ok(Err(error)) => Err(of_commit(error)),
             Ok(Ok(())) => {
+                failpoint::reach("postgres.committed");
                 self.tx = None; // Back to the pool, clean.
                 Ok(())
             }

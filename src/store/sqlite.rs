@@ -11,7 +11,7 @@ use super::{
     lock::FileLock,
     migrations,
 };
-use crate::base::Timestamp;
+use crate::base::{Timestamp, failpoint};
 use sqlx::{
     ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -157,6 +157,7 @@ impl Turn {
 
     pub(super) async fn finish(mut self, keep: bool) -> Result<(), StoreError> {
         let answer = self.seat.leave(keep).await?;
+        failpoint::reach("sqlite.left");
         let Self { seat, shared } = self;
         drop(seat);
         shared.wake.notify_one();
@@ -274,8 +275,10 @@ impl Seat {
         if self.control("RELEASE g").await.is_err() {
             return self.fail_group(&StoreError::Lost).await;
         }
+        failpoint::reach("sqlite.committing");
         match self.control("COMMIT").await {
             Ok(()) => {
+                failpoint::reach("sqlite.committed");
                 self.step = Step::Closed;
                 for sender in self.waiting.drain(..) {
                     sender.send(Ok(())).ok();

@@ -44,7 +44,6 @@ fn wrong_usage_ends_with_64() {
         &["stamp"],
         &["stamp", "x.pdf", "--seal", "s", "--x", "a", "--y", "1", "--key-file", "k"],
         &["serve", "--listen", "here"],
-        &["serve", "--config", "no-such-file.toml"],
         &["officer", "list", "--key-file", "no-such-file"],
         &["verify"],
     ] {

@@ -9,7 +9,7 @@ use crate::{
         AuthorityError, CertId, CertState, Role, paper,
         store::{self, CertRow},
     },
-    base::Timestamp,
+    base::{Timestamp, failpoint},
     keys::{KeyId, KeyKind},
     store::Tx,
 };
@@ -51,9 +51,12 @@ impl Authority {
             }
             let detail = json!({ "reference": row.reference, "role": role.as_str(), "serial": row.serial });
             audit::append(tx, &act.entry("authority.certificate_intended", &row.id, detail)).await?;
+            failpoint::reach("authority.issue.intended");
             Ok(row)
         };
-        match self.0.store.write(intent).await {
+        let intended = self.0.store.write(intent).await;
+        failpoint::reach("authority.issue.committed");
+        match intended {
             Err(AuthorityError::Taken { reference }) => {
                 let row = self.0.store.read(async |rx| store::find(rx, &reference).await).await?;
                 row.ok_or(AuthorityError::Taken { reference })
@@ -124,10 +127,12 @@ impl Authority {
             None => self.sign_root(&row).await?,
             Some(issuer) => self.sign_under(&row, issuer, act.now).await?,
         };
+        failpoint::reach("authority.issue.signed");
         if row.role.is_listed() {
             let [issuing, root] = self.above().await?;
             paper::check_path(&row, &cert, &[issuing], &root)?;
         }
+        failpoint::reach("authority.issue.checked");
         self.record(act, row, cert).await
     }
 
@@ -169,9 +174,11 @@ impl Authority {
                     "sm3": hex::encode(cert.sm3()),
                 });
                 audit::append(tx, &act.entry("authority.certificate_issued", &row.id, detail)).await?;
+                failpoint::reach("authority.issue.written");
                 Ok(true)
             })
             .await?;
+        failpoint::reach("authority.issue.recorded");
         if recorded {
             return Issued::of(CertRow { state, cert: Some(cert.der().to_vec()), ..row });
         }

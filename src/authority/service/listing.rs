@@ -6,7 +6,7 @@ use crate::{
         AuthorityError,
         store::{self, CrlRow, RevokedRow},
     },
-    base::Timestamp,
+    base::{Timestamp, failpoint},
     store::{StoreError, Tx},
 };
 use rand_core::CryptoRng;
@@ -58,9 +58,11 @@ impl Authority {
         let number = after.saturating_add(1);
         let next_update = now.plus_ms(self.0.settings.crl_valid_for_ms).whole_seconds();
         let crl = self.sign_list(number, &revoked, now.whole_seconds(), next_update).await?;
+        failpoint::reach("authority.list.signed");
         let this_update = now.whole_seconds();
         let row = CrlRow { number, this_update, next_update, revocations, crl: crl.der().to_vec() };
         let recorded = self.0.store.write(async |tx: &mut Tx| store::insert_crl(tx, &row).await).await?;
+        failpoint::reach("authority.list.recorded");
         Ok(recorded.then_some(crl))
     }
 

@@ -1,7 +1,11 @@
 //! The time-stamp authority (RFC 3161 / GB/T 20520): SM3 imprints, SM2 tokens, nothing kept.
 
 use super::{Authority, TIME_STAMPING};
-use crate::{authority::AuthorityError, base::Timestamp, keys::ToSign};
+use crate::{
+    authority::AuthorityError,
+    base::{Timestamp, failpoint},
+    keys::ToSign,
+};
 use yinxin_pki::{
     judge::{self, Question},
     report::{Outcome, Profile},
@@ -76,6 +80,7 @@ impl Authority {
         let input = ToSign::Message(prepared.to_be_signed().to_vec());
         let signature = self.0.pool.sign(signer, input, self.0.settings.patience).await?;
         let token = prepared.assemble(&signature).map_err(AuthorityError::withheld)?;
+        failpoint::reach("authority.time_stamp.signed");
         check_token(&token, &[cert, issuing], &root, now)?;
         Ok(token)
     }

@@ -16,7 +16,7 @@ pub mod store;
 
 use super::{Problem, extract, table::Kit};
 use crate::{
-    base::{Timestamp, id::fresh_body},
+    base::{Timestamp, failpoint, id::fresh_body},
     officer::Caller,
     store::{Conflict, Store, StoreError, Tx},
 };
@@ -154,6 +154,7 @@ pub(super) async fn take_turn(
         settled: None,
     };
     let decision = kit.store.write(async |tx| decide(tx, wanted, now).await).await?;
+    failpoint::reach("idempotency.reserved");
     let key = match decision {
         Decision::Work(key) => key,
         Decision::Replay(settled) => return replay(settled).map(Turn::Replay),
@@ -214,11 +215,13 @@ pub(super) async fn settle(kit: &Kit, key: &IdempotencyKey, response: Response) 
         let freed = kit.store.write(async |tx| store::release(tx, key, long_past).await).await;
         return warn_of(freed, response);
     }
+    failpoint::reach("idempotency.worked");
     let (settled, response) = match take_down(response).await {
         Ok(taken) => taken,
         Err(problem) => return problem.into_response(),
     };
     let stored = kit.store.write(async |tx| store::settle(tx, key, &settled).await).await;
+    failpoint::reach("idempotency.answered");
     warn_of(stored, response)
 }
 

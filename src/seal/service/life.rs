@@ -3,7 +3,7 @@
 use super::{SealService, known_owner, known_seal, must_act_for};
 use crate::{
     audit,
-    base::Refusal,
+    base::{Refusal, failpoint},
     http::idempotency::{self, IdempotencyKey},
     officer::{Caller, Denied, Right},
     seal::{
@@ -50,7 +50,8 @@ impl SealService {
             return self.made_before(id).await;
         }
         let id = SealId::fresh(caller.now, &*self.0.entropy);
-        self.0
+        let seal = self
+            .0
             .store
             .write(async |tx| {
                 let owner = known_owner(tx, &command.owner).await?;
@@ -70,9 +71,12 @@ impl SealService {
                 };
                 let seal = Seal::apply(id, code, wish.checked()?, None, &officer.id, caller.now);
                 record_application(tx, caller, &seal, key).await?;
-                Ok(seal)
+                failpoint::reach("seal.apply.written");
+                Ok::<_, SealError>(seal)
             })
-            .await
+            .await?;
+        failpoint::reach("seal.apply.committed");
+        Ok(seal)
     }
 
     /// Applies for the SESeal that takes the place of one in use or expired: same code, owner and picture.
@@ -229,7 +233,8 @@ impl SealService {
         reason: Option<String>,
     ) -> Result<Seal, SealError> {
         let officer = caller.officer(right)?;
-        self.0
+        let seal = self
+            .0
             .store
             .write(async |tx| {
                 let seal = locked(tx, id).await?;
@@ -243,9 +248,12 @@ impl SealService {
                 }
                 let (seal, event) = seal.act(act, &officer.id, reason, caller.now)?;
                 record(tx, caller, &seal, &event).await?;
-                Ok(seal)
+                failpoint::reach("seal.change.written");
+                Ok::<_, SealError>(seal)
             })
-            .await
+            .await?;
+        failpoint::reach("seal.change.committed");
+        Ok(seal)
     }
 }
 

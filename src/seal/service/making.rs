@@ -3,7 +3,7 @@
 use super::{SealService, known_owner, life, must_act_for};
 use crate::{
     authority::{Ask, SubjectFields, SubjectKey},
-    base::{Refusal, Timestamp},
+    base::{Refusal, Timestamp, failpoint},
     keys::ToSign,
     officer::{Caller, Right},
     seal::{
@@ -63,7 +63,9 @@ impl SealService {
             })
             .await?;
         let signer = self.signer_for(caller, &owner, &seal).await?;
+        failpoint::reach("seal.make.certified");
         let plan = self.intend_making(caller, id, signer).await?;
+        failpoint::reach("seal.make.committed");
         match self.sign_and_issue(caller, &plan).await {
             Err(error) if error.is_decided() => {
                 self.give_up_making(caller, id).await;
@@ -75,7 +77,10 @@ impl SealService {
 
     async fn sign_and_issue(&self, caller: &Caller, plan: &Plan) -> Result<Seal, SealError> {
         let esl = self.sign_seal(caller, plan).await?;
-        self.issue(caller, plan, &esl).await
+        failpoint::reach("seal.make.checked");
+        let seal = self.issue(caller, plan, &esl).await?;
+        failpoint::reach("seal.make.recorded");
+        Ok(seal)
     }
 
     /// Back to `approved` at once. Should that fail too, the sweeper does it.
@@ -123,6 +128,7 @@ impl SealService {
                 let valid_to = valid_from.plus_days(i64::from(seal.wish.period_days));
                 rows::set_signer(tx, id, &signer, valid_from, valid_to).await?;
                 life::record(tx, caller, &seal, &event).await?;
+                failpoint::reach("seal.make.intended");
                 Ok(Plan { seal, maker, signer, valid_from, valid_to })
             })
             .await
@@ -139,6 +145,7 @@ impl SealService {
             Version::V5 => Some(self.token_over(&value, caller).await?),
         };
         let esl = prepared.assemble(maker.der(), &value, token.as_deref())?;
+        failpoint::reach("seal.make.signed");
         let (check, chain) = (self.0.check.clone(), self.chain().await?);
         let at = plan.valid_from;
         let product = tokio::task::spawn_blocking(move || check.seal(&esl, &chain, at).map(|()| esl)).await;
@@ -162,6 +169,7 @@ impl SealService {
                 let (seal, event) = seal.act(Act::Issue, &officer.id, None, caller.now)?;
                 rows::set_made(tx, &seal.id, esl, &esl_sm3).await?;
                 life::record(tx, caller, &seal, &event).await?;
+                failpoint::reach("seal.make.written");
                 Ok(Seal { made: Some(plan.made(&esl_sm3)), ..seal })
             })
             .await

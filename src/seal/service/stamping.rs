@@ -4,7 +4,7 @@ use super::{Chain, SealService, life, making::signer_reference};
 use crate::{
     audit,
     authority::CertState,
-    base::{Refusal, Timestamp},
+    base::{Refusal, Timestamp, failpoint},
     document::{
         appearance::Appearance,
         pdf::{self, Digests, Prepared, SignatureKind, StampNames},
@@ -79,13 +79,17 @@ impl SealService {
             other => other?,
         };
         let ready = prepare(&loaded, &request, document, caller.now).await?;
+        failpoint::reach("stamp.prepared");
         let record = match self.intend(caller, &officer, &request, &ready).await {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
             other => other?,
         };
+        failpoint::reach("stamp.committed");
         match self.finish(caller, &loaded, &request, ready).await {
             Ok((file, increment_at, product_sm3)) => {
+                failpoint::reach("stamp.checked");
                 let record = self.settle(caller, record, &file[increment_at..], product_sm3, key).await?;
+                failpoint::reach("stamp.recorded");
                 Ok(Stamped { record, file })
             }
             Err(error) => {
@@ -228,6 +232,7 @@ impl SealService {
                 let detail =
                     json!({ "seal": record.seal, "document_sm3": record.document_sm3, "page": record.page });
                 audit::append(tx, &caller.entry("seal.stamp_intended", &record.id, detail)).await?;
+                failpoint::reach("stamp.intended");
                 Ok::<_, SealError>(record)
             })
             .await
@@ -255,6 +260,7 @@ impl SealService {
             false => None,
         };
         let data = stamp.assemble(&loaded.tools.cert, &value, token.as_deref())?;
+        failpoint::reach("stamp.signed");
         let (check, chain) = (self.0.check.clone(), self.chain().await?);
         let at = caller.now;
         let work = tokio::task::spawn_blocking(move || embed(ready, &data, &*check, &chain, at));
@@ -282,6 +288,7 @@ impl SealService {
                 }
                 let detail = json!({ "seal": record.seal, "product_sm3": product_sm3 });
                 audit::append(tx, &caller.entry("seal.stamped", &record.id, detail)).await?;
+                failpoint::reach("stamp.written");
                 Ok::<_, SealError>(())
             })
             .await?;

@@ -142,7 +142,7 @@ impl Sealed {
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |octets| String::from_utf8(octets).unwrap();
         let code = output.status.code().unwrap_or(-1);
         Self { code, out: text(output.stdout), err: text(output.stderr) }

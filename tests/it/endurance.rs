@@ -1,0 +1,62 @@
+//! The endurance harness in short: what `cargo run --release --example endurance` does a hundred times is done a few times
+//! here. The long runs are commands of their own.
+
+use crate::support::{
+    databases::say_skipped,
+    process::{Place, Said},
+};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+/// What the harness's daemon would take for "end at the first look of readiness".
+const ARMED: [(&str, &str); 2] = [("ENDURANCE_FAILPOINT", "sqlite.left 1"), ("ENDURANCE_CONTROLLED", "yes")];
+
+/// The harness, which cargo builds beside this binary; with `CI=true` it must be there.
+fn harness() -> Option<PathBuf> {
+    let own = std::env::current_exe().unwrap();
+    let beside = own.parent().unwrap().parent().unwrap().join("examples/endurance");
+    if beside.is_file() {
+        return Some(beside);
+    }
+    let required = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!required, "cargo test builds examples; {} is not there", beside.display());
+    say_skipped("the endurance harness: build it with `cargo build --example endurance`");
+    None
+}
+
+/// Runs the harness; its exit code, and the figures of its last line.
+fn figures(arguments: &[&str]) -> Option<(i32, serde_json::Value)> {
+    let output = Command::new(harness()?).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let said = Said::of(output);
+    if said.code == 3 {
+        say_skipped(&format!("endurance {arguments:?}: {}", said.err));
+        return None;
+    }
+    let line = said.out.lines().last().unwrap_or_default();
+    let figures = serde_json::from_str(line).unwrap_or_else(|_| panic!("{said:?}"));
+    Some((said.code, figures))
+}
+
+#[test]
+fn a_daemon_killed_at_its_steps_under_load_loses_nothing_and_does_nothing_twice() {
+    let Some((code, figures)) = figures(&["kill", "12"]) else { return };
+    assert_eq!(code, 0, "{figures}");
+    assert!(figures["acknowledged"].as_u64() > Some(10), "{figures}");
+    assert_eq!((&figures["runs"], &figures["sound"]), (&12.into(), &true.into()), "{figures}");
+}
+
+#[test]
+fn nothing_in_its_surroundings_reaches_the_failpoints_of_the_program_itself() {
+    let place = Place::empty();
+    let said = Said::of(place.command(["init"]).envs(ARMED).stdin(Stdio::null()).output().unwrap());
+    assert_eq!(said.code, 0, "{said:?}");
+    // The same words end the harness's daemon.
+    let Some(harness) = harness() else { return };
+    let other = Place::empty();
+    let mut command = Command::new(harness);
+    command.args(["daemon", "init", "--dir"]).arg(other.dir());
+    let said = Said::of(command.envs([ARMED[0]]).stdin(Stdio::null()).output().unwrap());
+    assert_eq!(said.code, -1, "{said:?}");
+}
