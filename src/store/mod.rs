@@ -22,6 +22,7 @@ pub mod migrations;
 mod postgres;
 mod sqlite;
 mod statement;
+mod writer;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
@@ -30,7 +31,14 @@ pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;
 use engine::Engine;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{sync::Notify, time::timeout};
 
 /// The open database. Cheap to clone; the last clone dropped closes it.
@@ -42,6 +50,25 @@ struct Inner {
     node: Arc<str>,
     body: Duration,
     bell: Notify,
+    edition: AtomicU64,
+}
+
+/// A change of what others may have kept in memory. A new edition begins before its commit and another one behind it, so
+/// that whatever is read while it is under way is out of date too.
+struct Outdating<'s>(&'s AtomicU64);
+
+impl<'s> Outdating<'s> {
+    fn begin(edition: &'s AtomicU64) -> Self {
+        edition.fetch_add(1, Ordering::SeqCst);
+        Self(edition)
+    }
+}
+
+impl Drop for Outdating<'_> {
+    /// Also where nobody waits for the commit any more.
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Store {
@@ -53,7 +80,7 @@ impl Store {
         let node: Arc<str> = config.node.as_str().into();
         let engine = Engine::open(config, &node, now).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new() })))
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), edition: AtomicU64::new(0) })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -75,7 +102,9 @@ impl Store {
             out => out,
         };
         let rang = turn.tx().take_ring() && out.is_ok();
+        let outdating = turn.tx().take_outdates().then(|| Outdating::begin(&self.0.edition));
         turn.finish(out.is_ok()).await?;
+        drop(outdating);
         if rang {
             self.0.bell.notify_waiters();
         }
@@ -123,6 +152,12 @@ impl Store {
             return Err(StoreError::Halted);
         }
         self.read(async |rx| rx.one::<i64>(&PING, &[]).await).await.map(drop)
+    }
+
+    /// Changes with every write of this process that called [`Tx::outdate`]. What was read under one edition and is kept
+    /// in memory holds as long as that lasts, as far as this node goes: of other nodes' writes nothing is heard.
+    pub fn edition(&self) -> u64 {
+        self.0.edition.load(Ordering::SeqCst)
     }
 
     /// The name of this node, as configured.

@@ -4,6 +4,7 @@
 use super::{
     Deadlines, OpenError, StoreError,
     engine::{Conn, Tx, of},
+    error::Cause,
     migrations,
 };
 use crate::base::{Secret, Timestamp, failpoint};
@@ -185,8 +186,13 @@ impl Turn {
 
 /// A server that answered with an error has rolled back, unless it was being shut down: then it may have committed
 /// locally before. Everything else leaves the outcome open.
-fn of_commit(error: sqlx::Error) -> StoreError {
-    let code = error.as_database_error().and_then(|said| said.code()).map(|code| code.into_owned());
+fn of_commit(error: Cause) -> StoreError {
+    let code = match &error {
+        Cause::Client(error) => {
+            error.as_database_error().and_then(|said| said.code()).map(|code| code.into_owned())
+        }
+        Cause::Writer(_) => None,
+    };
     match code {
         Some(code) if !code.starts_with("57") && !code.starts_with("08") => {
             match StoreError::of("commit", error) {
