@@ -2,7 +2,7 @@
 //! Everything is refused that is not declared: a handler gets its [`Caller`] from here or not at all.
 
 use super::{
-    Access, Arrival, Load, Operation, Problem,
+    Access, Arrival, Creates, Load, Operation, Problem,
     idempotency::{self, Turn},
     table::Kit,
 };
@@ -59,6 +59,9 @@ impl Gate {
         let key = self.idempotency_key(request.headers(), &caller)?;
         request.extensions_mut().insert(caller.clone());
         let Some(key) = key else { return Ok(next.run(request).await) };
+        if self.operation.creates == Creates::AtOnce {
+            return idempotency::run_at_once(&self.kit, self.operation.id, &caller, key, request, next).await;
+        }
         match idempotency::take_turn(&self.kit, self.operation.id, &caller, key, request).await? {
             Turn::Replay(response) => Ok(response),
             Turn::Work(request, reservation) => {
@@ -121,7 +124,7 @@ impl Gate {
 
     /// The key of a creating request by an officer. Anonymous callers make nothing that lasts, so theirs is passed over.
     fn idempotency_key(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<String>, Problem> {
-        if !self.operation.creates || !matches!(caller.actor, Actor::Officer(_)) {
+        if self.operation.creates == Creates::No || !matches!(caller.actor, Actor::Officer(_)) {
             return Ok(None);
         }
         idempotency::key_of(headers)

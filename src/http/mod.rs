@@ -23,10 +23,10 @@ mod table;
 
 pub use door::{Arrival, ProblemPage, is_english};
 pub use extract::{JsonBody, QueryOf};
-pub use idempotency::IdempotencyKey;
+pub use idempotency::{Answer, IdempotencyKey, Once};
 pub use limits::Limits;
 pub use problem::Problem;
-pub use route::{Access, Gives, Load, Operation, Param, Route, Takes};
+pub use route::{Access, Creates, Gives, Load, Operation, Param, Route, Takes};
 pub use serve::{PeerAddress, Stop, serve_tcp, serve_unix};
 pub use shape::Shape;
 pub use table::{Kit, Table, TableError};

@@ -2,7 +2,7 @@
 
 use super::{
     catalogue,
-    route::{Access, Face, Gives, Operation, Takes},
+    route::{Access, Creates, Face, Gives, Operation, Takes},
     shape::{PROBLEM, Shape},
 };
 use serde_json::{Map, Value, json};
@@ -76,7 +76,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let in_query = operation.query.iter().map(|param| {
         json!({ "name": param.name, "in": "query", "required": param.required, "description": param.says, "schema": (param.schema)() })
     });
-    let key = operation.creates.then(|| {
+    let key = (operation.creates != Creates::No).then(|| {
         json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "fresh for each new request, repeated when a request is repeated; kept for 24 hours",
@@ -139,7 +139,7 @@ fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
         Access::Officer => codes.push("auth/required"),
         Access::Right(_) | Access::OneOf(_) => codes.extend(["auth/required", "auth/right-missing"]),
     }
-    if operation.creates {
+    if operation.creates != Creates::No {
         codes.extend(["idempotency/malformed", "idempotency/reused", "idempotency/in-progress"]);
     }
     if !operation.query.is_empty() {

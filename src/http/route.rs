@@ -113,6 +113,17 @@ pub enum Load {
     Heavy,
 }
 
+/// Whether a route makes something new, and how its idempotency key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creates {
+    /// It makes nothing new; a key is passed over.
+    No,
+    /// The key is reserved before the work, and settled behind it.
+    Reserved,
+    /// The key is written in the one transaction of the work.
+    AtOnce,
+}
+
 /// Bytes that a JSON body may have, where the route says nothing else.
 const JSON_LIMIT_BYTES: usize = 64 * 1024;
 
@@ -142,7 +153,7 @@ pub struct Operation {
     /// The longest body, in bytes.
     pub body_limit_bytes: usize,
     /// Whether it makes something new, and so honours `Idempotency-Key`.
-    pub creates: bool,
+    pub creates: Creates,
     /// How much it takes.
     pub load: Load,
     /// Whether it stands on the listener for administration, where there is one; `None`: if only administrators and
@@ -178,7 +189,7 @@ impl Operation {
             gives: Vec::new(),
             problems: &[],
             body_limit_bytes: 0,
-            creates: false,
+            creates: Creates::No,
             load: Load::Light,
             administration: None,
         }
@@ -196,7 +207,13 @@ impl Operation {
 
     /// A `POST` that makes something new: honours `Idempotency-Key`.
     pub fn create(access: Access, path: &'static str, id: &'static str, summary: &'static str) -> Self {
-        Self { creates: true, ..Self::new(access, Method::POST, path, id, summary) }
+        Self { creates: Creates::Reserved, ..Self::new(access, Method::POST, path, id, summary) }
+    }
+
+    /// Makes it in one transaction, in which its command writes the key and the answer too
+    /// ([`super::idempotency::record_with_answer`]).
+    pub fn at_once(self) -> Self {
+        Self { creates: Creates::AtOnce, ..self }
     }
 
     /// A page for people: not in the OpenAPI document.

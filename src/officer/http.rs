@@ -7,7 +7,8 @@ use super::{
 use crate::{
     base::{Refusal, Timestamp},
     http::{
-        Access, Gives, IdempotencyKey, JsonBody, Operation, Param, Problem, QueryOf, Route, Shape,
+        self, Access, Gives, IdempotencyKey, JsonBody, Once, Operation, Param, Problem, QueryOf, Route,
+        Shape,
         idempotency::Confidential,
         shape::{id, instant, list_of, nullable, object, one_of, text},
     },
@@ -15,7 +16,7 @@ use crate::{
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::IntoResponse,
 };
 use serde::Deserialize;
@@ -104,6 +105,7 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
             .gives(200, Gives::List(&OFFICER))
             .handled_by(state(), list),
         Operation::create(manage, "/api/v1/officers", "registerOfficer", "Register an officer")
+            .at_once()
             .json(&NEW_OFFICER)
             .gives(201, Gives::Json(&OFFICER))
             .problems(&["officer/roles-exclude", "officer/bad-name", "request/invalid"])
@@ -215,11 +217,14 @@ async fn register(
     caller: Caller,
     once: Option<IdempotencyKey>,
     JsonBody(body): JsonBody<NewOfficer>,
-) -> Answer<impl IntoResponse> {
+) -> Answer<http::Answer> {
     let command = RegisterOfficer { name: body.name, roles: roles(&body.roles)? };
-    let officer = officers.register(&caller, command, once.as_ref()).await?;
-    let place = format!("/api/v1/officers/{}", officer.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(officer)))
+    let once = Once::of(once, registered);
+    Ok(registered(&officers.register(&caller, command, once.as_ref()).await?))
+}
+
+fn registered(officer: &Officer) -> http::Answer {
+    http::Answer::created(&json!(officer)).found_at(format!("/api/v1/officers/{}", officer.id))
 }
 
 async fn find(State(officers): State<Officers>, caller: Caller, Path(id): Path<String>) -> Answer {

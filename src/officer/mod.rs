@@ -3,6 +3,7 @@
 mod caller;
 mod error;
 mod key;
+mod known;
 mod right;
 mod service;
 

@@ -25,8 +25,8 @@ use yinxin::{
         entropy::SeededEntropy,
     },
     http::{
-        Access, IdempotencyKey, JsonBody, Kit, Limits, Operation, PeerAddress, Problem, Route, Table, Takes,
-        health,
+        Access, IdempotencyKey, JsonBody, Kit, Limits, Once, Operation, PeerAddress, Problem, Route, Table,
+        Takes, health,
         shape::{Shape, object},
         upload::Upload,
     },
@@ -281,6 +281,7 @@ async fn create(
     let before = body["break_before"].as_str().filter(|_| first);
     misbehave(before, &stage).await;
     let command = RegisterOfficer { name, roles: vec![Role::Viewer] };
+    let once = Once::of(once, |officer: &Officer| yinxin::http::Answer::created(&json!(officer)));
     let officer = officers.register(&caller, command, once.as_ref()).await?;
     let after = body["break_after"].as_str().filter(|_| first);
     misbehave(after, &stage).await;
