@@ -16,6 +16,7 @@ use crate::{
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
+    document::pool::{PoolSettings, ReadingPool},
     http::{self, Kit, Stop, Table},
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
@@ -85,6 +86,7 @@ impl App {
         let store = Store::open(&store_config(config), now).await?;
         let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
+        let readers = Arc::new(ReadingPool::start(reading(config)).map_err(AppError::Threads)?);
         let authority = Authority::new(
             store.clone(),
             keystore.clone(),
@@ -98,6 +100,7 @@ impl App {
             pool: pool.clone(),
             authority: authority.clone(),
             check: Arc::new(StrictCheck),
+            readers: readers.clone(),
             entropy: entropy.clone(),
         });
         let verifications = Verifications::new(verification::Parts {
@@ -105,6 +108,7 @@ impl App {
             trust: Arc::new(AuthorityTrust::new(authority.clone(), Trust::default())),
             register: Some(Arc::new(OwnRegister::new(store.clone()))),
             entropy: entropy.clone(),
+            readers,
             settings: verification_settings(config),
         });
         let audit_key = background::audit_signer(&keystore).await?.public_key();
@@ -267,11 +271,15 @@ fn authority_settings(config: &Config) -> AuthoritySettings {
 
 fn verification_settings(config: &Config) -> verification::Settings {
     verification::Settings {
-        at_once: config.limits.heavy_requests,
         max_bytes: config.limits.document_bytes,
         per_minute: config.limits.verifications_per_minute,
         ..verification::Settings::default()
     }
+}
+
+/// Documents are read on threads of their own.
+fn reading(config: &Config) -> PoolSettings {
+    PoolSettings { queue: config.limits.heavy_requests, ..PoolSettings::default() }
 }
 
 fn limits(config: &Config) -> http::Limits {

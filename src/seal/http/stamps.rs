@@ -143,6 +143,7 @@ const STAMP_PROBLEMS: &[&str] = &[
     "pdf/not-pdf",
     "pdf/encrypted",
     "pdf/malformed",
+    "pdf/too-costly",
     "pdf/too-large",
     "pdf/missing-page",
     "pdf/off-page",

@@ -4,6 +4,7 @@ use super::{SealService, known_owner, life, must_act_for};
 use crate::{
     authority::{Ask, SubjectFields, SubjectKey},
     base::{Refusal, Timestamp, failpoint},
+    document::pool::Lane,
     keys::ToSign,
     officer::{Caller, Right},
     seal::{
@@ -18,6 +19,7 @@ use crate::{
     },
 };
 use yinxin_pki::{
+    budget::Budget,
     ses::{PictureDraft, SealDraft, SignersDraft, Version as SesVersion},
     sign::SignError,
     sm3,
@@ -148,10 +150,11 @@ impl SealService {
         failpoint::reach("seal.make.signed");
         let (check, chain) = (self.0.check.clone(), self.chain().await?);
         let at = plan.valid_from;
-        let product = tokio::task::spawn_blocking(move || check.seal(&esl, &chain, at).map(|()| esl)).await;
-        product
-            .map_err(|_| SealError::Withheld { says: "the check ended early".into() })?
-            .map_err(|says| SealError::Withheld { says })
+        let judge = move |budget: &Budget| {
+            check.seal(&esl, &super::Asked { chain: &chain, at, budget }).map(|()| esl)
+        };
+        let product = self.0.readers.run(Lane::Begun, judge).await?;
+        product.map_err(|says| SealError::Withheld { says })
     }
 
     async fn issue(&self, caller: &Caller, plan: &Plan, esl: &[u8]) -> Result<Seal, SealError> {

@@ -19,12 +19,14 @@ use super::{
 use crate::{
     authority::{Act, Authority, CertState},
     base::{Entropy, Refusal, Timestamp},
+    document::pool::ReadingPool,
     keys::{Keystore, SigningPool, ToSign},
     officer::{Caller, OfficerId},
     store::{Rx, Store},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
+use yinxin_pki::budget::Budget;
 
 /// How long a signature may take before the command gives up; a device is slow, a person does not wait longer.
 const SIGN_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,18 +34,23 @@ const SIGN_PATIENCE: Duration = Duration::from_secs(10);
 /// Judges a product of ours before it leaves, in profile `strict`, with the own authority as anchor. The composition
 /// root gives one: this room makes, another judges.
 pub trait ProductCheck: Send + Sync {
-    /// Whether the stamped file's newest stamp passes at `at`; `Err` says what does not hold. `digest` is SM3 over the
+    /// Whether the stamped file's newest stamp passes; `Err` says what does not hold. `digest` is SM3 over the
     /// bytes that the stamp covers, computed over this very buffer before the value was put into its gap.
-    fn stamped_pdf(
-        &self,
-        product: &[u8],
-        digest: &[u8; 32],
-        chain: &Chain,
-        at: Timestamp,
-    ) -> Result<(), String>;
+    fn stamped_pdf(&self, product: &[u8], digest: &[u8; 32], question: &Asked<'_>) -> Result<(), String>;
 
     /// Whether a bare seal passes.
-    fn seal(&self, esl: &[u8], chain: &Chain, at: Timestamp) -> Result<(), String>;
+    fn seal(&self, esl: &[u8], question: &Asked<'_>) -> Result<(), String>;
+}
+
+/// As of when a product is judged, with which trust, and how much work that may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The own authority.
+    pub chain: &'a Chain,
+    /// The instant.
+    pub at: Timestamp,
+    /// What is left of the work.
+    pub budget: &'a Budget,
 }
 
 /// The certificates that a product is judged with.
@@ -84,6 +91,8 @@ pub struct Parts {
     pub authority: Authority,
     /// The judge of our products.
     pub check: Arc<dyn ProductCheck>,
+    /// Who reads documents, and draws.
+    pub readers: Arc<ReadingPool>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
 }

@@ -11,6 +11,7 @@ use super::{Demand, Limits, VerificationError, judge, store, text::words};
 use crate::{
     audit,
     base::{Entropy, Timestamp},
+    document::pool::{Lane, ReadingPool, Unread},
     http::{IdempotencyKey, idempotency},
     officer::{Caller, OfficerId, Right},
     store::Store,
@@ -19,8 +20,11 @@ use axum::body::Bytes;
 use serde_json::json;
 use sources::Waited;
 use std::{sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::Semaphore};
-use yinxin_pki::report::{Profile, Report};
+use tokio::runtime::Handle;
+use yinxin_pki::{
+    budget::Budget,
+    report::{Profile, Report},
+};
 
 crate::id_type!(
     /// A report that is kept.
@@ -38,6 +42,8 @@ pub struct Parts {
     pub register: Option<Arc<dyn SealRegister>>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Who reads documents.
+    pub readers: Arc<ReadingPool>,
     /// How much is taken on.
     pub settings: Settings,
 }
@@ -45,10 +51,6 @@ pub struct Parts {
 /// How much is taken on.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Documents judged at a time; more are answered 503.
-    pub at_once: usize,
-    /// How long a request waits for its report.
-    pub patience: Duration,
     /// How long the register of seals is waited for.
     pub register_patience: Duration,
     /// The longest document, in octets.
@@ -59,13 +61,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            at_once: 4,
-            patience: Duration::from_secs(30),
-            register_patience: Duration::from_secs(2),
-            max_bytes: 64 << 20,
-            per_minute: 30,
-        }
+        Self { register_patience: Duration::from_secs(2), max_bytes: 64 << 20, per_minute: 30 }
     }
 }
 
@@ -99,53 +95,39 @@ pub struct Kept {
 
 /// The commands. Cheap to clone.
 #[derive(Clone)]
-pub struct Verifications(Arc<Room>);
-
-struct Room {
-    parts: Parts,
-    places: Arc<Semaphore>,
-}
+pub struct Verifications(Arc<Parts>);
 
 impl Verifications {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
-        let places = Arc::new(Semaphore::new(parts.settings.at_once));
-        Self(Arc::new(Room { parts, places }))
+        Self(Arc::new(parts))
     }
 
     /// How much is taken on.
     pub fn settings(&self) -> &Settings {
-        &self.0.parts.settings
+        &self.0.settings
     }
 
-    /// Judges a document; keeps nothing.
+    /// Judges a document; keeps nothing. One that costs more than one document may is given up, undecided.
     pub async fn verify(&self, caller: &Caller, ask: Verify) -> Result<Report, VerificationError> {
-        // A place first: whoever waits would hold a document in memory.
-        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| VerificationError::Busy)?;
-        let trust = self.0.parts.trust.trust(caller.now).await?;
+        let trust = self.0.trust.trust(caller.now).await?;
         let settings = self.settings().clone();
         let judged_at = ask.at.unwrap_or(caller.now);
-        let waited = self.0.parts.register.clone().map(|register| Waited {
+        let waited = self.0.register.clone().map(|register| Waited {
             register,
             runtime: Handle::current(),
             patience: settings.register_patience,
         });
-        let work = tokio::task::spawn_blocking(move || {
-            // The place is held until the work ends, also where nobody waits for it any more.
-            let _place = place;
+        let work = move |budget: &Budget| {
             let demand = Demand {
                 profile: ask.profile,
                 status: waited.as_ref().map(|waited| waited as _),
-                limits: Limits::default().with_max_bytes(settings.max_bytes),
+                limits: Limits::default().with_max_bytes(settings.max_bytes).within(budget),
                 ..Demand::new(&trust, judged_at)
             };
             judge(&ask.document, &demand)
-        });
-        match tokio::time::timeout(self.settings().patience, work).await {
-            Ok(Ok(report)) => Ok(report),
-            Ok(Err(_)) => Err(VerificationError::Broken),
-            Err(_) => Err(VerificationError::Deadline),
-        }
+        };
+        Ok(self.0.readers.run(Lane::Foreign, work).await?)
     }
 
     /// Judges a document and keeps the report, for officers who may.
@@ -161,15 +143,14 @@ impl Verifications {
         }
         let report = self.verify(caller, ask).await?;
         let kept = Kept {
-            id: VerificationId::fresh(caller.now, self.0.parts.entropy.as_ref()),
+            id: VerificationId::fresh(caller.now, self.0.entropy.as_ref()),
             at: caller.now,
             officer,
             document_sm3: report.document.sm3.clone(),
             verdict: words::verdict(report.verdict)[1].to_owned(),
-            report: serde_json::to_string(&report).map_err(|_| VerificationError::Broken)?,
+            report: serde_json::to_string(&report).map_err(|_| Unread::Broken)?,
         };
         self.0
-            .parts
             .store
             .write(async |tx| {
                 idempotency::record(tx, once, &kept.id).await?;
@@ -184,7 +165,7 @@ impl Verifications {
     /// A kept report.
     pub async fn kept(&self, caller: &Caller, id: &VerificationId) -> Result<Kept, VerificationError> {
         caller.officer(Right::VerificationRead)?;
-        let found = self.0.parts.store.read(async |rx| store::find(rx, id).await).await?;
+        let found = self.0.store.read(async |rx| store::find(rx, id).await).await?;
         found.ok_or_else(|| VerificationError::Unknown(id.clone()))
     }
 }
