@@ -7,7 +7,7 @@
 //! | 5 | `cli`, `app` |
 //! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
-//! | 2 | `store`, `keys`, `document`, `outside` |
+//! | 2 | `store`, `keys`, `document`, `tls`, `outside` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod app;
@@ -24,5 +24,6 @@ pub mod officer;
 pub mod outside;
 pub mod seal;
 pub mod store;
+pub mod tls;
 pub mod verification;
 pub mod web;

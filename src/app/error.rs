@@ -8,8 +8,9 @@ use crate::{
     officer::OfficerError,
     seal::SealError,
     store::{OpenError, StoreError},
+    tls::TlsError,
 };
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// Why the service could not be opened, or not be brought up.
 #[derive(Debug)]
@@ -46,6 +47,20 @@ pub enum AppError {
     Audit(AuditError),
     /// Two routes collide: a defect of ours.
     Table(TableError),
+    /// An address can't be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Files of TLS can't be used.
+    Tls {
+        /// The section of the configuration that names them.
+        section: &'static str,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// The system gives no threads.
     Threads(std::io::Error),
     /// A file of the data directory cannot be read or written.
@@ -88,6 +103,8 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Listen { address, error } => write!(out, "cannot listen on {address}: {error}"),
+            Self::Tls { section, error } => write!(out, "{section}: {error}"),
             Self::Threads(error) => write!(out, "no threads for signing: {error}"),
             Self::File { path, error } => write!(out, "{}: {error}", path.display()),
         }

@@ -2,12 +2,14 @@
 
 mod audit_desk;
 mod background;
+mod entrances;
 mod error;
 mod first;
 mod key_desk;
 mod paths;
 mod product;
 
+pub use entrances::Entrances;
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
 pub use product::StrictCheck;
@@ -17,7 +19,7 @@ use crate::{
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
     document::pool::{PoolSettings, ReadingPool},
-    http::{self, Kit, Stop, Table},
+    http::{self, Kit, Proxies, Stop, Table},
     keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::Officers,
     seal::{self, SealService},
@@ -32,7 +34,6 @@ use audit_desk::AuditDesk;
 use axum::Router;
 use background::Background;
 use std::{sync::Arc, time::Duration};
-use tokio::net::{TcpListener, UnixListener};
 
 /// How long an orderly stop waits for signatures under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -50,6 +51,7 @@ pub struct App {
     verifications: Verifications,
     audit_desk: AuditDesk,
     limits: http::Limits,
+    proxies: Proxies,
     document_bytes: usize,
     background: Background,
 }
@@ -116,7 +118,8 @@ impl App {
             audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
             officers: Officers::new(store.clone(), entropy.clone()),
             background: Background::new(paths::heads(config)),
-            limits: limits(config),
+            limits: entrances::limits(&config.limits),
+            proxies: config.listen.proxies.clone(),
             document_bytes: config.limits.document_bytes,
             store,
             clock,
@@ -171,32 +174,41 @@ impl App {
 
     /// The router over all routes.
     pub fn router(&self) -> Result<Router, AppError> {
-        let kit = Kit::new(
-            self.store.clone(),
-            self.officers.clone(),
-            self.clock.clone(),
-            self.entropy.clone(),
-            self.limits,
-        );
-        Ok(self.table()?.router(kit.with_problem_page(web::problem_page)))
+        Ok(self.table()?.router(self.kit()))
     }
 
-    /// Serves on these listeners until `stop`, with all background work beside; then lets everything come to rest.
-    pub async fn serve(
-        self,
-        tcp: TcpListener,
-        unix: Option<UnixListener>,
-        stop: Stop,
-    ) -> Result<(), AppError> {
-        let router = self.router()?;
+    /// The router over all routes but those of administration, which it turns away.
+    pub fn public_router(&self) -> Result<Router, AppError> {
+        Ok(self.table()?.router(self.kit().without_administration()))
+    }
+
+    /// A front door, with places of its own among the requests that are worked on.
+    fn kit(&self) -> Kit {
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
+        kit.with_problem_page(web::problem_page).behind(self.proxies.clone())
+    }
+
+    /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
+    /// administration has its own entrance, a crowd at the public one takes no place from it.
+    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+        let whole = self.router()?;
+        let public = match entrances.administration {
+            Some(_) => self.public_router()?,
+            None => whole.clone(),
+        };
         let work = self.background.start(&self).await?;
-        let tcp = http::serve_tcp(tcp, router.clone(), self.limits, stop.clone());
-        match unix {
-            Some(unix) => {
-                tokio::join!(tcp, http::serve_unix(unix, router, self.limits, stop));
+        let administration = async {
+            if let Some(entrance) = entrances.administration {
+                entrance.serve(whole.clone(), self.limits, stop.clone()).await;
             }
-            None => tcp.await,
-        }
+        };
+        let unix = async {
+            if let Some(unix) = entrances.unix {
+                http::serve_unix(unix, whole.clone(), self.limits, stop.clone()).await;
+            }
+        };
+        tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
         work.end().await;
         self.rest().await;
         Ok(())
@@ -280,14 +292,4 @@ fn verification_settings(config: &Config) -> verification::Settings {
 /// Documents are read on threads of their own.
 fn reading(config: &Config) -> PoolSettings {
     PoolSettings { queue: config.limits.heavy_requests, ..PoolSettings::default() }
-}
-
-fn limits(config: &Config) -> http::Limits {
-    http::Limits {
-        connections: config.limits.connections,
-        light_requests: config.limits.light_requests,
-        heavy_requests: config.limits.heavy_requests,
-        request: config.limits.request,
-        ..http::Limits::default()
-    }
 }

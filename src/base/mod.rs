@@ -5,6 +5,7 @@ pub mod credit_code;
 pub mod entropy;
 pub mod failpoint;
 pub mod id;
+pub mod plain_file;
 pub mod refusal;
 pub mod secret;
 pub mod text;

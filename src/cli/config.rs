@@ -1,6 +1,7 @@
 //! `yinxin config`: what the configuration says, and whether it can be taken. Needs no service and opens no database.
 
 use super::CliError;
+use crate::base::{Clock as _, clock::SystemClock};
 use crate::config::{self, Config, Key, Origin, Settings, Severity};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub(super) fn run(settings: Settings, matches: &ArgMatches) -> Result<u8, CliErr
 }
 
 fn check(settings: Settings) -> Result<u8, CliError> {
-    let findings = config::inspect(&Config::of(settings)?);
+    let findings = config::inspect(&Config::of(settings)?, SystemClock.now());
     for finding in &findings {
         say!("{finding}");
     }

@@ -37,7 +37,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliError> {
-    let tcp = if matches.get_flag("once") { None } else { Some(serve::bind(&config).await?) };
+    let entrances = if matches.get_flag("once") { None } else { Some(serve::bind(&config).await?) };
     let mut told = 0;
     let mut tell = |says: String| {
         told += 1;
@@ -65,14 +65,12 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
         "verify one yourself:\n  yinxin verify {folder}/stamped/notice.pdf --trust {folder}/root.cer --cert {folder}/issuing.cer \
          --crl {folder}/ca.crl"
     );
-    let Some(tcp) = tcp else { return Ok(()) };
-    let address = config.listen.address;
-    say!(
-        "\nopen http://{address}/verify to drop a file, http://{address}/api/v1/openapi.json for REST; Ctrl-C ends it"
-    );
+    let Some(entrances) = entrances else { return Ok(()) };
+    let url = &config.public_url;
+    say!("\nopen {url}/verify to drop a file, {url}/api/v1/openapi.json for REST; Ctrl-C ends it");
     serve::log();
     let app = App::open(&config).await?;
-    serve::listen(&config, app, tcp).await
+    serve::listen(&config, app, entrances).await
 }
 
 /// What the demo has made so far, by name.

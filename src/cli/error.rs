@@ -59,7 +59,12 @@ impl CliError {
 
 impl From<AppError> for CliError {
     fn from(error: AppError) -> Self {
-        Self::Failed(error.to_string())
+        match error {
+            // Starting again does not help, as with any other word of the configuration.
+            AppError::Tls { .. } => Self::Configuration(error.to_string()),
+            AppError::Listen { .. } => Self::Failed(format!("{error}; --listen names another")),
+            error => Self::Failed(error.to_string()),
+        }
     }
 }
 

@@ -1,11 +1,21 @@
 //! `yinxin serve`: the daemon.
 
 use super::CliError;
-use crate::{app::App, config::Config, http::Stop};
+use crate::{
+    app::{App, Entrances},
+    base::{Clock, clock::SystemClock},
+    config::Config,
+    http::Stop,
+};
 use clap::Command;
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+};
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::UnixListener,
     signal::unix::{SignalKind, signal},
 };
 
@@ -15,9 +25,9 @@ pub(super) fn command() -> Command {
 
 pub(super) async fn run(config: &Config) -> Result<(), CliError> {
     log();
-    let tcp = bind(config).await?;
+    let entrances = bind(config).await?;
     let app = App::open(config).await?;
-    listen(config, app, tcp).await
+    listen(config, app, entrances).await
 }
 
 /// Logs to standard error, one line an event.
@@ -30,29 +40,34 @@ pub(super) fn log() {
     let _ = lines.try_init();
 }
 
-/// Takes the address, before anything else is done: a port that is taken shall be said at once.
-pub(super) async fn bind(config: &Config) -> Result<TcpListener, CliError> {
-    let address = config.listen.address;
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| {
-        CliError::failed(format!("cannot listen on {address}: {error}; --listen names another"))
-    })
+/// Takes the addresses, before anything else is done: a port that is taken shall be said at once.
+pub(super) async fn bind(config: &Config) -> Result<Entrances, CliError> {
+    Ok(Entrances::bind(config, &clock()).await?)
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
 }
 
 /// Serves until told to stop.
-pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Result<(), CliError> {
+pub(super) async fn listen(config: &Config, app: App, entrances: Entrances) -> Result<(), CliError> {
     let socket = config.socket_path();
-    let unix = bind_socket(&socket)?;
-    let bound = tcp.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
-    say!("serving on http://{bound}");
+    let entrances = entrances.with_unix(bind_socket(&socket)?);
+    let watch = entrances.watch(clock())?;
+    let wrong = |error: io::Error| CliError::failed(error.to_string());
+    say!("serving on {}", entrances.public.url().map_err(wrong)?);
+    if let Some(administration) = &entrances.administration {
+        say!("administration on {}", administration.url().map_err(wrong)?);
+    }
     let (switch, stop) = Stop::switch();
     let signals = tokio::spawn(async move {
         wait_for_signal().await;
         // Nobody left to tell where the service has ended by itself.
         let _ = switch.send(true);
     });
-    let served = app.serve(tcp, Some(unix), stop).await;
+    let served = app.serve(entrances, stop).await;
     signals.abort();
+    watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
     Ok(served?)
@@ -62,9 +77,14 @@ pub(super) async fn listen(config: &Config, app: App, tcp: TcpListener) -> Resul
 /// says that it is no longer alive.
 fn bind_socket(path: &Path) -> Result<UnixListener, CliError> {
     let wrong = |error: io::Error| CliError::failed(format!("{}: {error}", path.display()));
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(error)),
-        _ => {}
+    match fs::symlink_metadata(path) {
+        // A mistyped path must not cost somebody a file.
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(CliError::failed(format!("{} is there and is no socket", path.display())));
+        }
+        Ok(_) => fs::remove_file(path).map_err(wrong)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(wrong(error)),
     }
     let listener = UnixListener::bind(path).map_err(wrong)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(wrong)?;

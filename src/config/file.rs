@@ -5,12 +5,8 @@ use super::{
     key::Key,
     value::{Value, of_toml},
 };
-use rustix::fs::{FileType, Mode, OFlags};
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use crate::base::plain_file::{self, Rule};
+use std::path::{Path, PathBuf};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -18,8 +14,6 @@ use toml::{
 
 /// The longest file.
 const FILE_MAX_BYTES: u64 = 256 * 1024;
-/// Anybody else may write.
-const OTHERS_WRITE: u32 = 0o002;
 
 /// What a file says: values by key, and what is wrong.
 #[derive(Default)]
@@ -33,43 +27,21 @@ pub(super) fn read(path: &Path) -> Found {
     match text(path) {
         Ok(text) => Walk { path, text: &text, found: Found::default() }.whole(),
         Err(says) => {
-            let says = format!("the configuration file can't be read: {says}");
+            let says = format!("the file {says}");
             let fault = Fault { key: None, origin: Origin::File { path: path.to_owned(), line: 0 }, says };
             Found { values: Vec::new(), faults: vec![fault] }
         }
     }
 }
 
-/// The file's text. Checked by the handle that is read, so that the file can't be swapped in between.
+/// The file's text. Whoever may write into it decides what the daemon does.
 fn text(path: &Path) -> Result<String, String> {
-    // NONBLOCK: a named pipe in the file's place must not hold the start up.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| said(error.into()))?;
-    let stat = rustix::fs::fstat(&handle).map_err(|error| said(error.into()))?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => {}
-        FileType::Directory => return Err("it is a directory".into()),
-        _ => return Err("it is no plain file".into()),
-    }
-    if stat.st_mode & OTHERS_WRITE != 0 {
-        let mode = stat.st_mode & 0o7777;
-        return Err(format!("it has mode {mode:04o}: anybody may write into it; 0644 at most is taken"));
-    }
-    let mut octets = Vec::new();
-    File::from(handle).take(FILE_MAX_BYTES + 1).read_to_end(&mut octets).map_err(said)?;
-    if octets.len() as u64 > FILE_MAX_BYTES {
-        return Err(format!("it is longer than {FILE_MAX_BYTES} bytes"));
-    }
-    String::from_utf8(octets).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        format!("line {}: it is not UTF-8 text", 1 + good.iter().filter(|octet| **octet == b'\n').count())
-    })
-}
-
-/// The operating system's words without its number.
-fn said(error: std::io::Error) -> String {
-    let says = error.to_string();
-    says.split(" (os error").next().unwrap_or(&says).to_owned()
+    let octets = plain_file::read(path, Rule::Read, FILE_MAX_BYTES).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(&octets).map_err(|error| {
+        let good = &octets[..error.valid_up_to()];
+        format!("is not UTF-8 text in line {}", 1 + good.iter().filter(|octet| **octet == b'\n').count())
+    })?;
+    Ok(text.to_owned())
 }
 
 struct Walk<'a> {

@@ -4,12 +4,21 @@
 use super::{
     Config, Database, Origin,
     key::{Key, Kind, Place},
+    listen::is_open,
     table::{self as table, KEYS},
+};
+use crate::{
+    base::{
+        Timestamp,
+        plain_file::{self, Rule},
+    },
+    store::Link,
+    tls::{self, ServerFiles, TlsError},
 };
 use rustix::process::geteuid;
 use std::{
     fmt, fs, io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     os::unix::{
         fs::{FileTypeExt as _, MetadataExt as _},
         net::UnixStream,
@@ -39,20 +48,27 @@ pub struct Finding {
     pub says: String,
 }
 
+/// A certificate that ends sooner than this is told.
+const EXPIRES_SOON_MS: i64 = 30 * 86_400_000;
+/// The longest file that is looked into.
+const FILE_MAX_BYTES: u64 = 32 << 20;
+
 /// Looks at everything that the configuration names. Blocking: files, and one attempt to bind each address.
-pub fn inspect(config: &Config) -> Vec<Finding> {
-    let mut look = Look { config, findings: Vec::new() };
+pub fn inspect(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let mut look = Look { config, now, findings: Vec::new() };
     look.data_dir();
-    for key in KEYS {
-        look.path(key);
-    }
-    look.address(table::LISTEN_ADDRESS, config.listen.address);
+    look.passphrase();
+    KEYS.iter().for_each(|key| look.path(key));
+    look.listen();
+    look.database();
+    look.outside();
     look.secrets_in_the_open();
     look.findings
 }
 
 struct Look<'a> {
     config: &'a Config,
+    now: Timestamp,
     findings: Vec<Finding>,
 }
 
@@ -101,66 +117,39 @@ impl Look<'_> {
         }
     }
 
+    /// The file in the data directory, which no key names.
+    fn passphrase(&mut self) {
+        let path = self.config.data_dir.join("passphrase");
+        if self.config.passphrase_file.is_none() && path.exists() {
+            self.file(table::PASSPHRASE_FILE, &path, Rule::Ours);
+        }
+    }
+
     fn path(&mut self, key: &'static Key) {
-        let (Kind::Path(place), Some(path)) = (key.kind, self.path_of(key)) else { return };
+        let (Kind::Path(place), Some(path)) = (key.kind, self.config.settings.path(key)) else { return };
         match place {
             Place::Folder => {}
-            Place::Secret => self.secret(key, &path),
-            Place::File => {
-                if let Err(error) = fs::File::open(&path) {
-                    self.wrong(key, format!("{} can't be read: {error}", path.display()));
-                } else if !path.is_file() {
-                    self.wrong(key, format!("{} is no plain file", path.display()));
-                }
+            Place::Secret => {
+                let credentials = self.config.credentials_dir.as_deref();
+                let shared = key.group_may_read || credentials.is_some_and(|folder| path.starts_with(folder));
+                self.file(key, &path, if shared { Rule::Shared } else { Rule::Ours });
             }
+            Place::File => self.file(key, &path, Rule::Anything),
             Place::Socket => self.socket(key, &path),
             Place::Output => self.parent(key, &path),
         }
     }
 
-    fn path_of(&self, key: &Key) -> Option<PathBuf> {
-        self.config.settings.path(key)
-    }
-
-    /// The rule of `keys::PassphraseSource`: a plain file of our own that nobody else reads; for a credential of systemd, root
-    /// may own it and its group may read.
-    fn secret(&mut self, key: &Key, path: &Path) {
-        let shown = path.display();
-        let found = match fs::metadata(path) {
-            Ok(found) => found,
-            Err(error) => return self.wrong(key, format!("{shown} can't be read: {error}")),
-        };
-        let credential =
-            self.config.credentials_dir.as_deref().is_some_and(|folder| path.starts_with(folder));
-        let (forbidden, allowed) = if credential { (0o137, "0640") } else { (0o177, "0600") };
-        let (mode, own) = (found.mode() & 0o7777, geteuid().as_raw());
-        if !found.is_file() {
-            self.wrong(key, format!("{shown} is no plain file"));
-        } else if mode & forbidden != 0 {
-            self.wrong(
-                key,
-                format!("{shown} has mode {mode:04o}, which lets others in; it may have {allowed} at most"),
-            );
-        } else if found.uid() != own && !(credential && found.uid() == 0) {
-            self.wrong(
-                key,
-                format!(
-                    "{shown} belongs to user {}; it must belong to the user of this process",
-                    found.uid()
-                ),
-            );
-        } else if let Err(error) = fs::File::open(path) {
-            self.wrong(key, format!("{shown} can't be read: {error}"));
+    fn file(&mut self, key: &Key, path: &Path, rule: Rule) {
+        if let Err(error) = plain_file::read(path, rule, FILE_MAX_BYTES) {
+            self.wrong(key, format!("{} {error}", path.display()));
         }
     }
 
     fn socket(&mut self, key: &Key, path: &Path) {
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
-                self.wrong(
-                    key,
-                    format!("{} is there and is no socket; the daemon would remove it", path.display()),
-                );
+                self.wrong(key, format!("{} is there and is no socket", path.display()));
             }
             _ => self.parent(key, path),
         }
@@ -173,6 +162,38 @@ impl Look<'_> {
         }
     }
 
+    fn listen(&mut self) {
+        let listen = &self.config.listen;
+        self.address(table::LISTEN_ADDRESS, listen.address);
+        self.identity(table::LISTEN_TLS_CERTIFICATE_FILE, listen.tls.as_ref());
+        if let Some(own) = &listen.administration {
+            self.address(table::LISTEN_ADMIN_ADDRESS, own.address);
+            self.identity(table::LISTEN_ADMIN_TLS_CERTIFICATE_FILE, own.tls.as_ref());
+            if is_open(own.address) && own.tls.as_ref().is_some_and(|tls| tls.clients.is_none()) {
+                let says = "others reach it with an API key alone; listen.admin_tls.client_ca_file asks for a certificate as well";
+                self.found(Severity::Weak, table::LISTEN_ADMIN_ADDRESS, says);
+            }
+        }
+        if is_open(listen.address) && listen.administration.is_none() {
+            let says = "administration is open to all who reach this address; listen.admin_address gives it one of its own";
+            self.found(Severity::Weak, table::LISTEN_ADDRESS, says);
+        }
+        if listen.behind_proxy && listen.proxies.trusted.is_empty() {
+            let says = "the limits by address see one caller, the proxy; name it in listen.trusted_proxies";
+            self.found(Severity::Weak, table::LISTEN_BEHIND_PROXY, says);
+        }
+        if self.trusts_everybody() {
+            let says = "everybody is believed who he is, so that limits by address hold nobody";
+            self.found(Severity::Weak, table::LISTEN_TRUSTED_PROXIES, says);
+        }
+    }
+
+    fn trusts_everybody(&self) -> bool {
+        let somebody = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])];
+        let trusted = &self.config.listen.proxies.trusted;
+        somebody.iter().any(|address| trusted.iter().any(|network| network.contains(*address)))
+    }
+
     fn address(&mut self, key: &Key, address: SocketAddr) {
         let Err(error) = TcpListener::bind(address) else { return };
         let daemon_runs = UnixStream::connect(self.config.socket_path()).is_ok();
@@ -181,26 +202,98 @@ impl Look<'_> {
         }
     }
 
+    /// Certificate, key and authorities of a listener, together; and how long the certificate is still good.
+    fn identity(&mut self, key: &Key, files: Option<&ServerFiles>) {
+        let Some(files) = files else { return };
+        let identity = match files.check() {
+            Ok(identity) => identity,
+            Err(error) => return self.tls(key, &error),
+        };
+        let certificate = files.certificate.display();
+        match (identity.not_before, identity.not_after) {
+            (_, Some(end)) if self.now > end => {
+                self.wrong(key, format!("{certificate} has expired at {end}"))
+            }
+            (Some(start), _) if self.now < start => {
+                self.wrong(key, format!("{certificate} is not valid before {start}"));
+            }
+            (_, Some(end)) if end.ms() - self.now.ms() < EXPIRES_SOON_MS => {
+                self.found(Severity::Weak, key, format!("{certificate} ends soon, at {end}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// A fault of TLS, under the key that names the file. A file that can't be read at all has been told.
+    fn tls(&mut self, usual: &Key, error: &TlsError) {
+        let names = |key: &&&Key| self.config.settings.path(key).is_some_and(|path| path == error.path);
+        let key = KEYS.iter().find(names).copied().unwrap_or(usual);
+        if !self.findings.iter().any(|found| found.key == key.name && found.severity == Severity::Wrong) {
+            self.wrong(key, error.to_string());
+        }
+    }
+
+    fn outside(&mut self) {
+        let Some(path) = &self.config.outside.ca_file else { return };
+        if let Err(error) = tls::client(path) {
+            self.tls(table::OUTSIDE_CA_FILE, &error);
+        }
+    }
+
+    fn database(&mut self) {
+        let Database::Postgres { url, .. } = &self.config.database else { return };
+        let key = self.database_key();
+        match Link::of(url) {
+            None => self
+                .wrong(key, "the address of the database must look like postgres://user:password@host/name"),
+            Some(link) => {
+                if let Some(says) = link.weakness() {
+                    self.found(Severity::Weak, key, says);
+                }
+            }
+        }
+        for (name, rule) in
+            [("sslrootcert", Rule::Anything), ("sslcert", Rule::Anything), ("sslkey", Rule::Shared)]
+        {
+            if let Some(path) = parameter(url.expose(), name) {
+                self.file(key, &path, rule);
+            }
+        }
+    }
+
+    fn database_key(&self) -> &'static Key {
+        match self.config.settings.path(table::DATABASE_URL_FILE) {
+            Some(_) => table::DATABASE_URL_FILE,
+            None => table::DATABASE_URL,
+        }
+    }
+
     /// A password in a file that others read, or in the environment, which others see.
     fn secrets_in_the_open(&mut self) {
         let Database::Postgres { url, .. } = &self.config.database else { return };
-        if !url.expose().contains('@') || super::redact::database_url(url.expose()) == *url.expose() {
+        if super::redact::database_url(url.expose()) == *url.expose() {
             return;
         }
         let says = match self.config.settings.origin(table::DATABASE_URL.name) {
-            Origin::File { path, .. } => match fs::metadata(&path) {
-                Ok(found) if found.mode() & 0o044 != 0 => {
-                    format!("it holds a password, and others may read {}; put it into a file of mode 0600, database.url_file", path.display())
-                }
-                _ => return,
-            },
-            Origin::Variable(_) | Origin::Option(_) => {
-                "it holds a password, and other processes may see it; put it into a file of mode 0600, database.url_file".into()
+            Origin::File { path, .. } if fs::metadata(&path).is_ok_and(|found| found.mode() & 0o044 != 0) => {
+                format!("it holds a password, and others may read {}; {BETTER}", path.display())
             }
-            Origin::Default | Origin::Credential(_) => return,
+            Origin::Variable(_) | Origin::Option(_) => {
+                format!("it holds a password that other processes may see; {BETTER}")
+            }
+            _ => return,
         };
         self.found(Severity::Weak, table::DATABASE_URL, says);
     }
+}
+
+const BETTER: &str = "put it into a file of mode 0600, database.url_file";
+
+/// A path among the parameters of a database's address, where it is written without escapes.
+fn parameter(url: &str, name: &str) -> Option<PathBuf> {
+    let (_, query) = url.rsplit_once('?')?;
+    let value = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(found, _)| *found == name)?.1;
+    (value.starts_with('/') && !value.contains('%')).then(|| value.into())
 }
 
 impl fmt::Display for Severity {

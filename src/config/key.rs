@@ -22,6 +22,9 @@ pub struct Key {
     pub instead_of: Option<&'static str>,
     /// The systemd credential whose file is the value where nobody says anything. Only keys that name a file have one.
     pub credential: Option<&'static str>,
+    /// Whether the file is a secret that the group may read and root may own, as with credentials of systemd; else only its own
+    /// user may.
+    pub group_may_read: bool,
     /// One line for people.
     pub says: &'static str,
 }
@@ -91,6 +94,7 @@ impl Key {
             secret: matches!(kind, Kind::DatabaseUrl),
             instead_of: None,
             credential: None,
+            group_may_read: false,
             says: "",
         }
     }
@@ -138,6 +142,11 @@ impl Key {
     /// Takes the file of this systemd credential where nobody says anything.
     pub const fn credential(self, credential: &'static str) -> Self {
         Self { credential: Some(credential), ..self }
+    }
+
+    /// A secret that the group may read and root may own.
+    pub const fn group_may_read(self) -> Self {
+        Self { group_may_read: true, ..self }
     }
 
     /// The line for people.
@@ -210,6 +219,7 @@ pub(super) const UNITS: &[(&str, u64)] =
 
 /// A span in its longest whole unit.
 pub(super) fn span(ms: u64) -> String {
-    let (unit, size) = UNITS.iter().find(|(_, size)| ms > 0 && ms.is_multiple_of(*size)).unwrap_or(&("s", 1000));
+    let (unit, size) =
+        UNITS.iter().find(|(_, size)| ms > 0 && ms.is_multiple_of(*size)).unwrap_or(&("s", 1000));
     format!("{}{unit}", ms / size)
 }

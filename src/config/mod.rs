@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod inspect;
 mod key;
+mod listen;
 mod nearest;
 mod redact;
 mod section;
@@ -20,7 +21,8 @@ pub use example::example;
 pub use fault::{ConfigError, Fault, Origin};
 pub use inspect::{Finding, Severity, inspect};
 pub use key::{Key, Kind, Place};
-pub use section::{Config, Database, Limits, Listen, Outside};
+pub use listen::{Administration, Listen};
+pub use section::{Config, Database, Limits, Outside};
 pub use settings::{Chosen, Settings, Shown};
 pub use table::{KEYS, SECTIONS};
 
@@ -53,7 +55,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, path::PathBuf};
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
     fn load(toml: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let file = tempfile::NamedTempFile::new().expect("a file");
@@ -117,8 +119,10 @@ mod tests {
     fn systemd_s_credentials_stand_in_where_nobody_says_anything() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
-        fs::write(at("passphrase"), "secret").expect("written");
-        fs::write(at("database-url"), "postgres://u:hunter2@db/x\n").expect("written");
+        for (name, content) in [("passphrase", "secret"), ("database-url", "postgres://u:hunter2@db/x\n")] {
+            fs::write(at(name), content).expect("written");
+            fs::set_permissions(at(name), fs::Permissions::from_mode(0o440)).expect("set");
+        }
         let variable = ("CREDENTIALS_DIRECTORY".to_owned(), folder.path().display().to_string());
         let config = Config::load(None, [variable.clone()]).expect("whole");
         assert_eq!(config.credentials_dir.as_deref(), Some(folder.path()));
@@ -237,6 +241,62 @@ mod tests {
             variable[0]
                 .starts_with("limits.connections (environment YINXIN_LIMITS_CONNECTIONS): it is `many`")
         );
+    }
+
+    #[test]
+    fn what_others_could_listen_to_is_refused_unless_a_proxy_stands_before_it() {
+        const TLS: &str = "certificate_file = '/c'\nkey_file = '/k'";
+        let on = |address: &str, rest: &str| format!("[listen]\naddress = '{address}'\n{rest}");
+        for (toml, key) in [
+            (on("0.0.0.0:80", ""), "listen.address (line 2): others reach"),
+            (on("[::]:80", ""), "listen.address (line 2): others reach"),
+            (on("192.0.2.1:80", "[listen.admin_tls]"), "listen.address (line 2): others reach"),
+            (
+                on("127.0.0.1:80", "admin_address = '0.0.0.0:81'"),
+                "listen.admin_address (line 3): others reach",
+            ),
+            (
+                on("127.0.0.1:80", "admin_address = '0.0.0.0:81'\nbehind_proxy = true"),
+                "listen.admin_address (line 3): others",
+            ),
+            (
+                on("127.0.0.1:80", "admin_address = '127.0.0.1:80'"),
+                "listen.admin_address (line 3): it is listen.address",
+            ),
+            (
+                format!("[listen.tls]\n{}", TLS.lines().next().unwrap_or_default()),
+                "listen.tls.certificate_file (line 2): listen.tls.key_file is missing",
+            ),
+            (
+                "[listen.tls]\nkey_file = '/k'".into(),
+                "listen.tls.key_file (line 2): listen.tls.certificate_file is missing",
+            ),
+            (
+                "[listen.tls]\nclient_ca_file = '/a'".into(),
+                "listen.tls.client_ca_file (line 2): listen.tls.certificate_file",
+            ),
+            (
+                format!("[listen.tls]\n{TLS}\nclient_crl_file = '/l'"),
+                "listen.tls.client_crl_file (line 4): it is of no use",
+            ),
+            (
+                format!("[listen.admin_tls]\n{TLS}"),
+                "listen.admin_tls.certificate_file (line 2): it is of no use without",
+            ),
+        ] {
+            let told = told(&toml, &[]);
+            assert!(told.len() == 1 && told[0].starts_with(key), "{toml}: {told:?}");
+        }
+        for toml in [
+            on("127.0.0.1:80", "admin_address = '[::1]:80'"),
+            on("0.0.0.0:80", "behind_proxy = true\ntrusted_proxies = ['10.0.0.0/8']"),
+            on("0.0.0.0:443", &format!("[listen.tls]\n{TLS}\nclient_ca_file = '/a'\nclient_crl_file = '/l'")),
+            on("127.0.0.1:80", &format!("admin_address = '0.0.0.0:81'\n[listen.admin_tls]\n{TLS}")),
+        ] {
+            assert!(load(&toml, &[]).is_ok(), "{toml}: {:?}", told(&toml, &[]));
+        }
+        let config = load(&format!("[listen.tls]\n{TLS}"), &[]).expect("whole");
+        assert_eq!(config.public_url, "https://127.0.0.1:8080");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Settings as checked: what the rest of the daemon sees.
 
+use super::listen::{self, Listen};
 use super::{
     ConfigError,
     settings::{Reading, Settings},
@@ -7,7 +8,7 @@ use super::{
     value::is_postgres,
 };
 use crate::{base::Secret, outside::Network};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
 #[derive(Debug)]
@@ -30,15 +31,6 @@ pub struct Config {
     pub outside: Outside,
     /// What was said about each key, and where.
     pub settings: Settings,
-}
-
-/// Where the daemon listens.
-#[derive(Debug, Clone)]
-pub struct Listen {
-    /// TCP. Default `127.0.0.1:8080`.
-    pub address: SocketAddr,
-    /// A UNIX socket as well.
-    pub socket: Option<PathBuf>,
 }
 
 /// Which database.
@@ -71,6 +63,10 @@ pub struct Limits {
     pub document_bytes: usize,
     /// The longest that one request may take.
     pub request: Duration,
+    /// From a connection to the end of its TLS handshake.
+    pub handshake: Duration,
+    /// TLS handshakes under way at a time on one address.
+    pub handshakes: usize,
     /// Verifications a minute that one address has without a key.
     pub verifications_per_minute: u32,
 }
@@ -78,6 +74,8 @@ pub struct Limits {
 /// Other parties.
 #[derive(Debug, Clone)]
 pub struct Outside {
+    /// The authorities whose certificates other parties show over https; `None`: nobody is asked over https.
+    pub ca_file: Option<PathBuf>,
     /// Private networks that the daemon may connect to.
     pub allowed_networks: Vec<Network>,
 }
@@ -90,8 +88,10 @@ impl Config {
     pub fn of(settings: Settings) -> Result<Self, ConfigError> {
         let mut from = Reading::new(&settings);
         let data_dir = from.path(key::DATA_DIR).unwrap_or_default();
-        let listen = listen(&from);
-        let public_url = from.text(key::PUBLIC_URL).unwrap_or_else(|| format!("http://{}", listen.address));
+        let listen = listen::read(&mut from);
+        let scheme = if listen.tls.is_some() { "https" } else { "http" };
+        let public_url =
+            from.text(key::PUBLIC_URL).unwrap_or_else(|| format!("{scheme}://{}", listen.address));
         let config = Self {
             database: database(&mut from, &data_dir),
             passphrase_file: from.path(key::PASSPHRASE_FILE),
@@ -110,10 +110,6 @@ impl Config {
     pub fn socket_path(&self) -> PathBuf {
         self.listen.socket.clone().unwrap_or_else(|| self.data_dir.join("yinxin.sock"))
     }
-}
-
-fn listen(from: &Reading<'_>) -> Listen {
-    Listen { address: from.usual_address(key::LISTEN_ADDRESS), socket: from.path(key::LISTEN_SOCKET) }
 }
 
 fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
@@ -149,11 +145,16 @@ fn limits(from: &Reading<'_>) -> Limits {
         heavy_requests: from.size(key::LIMITS_HEAVY_REQUESTS),
         document_bytes: from.size(key::LIMITS_DOCUMENT_BYTES),
         request: from.seconds(key::LIMITS_REQUEST_SECONDS),
+        handshake: from.seconds(key::LIMITS_HANDSHAKE_SECONDS),
+        handshakes: from.size(key::LIMITS_HANDSHAKES),
         verifications_per_minute: u32::try_from(from.number(key::LIMITS_VERIFICATIONS_PER_MINUTE))
             .unwrap_or(u32::MAX),
     }
 }
 
 fn outside(from: &Reading<'_>) -> Outside {
-    Outside { allowed_networks: from.networks(key::OUTSIDE_ALLOWED_NETWORKS) }
+    Outside {
+        ca_file: from.path(key::OUTSIDE_CA_FILE),
+        allowed_networks: from.networks(key::OUTSIDE_ALLOWED_NETWORKS),
+    }
 }

@@ -10,14 +10,20 @@ use super::{
     table::KEYS,
     value::{Value, milliseconds, of_text},
 };
-use crate::outside::Network;
+use crate::{
+    base::plain_file::{self, Rule},
+    outside::Network,
+};
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// The longest file with a secret of one line.
+const SECRET_MAX_BYTES: u64 = 4096;
 
 /// What a flag of the command says about a key.
 #[derive(Debug, Clone)]
@@ -244,7 +250,6 @@ impl<'a> Reading<'a> {
         Duration::from_millis(self.text(key).as_deref().and_then(milliseconds).unwrap_or(0))
     }
 
-    #[allow(dead_code, reason = "the kind is there before the first key that has it")]
     pub fn flag(&self, key: &Key) -> bool {
         self.value(key) == Some(Value::Flag(true))
     }
@@ -269,16 +274,18 @@ impl<'a> Reading<'a> {
         self.address(key).unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
 
-    /// The one line of a file; a fault where there is none.
+    /// The one line of a file with a secret; a fault where there is none, or where others may read it.
     pub fn line_of_file(&mut self, key: &Key) -> Option<String> {
         let path = self.path(key)?;
-        match fs::read_to_string(path) {
-            Ok(text) => Some(text.trim().to_owned()),
-            Err(error) => {
-                self.wrong(key, format!("the file can't be read: {error}"));
-                None
-            }
-        }
+        let says = match plain_file::read(&path, Rule::Shared, SECRET_MAX_BYTES) {
+            Ok(octets) => match std::str::from_utf8(&octets) {
+                Ok(text) => return Some(text.trim().to_owned()),
+                Err(_) => "is not UTF-8 text".to_owned(),
+            },
+            Err(error) => error.to_string(),
+        };
+        self.wrong(key, format!("{} {says}", path.display()));
+        None
     }
 
     fn value(&self, key: &Key) -> Option<Value> {

@@ -16,7 +16,15 @@ macro_rules! keys {
 
 /// Every section, with a line for people.
 pub const SECTIONS: &[(&str, &str)] = &[
-    ("listen", "Where the daemon listens."),
+    (
+        "listen",
+        "Where the daemon listens. Plain HTTP only on this machine, or behind a proxy that speaks TLS.",
+    ),
+    (
+        "listen.tls",
+        "TLS of listen.address. Files that change are read again within seconds, or at once on SIGHUP.",
+    ),
+    ("listen.admin_tls", "TLS of listen.admin_address."),
     ("database", "Which database it uses. Without this section: SQLite in the data directory."),
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
     ("outside", "Other parties that the daemon asks by itself: time stamps, revocation lists."),
@@ -42,6 +50,56 @@ keys! {
     LISTEN_SOCKET = Key::path("listen.socket", Place::Socket)
         .otherwise("yinxin.sock in the data directory", "\"/run/yinxin/yinxin.sock\"")
         .says("The UNIX socket for commands beside the daemon; only its own user may connect");
+    LISTEN_BEHIND_PROXY = Key::of("listen.behind_proxy", Kind::Flag)
+        .default("false")
+        .says("Allows plain HTTP on an address that others reach, because a proxy before it speaks TLS with them");
+    LISTEN_TRUSTED_PROXIES = Key::of("listen.trusted_proxies", Kind::Networks)
+        .default("[]")
+        .says("Where proxies sit whose word is taken who the caller is; nobody else's is");
+    LISTEN_FORWARDED_HEADER = Key::of("listen.forwarded_header", Kind::Choice(&["x-forwarded-for", "forwarded"]))
+        .default("\"x-forwarded-for\"")
+        .says("In which header they say it; they must write it themselves, and not hand through what a caller wrote");
+    LISTEN_ADMIN_ADDRESS = Key::address("listen.admin_address")
+        .otherwise("administration is on listen.address", "\"127.0.0.1:8081\"")
+        .says("A TCP address of its own for administration, which then is there and on the UNIX socket alone; beyond this machine it needs TLS");
+
+    LISTEN_TLS_CERTIFICATE_FILE = Key::path("listen.tls.certificate_file", Place::File)
+        .otherwise("plain HTTP", "\"/etc/yinxin/tls/certificate.pem\"")
+        .credential("tls-certificate")
+        .says("The certificate, then its chain, PEM; P-256, P-384, Ed25519 or RSA, not SM2");
+    LISTEN_TLS_KEY_FILE = Key::path("listen.tls.key_file", Place::Secret)
+        .otherwise("plain HTTP", "\"/etc/yinxin/tls/key.pem\"")
+        .credential("tls-key")
+        .group_may_read()
+        .says("Its key, PEM without a passphrase, mode 0640 at most");
+    LISTEN_TLS_CLIENT_CA_FILE = Key::path("listen.tls.client_ca_file", Place::File)
+        .otherwise("no certificate is asked of clients", "\"/etc/yinxin/tls/client-ca.pem\"")
+        .says("The authorities whose certificates clients show, PEM");
+    LISTEN_TLS_CLIENT_CRL_FILE = Key::path("listen.tls.client_crl_file", Place::File)
+        .otherwise("nobody asks whether they are revoked", "\"/etc/yinxin/tls/client.crl.pem\"")
+        .says("Revocation lists of those authorities, PEM");
+    LISTEN_TLS_CLIENT_CERTIFICATE = Key::of("listen.tls.client_certificate", Kind::Choice(&["required", "optional"]))
+        .default("\"required\"")
+        .says("Whether clients without one are turned away, where client_ca_file is set");
+
+    LISTEN_ADMIN_TLS_CERTIFICATE_FILE = Key::path("listen.admin_tls.certificate_file", Place::File)
+        .otherwise("plain HTTP", "\"/etc/yinxin/tls/admin-certificate.pem\"")
+        .credential("admin-tls-certificate")
+        .says("As in listen.tls");
+    LISTEN_ADMIN_TLS_KEY_FILE = Key::path("listen.admin_tls.key_file", Place::Secret)
+        .otherwise("plain HTTP", "\"/etc/yinxin/tls/admin-key.pem\"")
+        .credential("admin-tls-key")
+        .group_may_read()
+        .says("As in listen.tls");
+    LISTEN_ADMIN_TLS_CLIENT_CA_FILE = Key::path("listen.admin_tls.client_ca_file", Place::File)
+        .otherwise("no certificate is asked of clients", "\"/etc/yinxin/tls/admin-client-ca.pem\"")
+        .says("As in listen.tls; administrators then come with a key and a certificate");
+    LISTEN_ADMIN_TLS_CLIENT_CRL_FILE = Key::path("listen.admin_tls.client_crl_file", Place::File)
+        .otherwise("nobody asks whether they are revoked", "\"/etc/yinxin/tls/admin-client.crl.pem\"")
+        .says("As in listen.tls");
+    LISTEN_ADMIN_TLS_CLIENT_CERTIFICATE = Key::of("listen.admin_tls.client_certificate", Kind::Choice(&["required", "optional"]))
+        .default("\"required\"")
+        .says("As in listen.tls");
 
     DATABASE_URL = Key::of("database.url", Kind::DatabaseUrl)
         .otherwise("SQLite in the data directory", "\"postgres://yinxin@db.example.gov.cn/yinxin?sslmode=verify-full\"")
@@ -50,7 +108,8 @@ keys! {
         .otherwise("database.url", "\"/etc/yinxin/database-url\"")
         .instead_of("database.url")
         .credential("database-url")
-        .says("A file with that address, for one with a password; mode 0600");
+        .group_may_read()
+        .says("A file with that address, for one with a password; mode 0640 at most");
     DATABASE_SCHEMA = Key::of("database.schema", Kind::Text)
         .otherwise("the schema that the server's user comes to by default", "\"yinxin\"")
         .says("The PostgreSQL schema that holds the tables");
@@ -70,10 +129,19 @@ keys! {
     LIMITS_REQUEST_SECONDS = Key::number("limits.request_seconds", 1, 3600, "seconds")
         .default("60")
         .says("The longest that one request may take");
+    LIMITS_HANDSHAKE_SECONDS = Key::number("limits.handshake_seconds", 1, 60, "seconds")
+        .default("10")
+        .says("From a connection to the end of its TLS handshake");
+    LIMITS_HANDSHAKES = Key::number("limits.handshakes", 1, 10_000, "handshakes")
+        .default("128")
+        .says("TLS handshakes under way at a time on one address; more wait, within that time");
     LIMITS_VERIFICATIONS_PER_MINUTE = Key::number("limits.verifications_per_minute", 1, 100_000, "verifications")
         .default("30")
         .says("Verifications a minute that one address has without an API key");
 
+    OUTSIDE_CA_FILE = Key::path("outside.ca_file", Place::File)
+        .otherwise("nobody is asked over https", "\"/etc/yinxin/outside-ca.pem\"")
+        .says("The authorities, PEM, whose certificates other parties show over https; nobody else is believed");
     OUTSIDE_ALLOWED_NETWORKS = Key::of("outside.allowed_networks", Kind::Networks)
         .default("[]")
         .says("Private networks that the daemon may connect to; the public internet it may always");

@@ -26,7 +26,7 @@ pub struct Arrival {
     pub request: String,
     /// The instant at which everything in it is judged.
     pub now: Timestamp,
-    /// The other end of the connection; `None` on a UNIX socket.
+    /// The caller's address: the other end of the connection, or whom a trusted proxy names; `None` on a UNIX socket.
     pub address: Option<IpAddr>,
     /// Whether the reader asked for English rather than Chinese.
     pub english: bool,
@@ -44,7 +44,7 @@ pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next
     let arrival = Arrival {
         request: request_id::of(request.headers(), now, kit.entropy.as_ref()),
         now,
-        address: request.extensions().get::<super::PeerAddress>().and_then(|peer| peer.0),
+        address: address(&kit, &request),
         english: is_english(request.uri(), request.headers()),
     };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -58,6 +58,11 @@ pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next
     protect(&mut response, &arrival);
     log(&method, &path, &response, &arrival);
     response
+}
+
+fn address(kit: &Kit, request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<super::PeerAddress>().and_then(|peer| peer.0)?;
+    Some(kit.proxies.caller(peer, request.headers()))
 }
 
 /// Whether the reader prefers English: `?lang=en` decides, then `Accept-Language`; Chinese otherwise.

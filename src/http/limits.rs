@@ -11,6 +11,10 @@ pub struct Limits {
     pub light_requests: usize,
     /// Heavy requests (documents) worked on at a time; more are answered 503.
     pub heavy_requests: usize,
+    /// From the connection to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// TLS handshakes under way at a time; more wait, within that.
+    pub handshakes: usize,
     /// From the first octet of a request's head to its last, and between two requests of a connection.
     pub head: Duration,
     /// From the head to the answer, the body's arrival included.
@@ -31,6 +35,8 @@ impl Default for Limits {
             connections: 1024,
             light_requests: 256,
             heavy_requests: 8,
+            handshake: Duration::from_secs(10),
+            handshakes: 128,
             head: Duration::from_secs(10),
             request: Duration::from_secs(60),
             drain: Duration::from_secs(10),

@@ -269,8 +269,20 @@ impl Operation {
         T: 'static,
         S: Clone + Send + Sync + 'static,
     {
-        // Methods come from the constructors above; anything stranger answers as GET would, and the table refuses it.
-        let filter = MethodFilter::try_from(self.method.clone()).unwrap_or(MethodFilter::GET);
-        Route { handler: on(filter, handler).with_state(state), operation: self }
+        Route { handler: on(self.filter(), handler).with_state(state), operation: self }
+    }
+
+    /// The route with another answer, and nothing before it.
+    pub(super) fn answered_by<H, T>(&self, handler: H) -> MethodRouter<()>
+    where
+        H: Handler<T, ()>,
+        T: 'static,
+    {
+        on(self.filter(), handler)
+    }
+
+    /// Methods come from the constructors above; anything stranger answers as GET would, and the table refuses it.
+    fn filter(&self) -> MethodFilter {
+        MethodFilter::try_from(self.method.clone()).unwrap_or(MethodFilter::GET)
     }
 }

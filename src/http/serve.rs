@@ -4,7 +4,9 @@ use super::{
     Limits,
     drain::{self, Lent, Sink},
     stall::Impatient,
+    tls::TlsListener,
 };
+use crate::tls::ServerTls;
 use axum::{Router, body::Body, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -46,14 +48,19 @@ impl Stop {
 }
 
 /// Where connections come from.
-trait Listener: Send + Sync {
+pub(super) trait Listener: Send + Sync + 'static {
+    type Raw: Send + 'static;
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// The next connection. Dropped before it is ready, it loses none.
-    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, PeerAddress)>> + Send;
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Raw, PeerAddress)>> + Send;
+
+    /// What stands between a connection and its first request; it ends in time.
+    fn welcome(&self, raw: Self::Raw) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
 impl Listener for TcpListener {
+    type Raw = TcpStream;
     type Stream = TcpStream;
 
     async fn next(&self) -> io::Result<(TcpStream, PeerAddress)> {
@@ -62,19 +69,55 @@ impl Listener for TcpListener {
         stream.set_nodelay(true)?;
         Ok((stream, PeerAddress(Some(peer.ip().to_canonical()))))
     }
+
+    async fn welcome(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        Ok(stream)
+    }
 }
 
 impl Listener for UnixListener {
+    type Raw = UnixStream;
     type Stream = UnixStream;
 
     async fn next(&self) -> io::Result<(UnixStream, PeerAddress)> {
         Ok((self.accept().await?.0, PeerAddress(None)))
+    }
+
+    async fn welcome(&self, stream: UnixStream) -> io::Result<UnixStream> {
+        Ok(stream)
     }
 }
 
 /// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
 pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
     serve(listener, router, limits, stop).await;
+}
+
+/// An address where requests come in.
+pub struct Entrance {
+    /// The listener.
+    pub tcp: TcpListener,
+    /// Its TLS; `None`: plain HTTP.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+impl Entrance {
+    /// `https://127.0.0.1:8443`.
+    ///
+    /// # Errors
+    /// The system's, where it does not know the listener's address.
+    pub fn url(&self) -> io::Result<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.tcp.local_addr()?))
+    }
+
+    /// Serves as [`serve_tcp`] does.
+    pub async fn serve(self, router: Router, limits: Limits, stop: Stop) {
+        match self.tls {
+            None => serve(self.tcp, router, limits, stop).await,
+            Some(tls) => serve(TlsListener::new(self.tcp, tls, &limits), router, limits, stop).await,
+        }
+    }
 }
 
 /// Serves connections of a UNIX socket until `stop`. Who may connect is the socket file's permissions.
@@ -86,17 +129,18 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop
     let places = Arc::new(Semaphore::new(limits.connections));
     let drains = Arc::new(Semaphore::new(limits.drains));
     let mut connections = JoinSet::new();
+    let listener = Arc::new(listener);
     loop {
         // A connection is taken from the kernel only when there is a place for it.
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            listener.next().await.map(|(stream, peer)| (stream, peer, place))
+            listener.next().await.map(|(raw, peer)| (raw, peer, place))
         };
         tokio::select! {
             accepted = next => match accepted {
-                Ok((stream, peer, place)) => {
+                Ok((raw, peer, place)) => {
                     let desk = Desk { router: router.clone(), peer, drains: Arc::clone(&drains) };
-                    connections.spawn(converse(stream, desk, limits, stop.clone(), place));
+                    connections.spawn(receive(listener.clone(), raw, desk, limits, stop.clone(), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
@@ -108,7 +152,7 @@ async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stop
             Some(_) = connections.join_next() => {}
         }
     }
-    // Nobody new is let in, not even into the kernel's queue.
+    // Nobody new is let in, not even into the kernel's queue: nobody else holds the listener now.
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
@@ -122,6 +166,27 @@ struct Desk {
     peer: PeerAddress,
     /// Places among the bodies that are drained, of all connections.
     drains: Arc<Semaphore>,
+}
+
+/// One connection from its first octet: welcomed where it comes to that before the service stops, then to its end.
+async fn receive<L: Listener>(
+    listener: Arc<L>,
+    raw: L::Raw,
+    desk: Desk,
+    limits: Limits,
+    mut stop: Stop,
+    place: OwnedSemaphorePermit,
+) {
+    let welcomed = tokio::select! {
+        welcomed = listener.welcome(raw) => welcomed,
+        () = stop.thrown() => return,
+    };
+    // A conversation must not hold the listener: its port shall be free as soon as nobody new is let in.
+    drop(listener);
+    match welcomed {
+        Ok(stream) => converse(stream, desk, limits, stop, place).await,
+        Err(error) => tracing::debug!(%error, "a connection came to nothing"),
+    }
 }
 
 /// One connection, to its end.

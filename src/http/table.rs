@@ -1,6 +1,6 @@
 //! The table of all routes, and what is made from it.
 
-use super::{Access, Gives, Limits, Operation, Problem, Route, door, gate, openapi, rate::Rates};
+use super::{Access, Gives, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, rate::Rates};
 use crate::{
     base::{Clock, Entropy},
     officer::Officers,
@@ -29,6 +29,9 @@ pub struct Kit {
     pub(super) light: Semaphore,
     pub(super) heavy: Semaphore,
     pub(super) rates: Rates,
+    pub(super) proxies: Proxies,
+    /// Whether routes of administration are turned away here.
+    administration_elsewhere: bool,
 }
 
 impl Kit {
@@ -42,7 +45,29 @@ impl Kit {
     ) -> Self {
         let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
         let rates = Rates::default();
-        Self { store, officers, clock, entropy, limits, problem_page: None, light, heavy, rates }
+        Self {
+            store,
+            officers,
+            clock,
+            entropy,
+            limits,
+            problem_page: None,
+            light,
+            heavy,
+            rates,
+            proxies: Proxies::default(),
+            administration_elsewhere: false,
+        }
+    }
+
+    /// Takes the word of these proxies about who comes.
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Turns requests for routes of administration away: they have a listener of their own.
+    pub fn without_administration(self) -> Self {
+        Self { administration_elsewhere: true, ..self }
     }
 
     /// Lets people see problems as pages.
@@ -97,6 +122,10 @@ impl Table {
         let mut router = Router::new();
         for Route { operation, handler } in self.0 {
             let path = operation.path;
+            if kit.administration_elsewhere && operation.is_administration() {
+                router = router.route(path, operation.answered_by(elsewhere));
+                continue;
+            }
             let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
             // A route layer: another method on this path is refused as such, without asking who comes.
             router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
@@ -107,6 +136,14 @@ impl Table {
             .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(kit, door::pass))
     }
+}
+
+/// What the public listener says of a route of administration. Nobody is asked who he is: a key has no business here.
+async fn elsewhere() -> Problem {
+    Problem::new(
+        "request/administration-elsewhere",
+        "this is a route of administration, which has a listener of its own",
+    )
 }
 
 fn check(operations: &[&Operation]) -> Result<(), TableError> {

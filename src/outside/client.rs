@@ -8,13 +8,20 @@ use hyper::{
     http::{self, HeaderValue, Method, header},
 };
 use hyper_util::rt::TokioIo;
-use std::{fmt, net::SocketAddr, time::Duration};
-use tokio::net::{TcpStream, lookup_host};
+use rustls::{ClientConfig, pki_types::ServerName};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Reaches other parties.
 #[derive(Debug, Clone)]
 pub struct Client {
     guard: Guard,
+    /// Whom we believe over https; `None`: nobody.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// What is asked of another party.
@@ -59,6 +66,10 @@ pub enum OutsideError {
     Closed,
     /// Nobody listens there.
     Unreachable,
+    /// It is https, and the configuration names no authority to believe (`outside.ca_file`).
+    NoAuthorities,
+    /// Who answers can't prove to be who was asked: another authority, another name, out of time; or speaks no TLS of ours.
+    Unproven,
     /// No whole answer in time.
     Deadline,
     /// The answer is longer than this many bytes.
@@ -80,7 +91,12 @@ const ADDRESSES_MAX: usize = 4;
 impl Client {
     /// A client that goes where `guard` lets it.
     pub fn new(guard: Guard) -> Self {
-        Self { guard }
+        Self { guard, tls: None }
+    }
+
+    /// The same, and over https it believes whom `tls` says ([`crate::tls::client`]).
+    pub fn believing(self, tls: Arc<ClientConfig>) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Asks once. Nothing is retried, nothing followed, nothing kept.
@@ -93,26 +109,13 @@ impl Client {
     }
 
     async fn converse(&self, request: Request) -> Result<Answer, OutsideError> {
-        let stream = self.connect(&request.url).await?;
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(HEAD_MAX_BYTES)
-            .max_headers(HEADERS_MAX)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| OutsideError::Broken)?;
-        let (max, accept) = (request.answer_max_bytes, request.accept);
-        let exchange = async {
-            let message = message(request)?;
-            let answer = sender.send_request(message).await.map_err(|_| OutsideError::Broken)?;
-            read(answer, accept, max).await
-        };
-        // The connection works as long as the exchange waits, and is dropped with it: no task is left behind.
-        let mut exchange = std::pin::pin!(exchange);
-        tokio::select! {
-            answer = &mut exchange => answer,
-            // The other side has ended; what it said until then may still be whole.
-            _ = connection => exchange.await,
+        if !request.url.is_secure() {
+            return exchange(self.connect(&request.url).await?, request).await;
         }
+        // Before anybody is bothered.
+        let tls = self.tls.clone().ok_or(OutsideError::NoAuthorities)?;
+        let stream = secure(self.connect(&request.url).await?, tls, request.url.host()).await?;
+        exchange(stream, request).await
     }
 
     /// Resolves, checks, and connects to exactly what was checked. Where one address of a name is closed, the name is: a
@@ -132,6 +135,41 @@ impl Client {
         }
         Err(failed)
     }
+}
+
+async fn exchange<IO>(stream: IO, request: Request) -> Result<Answer, OutsideError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_MAX_BYTES)
+        .max_headers(HEADERS_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| OutsideError::Broken)?;
+    let (max, accept) = (request.answer_max_bytes, request.accept);
+    let exchange = async {
+        let message = message(request)?;
+        let answer = sender.send_request(message).await.map_err(|_| OutsideError::Broken)?;
+        read(answer, accept, max).await
+    };
+    // The connection works as long as the exchange waits, and is dropped with it: no task is left behind.
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        answer = &mut exchange => answer,
+        // The other side has ended; what it said until then may still be whole.
+        _ = connection => exchange.await,
+    }
+}
+
+/// The name is proven where it is a name, the address where it is one.
+async fn secure(
+    stream: TcpStream,
+    tls: Arc<ClientConfig>,
+    host: &str,
+) -> Result<TlsStream<TcpStream>, OutsideError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| OutsideError::Url(BadUrl::Host))?;
+    TlsConnector::from(tls).connect(name, stream).await.map_err(|_| OutsideError::Unproven)
 }
 
 fn message(request: Request) -> Result<http::Request<Full<Bytes>>, OutsideError> {
@@ -177,10 +215,12 @@ impl OutsideError {
     /// The stable code.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Url(_) => "outside/bad-address",
+            Self::Url(_) | Self::NoAuthorities => "outside/bad-address",
             Self::Closed => "outside/closed-address",
             Self::Unresolved | Self::Unreachable | Self::Deadline => "outside/unreachable",
-            Self::TooLong(_) | Self::Status(_) | Self::MediaType | Self::Broken => "outside/bad-answer",
+            Self::TooLong(_) | Self::Status(_) | Self::MediaType | Self::Broken | Self::Unproven => {
+                "outside/bad-answer"
+            }
         }
     }
 }
@@ -200,6 +240,13 @@ impl fmt::Display for OutsideError {
                 "the address leads into a private network that the configuration does not allow (outside.allowed_networks)",
             ),
             Self::Unreachable => out.write_str("the other party does not listen"),
+            Self::NoAuthorities => out.write_str(
+                "the address is https, and the configuration names no authorities to believe (outside.ca_file)",
+            ),
+            Self::Unproven => out.write_str(
+                "the other party could not prove to be who was asked: its certificate must come from an authority in \
+                 outside.ca_file, for this name, and be in force",
+            ),
             Self::Deadline => out.write_str("the other party did not answer in time"),
             Self::TooLong(max) => write!(out, "the other party's answer is longer than {max} bytes"),
             Self::Status(status) => write!(out, "the other party answered with status {status}"),

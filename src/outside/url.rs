@@ -1,10 +1,11 @@
-//! Addresses of other parties: `http://host[:port]/path`, and nothing cleverer.
+//! Addresses of other parties: `http://host[:port]/path`, `https://…`, and nothing cleverer.
 
 use std::{fmt, net::IpAddr, net::Ipv6Addr};
 
-/// An address that the client understands. Only `http` for now: what travels so is signed by itself (time stamps, CRLs).
+/// An address that the client understands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
+    secure: bool,
     host: String,
     port: u16,
     /// From the first slash on, without a fragment.
@@ -16,7 +17,7 @@ pub struct Url {
 pub enum BadUrl {
     /// Longer than 2000 octets, or with white space, control characters or anything but ASCII.
     Text,
-    /// Not `http://`.
+    /// Neither `http://` nor `https://`.
     Scheme,
     /// `user:password@host`: a way to make one host look like another.
     UserInfo,
@@ -28,6 +29,8 @@ pub enum BadUrl {
 
 const LONGEST: usize = 2000;
 const HOST_MAX: usize = 253;
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 impl Url {
     /// Reads an address.
@@ -39,7 +42,8 @@ impl Url {
             return Err(BadUrl::Text);
         }
         let (scheme, rest) = text.split_once("://").ok_or(BadUrl::Scheme)?;
-        if !scheme.eq_ignore_ascii_case("http") {
+        let secure = scheme.eq_ignore_ascii_case("https");
+        if !secure && !scheme.eq_ignore_ascii_case("http") {
             return Err(BadUrl::Scheme);
         }
         let rest = rest.split('#').next().unwrap_or_default();
@@ -48,9 +52,9 @@ impl Url {
         if authority.contains('@') {
             return Err(BadUrl::UserInfo);
         }
-        let (host, port) = host_and_port(authority)?;
+        let (host, port) = host_and_port(authority, if secure { HTTPS } else { HTTP })?;
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Ok(Self { host, port, target: format!("{slash}{target}") })
+        Ok(Self { secure, host, port, target: format!("{slash}{target}") })
     }
 
     /// The host: a name, or an address without brackets.
@@ -58,7 +62,12 @@ impl Url {
         &self.host
     }
 
-    /// The port; 80 where none is named.
+    /// Whether it is `https`.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The port; 80 or 443 where none is named.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -71,11 +80,12 @@ impl Url {
     /// What stands in the Host header.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == 80 { host } else { format!("{host}:{}", self.port) }
+        let usual = if self.secure { HTTPS } else { HTTP };
+        if self.port == usual { host } else { format!("{host}:{}", self.port) }
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(String, u16), BadUrl> {
+fn host_and_port(authority: &str, usual: u16) -> Result<(String, u16), BadUrl> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or(BadUrl::Host)?;
@@ -91,7 +101,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), BadUrl> {
         },
     };
     let port = match port {
-        None => 80,
+        None => usual,
         Some(port) if port.bytes().all(|octet| octet.is_ascii_digit()) => {
             port.parse().ok().filter(|&port| port != 0).ok_or(BadUrl::Port)?
         }
@@ -118,7 +128,8 @@ fn name(host: &str) -> Result<&str, BadUrl> {
 
 impl fmt::Display for Url {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "http://{}{}", self.authority(), self.target)
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(out, "{scheme}://{}{}", self.authority(), self.target)
     }
 }
 
@@ -126,7 +137,7 @@ impl fmt::Display for BadUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Text => "the address is longer than 2000 octets or holds more than visible ASCII",
-            Self::Scheme => "the address does not begin with http://",
+            Self::Scheme => "the address does not begin with http:// or https://",
             Self::UserInfo => "the address carries a user name",
             Self::Host => "the address has no host, or an odd one",
             Self::Port => "the address has an odd port",
@@ -147,13 +158,18 @@ mod tests {
             ("HTTP://TSA.Example:8080/a/b?c=d#e", "tsa.example", 8080, "/a/b?c=d"),
             ("http://tsa.example", "tsa.example", 80, "/"),
             ("http://tsa.example?x", "tsa.example", 80, "/?x"),
+            ("https://tsa.example/x", "tsa.example", 443, "/x"),
+            ("https://tsa.example:8443", "tsa.example", 8443, "/"),
             ("http://127.0.0.1:3161/tsa", "127.0.0.1", 3161, "/tsa"),
             ("http://[::1]:3161/tsa", "::1", 3161, "/tsa"),
         ] {
             let url = Url::parse(text).expect(text);
             assert_eq!((url.host(), url.port(), url.target()), (host, port, target), "{text}");
+            assert_eq!(url.is_secure(), text.starts_with("https"), "{text}");
         }
         assert_eq!(Url::parse("http://[::1]:3161/tsa").map(|url| url.authority()), Ok("[::1]:3161".into()));
+        assert_eq!(Url::parse("https://a:443/b").map(|url| url.to_string()), Ok("https://a/b".into()));
+        assert_eq!(Url::parse("https://a:80/b").map(|url| url.to_string()), Ok("https://a:80/b".into()));
     }
 
     #[test]
@@ -161,7 +177,7 @@ mod tests {
         for (text, why) in [
             ("", BadUrl::Scheme),
             ("tsa.example", BadUrl::Scheme),
-            ("https://tsa.example/", BadUrl::Scheme),
+            ("httpss://tsa.example/", BadUrl::Scheme),
             ("file:///etc/passwd", BadUrl::Scheme),
             ("gopher://tsa.example/", BadUrl::Scheme),
             ("unix:///run/x.sock", BadUrl::Scheme),

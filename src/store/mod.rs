@@ -17,6 +17,7 @@
 mod config;
 mod engine;
 mod error;
+mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
@@ -27,6 +28,7 @@ mod writer;
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use link::Link;
 pub use statement::{FromRow, Statement, Value};
 
 use crate::base::Timestamp;

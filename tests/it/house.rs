@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("keys", 2),
     ("document", 2),
     ("outside", 2),
+    ("tls", 2),
     ("audit", 3),
     ("job", 3),
     ("http", 3),
@@ -29,6 +30,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// have routes and idempotent commands of their own.
 const ARROWS: &[(&str, &str)] = &[
     ("keys", "store"),
+    ("outside", "tls"),
     ("job", "audit"),
     ("officer", "audit"),
     ("officer", "http"),

@@ -19,4 +19,5 @@ mod stamping;
 mod statements;
 mod store;
 mod support;
+mod tls;
 mod verification;

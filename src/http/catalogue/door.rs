@@ -42,6 +42,15 @@ pub(super) const KINDS: &[Kind] = &[
         ["请对照 /api/v1/openapi.json 检查地址。", "Compare the address with /api/v1/openapi.json."],
     ),
     kind(
+        "request/administration-elsewhere",
+        421,
+        ["管理功能不在此地址", "Administration has an address of its own"],
+        [
+            "请改用管理专用地址（listen.admin_address）或本机套接字。",
+            "Use the address for administration (listen.admin_address), or the UNIX socket beside the daemon.",
+        ],
+    ),
+    kind(
         "request/method-not-allowed",
         405,
         ["此地址不支持该方法", "This address does not take this method"],

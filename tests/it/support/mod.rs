@@ -1,6 +1,7 @@
 //! What several stories need.
 
 pub mod app;
+pub mod certificates;
 pub mod databases;
 pub mod front;
 pub mod process;

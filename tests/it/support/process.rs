@@ -6,7 +6,8 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    time::Duration,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 /// A data directory of its own.
@@ -27,6 +28,9 @@ pub struct Daemon {
     child: Child,
     /// `127.0.0.1:40001`
     pub address: String,
+    /// The same of administration, where it has an address of its own.
+    pub administration: Option<String>,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Place {
@@ -76,22 +80,41 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
-        let mut child = self
-            .command(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix("serving on http://").map(str::to_owned) else {
+        self.started(self.command(["serve", "--listen", "127.0.0.1:0"]), false)
+    }
+
+    /// Starts the daemon on a configuration, which must name free ports.
+    pub fn serve_as(&self, toml: &str) -> Daemon {
+        let file = self.file("yinxin.toml");
+        fs::write(&file, toml).unwrap();
+        self.started(self.command(["serve", "--config", &file]), toml.contains("admin_address"))
+    }
+
+    fn started(&self, mut command: Command, administration: bool) -> Daemon {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut next = |words: &str| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let address = line.trim().strip_prefix(words).and_then(|rest| rest.split_once("://"));
+            address.map(|(_, address)| address.to_owned())
+        };
+        let Some(address) = next("serving on ") else {
             let said = Said::of(child.wait_with_output().unwrap());
             panic!("the daemon did not start: {said:?}");
         };
+        let administration = administration.then(|| next("administration on ").unwrap());
         // Its log is read to the end by somebody, or the pipe would fill.
-        let mut log = child.stderr.take().unwrap();
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Daemon { child, address }
+        let mut lines = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = lines.read(&mut piece) {
+                kept.lock().unwrap().extend_from_slice(&piece[..length]);
+            }
+        });
+        Daemon { child, address, administration, log }
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -153,6 +176,19 @@ impl Daemon {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until the log says this, so many times.
+    pub fn has_logged(&self, words: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let log = String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned();
+            if log.matches(words).count() >= times {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the log does not say `{words}`:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn wait(mut self) -> ExitStatus {
