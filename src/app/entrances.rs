@@ -38,9 +38,12 @@ impl Entrances {
     /// [`AppError::Listen`], [`AppError::Tls`].
     pub async fn bind(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, AppError> {
         let listen = &config.listen;
-        let public = entrance(listen.address, listen.tls.as_ref(), "listen.tls", clock).await?;
+        let proxies = &listen.proxies;
+        let public = entrance(listen.address, listen.tls.as_ref(), "listen.tls", (clock, proxies)).await?;
         let administration = match &listen.administration {
-            Some(own) => Some(entrance(own.address, own.tls.as_ref(), "listen.admin_tls", clock).await?),
+            Some(own) => {
+                Some(entrance(own.address, own.tls.as_ref(), "listen.admin_tls", (clock, proxies)).await?)
+            }
             None => None,
         };
         Ok(Self { public, administration, unix: None })
@@ -67,12 +70,12 @@ async fn entrance(
     address: SocketAddr,
     files: Option<&ServerFiles>,
     section: &'static str,
-    clock: &Arc<dyn Clock>,
+    (clock, proxies): (&Arc<dyn Clock>, &http::Proxies),
 ) -> Result<http::Entrance, AppError> {
     let tls = files.map(|files| ServerTls::open(files.clone(), clock.clone())).transpose();
     let tls = tls.map_err(|error| AppError::Tls { section, error })?.map(Arc::new);
     let tcp = TcpListener::bind(address).await.map_err(|error| AppError::Listen { address, error })?;
-    Ok(http::Entrance { tcp, tls })
+    Ok(http::Entrance { tcp, tls, proxies: proxies.clone() })
 }
 
 async fn watch(all: Vec<Arc<ServerTls>>, mut hangup: Signal, clock: Arc<dyn Clock>) {
@@ -121,6 +124,10 @@ fn tell_end(all: &[Arc<ServerTls>], now: Timestamp, told_at: &mut Option<Timesta
 pub(super) fn limits(limits: &Limits) -> http::Limits {
     http::Limits {
         connections: limits.connections,
+        connections_per_address: limits.connections_per_address,
+        stamp_requests: limits.stamp_requests,
+        bodies_bytes: limits.bodies_bytes,
+        pace: limits.pace_bytes,
         light_requests: limits.light_requests,
         heavy_requests: limits.heavy_requests,
         request: limits.request,

@@ -291,5 +291,12 @@ fn verification_settings(config: &Config) -> verification::Settings {
 
 /// Documents are read on threads of their own.
 fn reading(config: &Config) -> PoolSettings {
-    PoolSettings { queue: config.limits.heavy_requests, ..PoolSettings::default() }
+    let (limits, usual) = (&config.limits, PoolSettings::default());
+    PoolSettings {
+        threads: limits.document_threads.unwrap_or(usual.threads),
+        // As many as are let in; nobody who was is refused here.
+        queue: limits.light_requests.max(limits.heavy_requests).max(limits.stamp_requests),
+        cpu: limits.document_cpu,
+        ..usual
+    }
 }

@@ -245,7 +245,6 @@ impl<'a> Reading<'a> {
         Duration::from_secs(self.number(key))
     }
 
-    #[allow(dead_code, reason = "the kind is there before the first key that has it")]
     pub fn duration(&self, key: &Key) -> Duration {
         Duration::from_millis(self.text(key).as_deref().and_then(milliseconds).unwrap_or(0))
     }

@@ -375,7 +375,7 @@ mod tests {
             while budget.spend(1).is_ok() {}
             ended.send(()).unwrap();
         });
-        assert!(tokio::time::timeout(Duration::from_millis(50), given_up).await.is_err());
+        assert!(timeout(Duration::from_millis(50), given_up).await.is_err());
         wait_for(has_ended).await;
     }
 

@@ -1,6 +1,6 @@
 //! `/healthz`: the process answers. `/readyz`: it can do its work, because the database answers too.
 
-use super::{Access, Gives, Operation, Problem, Route};
+use super::{Access, Gives, Load, Operation, Problem, Route};
 use crate::store::{FromRow, Row, Statement, Store, StoreError};
 use axum::extract::State;
 
@@ -22,9 +22,11 @@ impl FromRow for Answered {
 pub fn routes(store: &Store) -> Vec<Route> {
     vec![
         Operation::get(Access::PUBLIC, "/healthz", "readHealth", "Whether the process answers")
+            .load(Load::Probe)
             .gives(200, Gives::Bytes("text/plain"))
             .handled_by((), async || "ok\n"),
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
+            .load(Load::Probe)
             .gives(200, Gives::Bytes("text/plain"))
             .problems(&["service/not-ready"])
             .handled_by(store.clone(), ready),

@@ -16,6 +16,9 @@ pub mod serve;
 pub mod shape;
 pub mod upload;
 
+mod admission;
+mod body;
+mod crowd;
 mod door;
 mod drain;
 mod gate;

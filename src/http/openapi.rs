@@ -147,7 +147,12 @@ fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     }
     if !matches!(operation.takes, Takes::Nothing) {
         codes.push("request/invalid");
-        codes.extend(["request/malformed", "request/too-large", "request/unsupported-media-type"]);
+        codes.extend([
+            "request/malformed",
+            "request/too-large",
+            "request/too-slow",
+            "request/unsupported-media-type",
+        ]);
     }
     let mut by_status: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
     for kind in codes.into_iter().filter_map(catalogue::find) {

@@ -104,13 +104,29 @@ pub struct Param {
     pub required: bool,
 }
 
-/// How much of the machine one request takes; each class has its own number of requests at a time.
+/// What kind of work a request is; each kind has its own number of requests at a time, which no other kind takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Load {
-    /// A few statements, a small body.
-    Light,
-    /// A document in memory, signatures.
+    /// Whether we live: let in always.
+    Probe,
+    /// What officers must get through whatever else is asked: revocations, suspensions.
+    Urgent,
+    /// What those who rely on us must be able to look up: certificates, revocation lists.
+    Status,
+    /// A few statements that read.
+    Read,
+    /// A few statements that write, a small body.
+    Write,
+    /// A document of an officer, signatures.
+    Stamp,
+    /// A document of anyone; or a walk over all records.
     Heavy,
+}
+
+impl Load {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Load; 7] =
+        [Load::Probe, Load::Urgent, Load::Status, Load::Read, Load::Write, Load::Stamp, Load::Heavy];
 }
 
 /// Whether a route makes something new, and how its idempotency key is kept.
@@ -178,6 +194,7 @@ impl Operation {
         summary: &'static str,
     ) -> Self {
         Self {
+            load: if method == Method::GET { Load::Read } else { Load::Write },
             method,
             path,
             id,
@@ -190,7 +207,6 @@ impl Operation {
             problems: &[],
             body_limit_bytes: 0,
             creates: Creates::No,
-            load: Load::Light,
             administration: None,
         }
     }
@@ -249,7 +265,12 @@ impl Operation {
 
     /// Counts among the heavy requests.
     pub fn heavy(self) -> Self {
-        Self { load: Load::Heavy, ..self }
+        self.load(Load::Heavy)
+    }
+
+    /// Counts as this kind of work, instead of as one that reads (`GET`) or writes.
+    pub fn load(self, load: Load) -> Self {
+        Self { load, ..self }
     }
 
     /// Stands on the listener for administration, whoever may use it.

@@ -1,6 +1,9 @@
 //! The table of all routes, and what is made from it.
 
-use super::{Access, Gives, Limits, Operation, Problem, Proxies, Route, door, gate, openapi, rate::Rates};
+use super::{
+    Access, Gives, Limits, Operation, Problem, Proxies, Route, admission::Admission, door, gate, openapi,
+    rate::Rates,
+};
 use crate::{
     base::{Clock, Entropy},
     officer::Officers,
@@ -16,7 +19,6 @@ use axum::{
 };
 use serde_json::Value;
 use std::{collections::HashSet, fmt, sync::Arc};
-use tokio::sync::Semaphore;
 
 /// What the front door works with.
 pub struct Kit {
@@ -26,8 +28,7 @@ pub struct Kit {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) limits: Limits,
     pub(super) problem_page: Option<door::ProblemPage>,
-    pub(super) light: Semaphore,
-    pub(super) heavy: Semaphore,
+    pub(super) admission: Admission,
     pub(super) rates: Rates,
     pub(super) proxies: Proxies,
     /// Whether routes of administration are turned away here.
@@ -43,7 +44,7 @@ impl Kit {
         entropy: Arc<dyn Entropy>,
         limits: Limits,
     ) -> Self {
-        let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
+        let admission = Admission::new(&limits);
         let rates = Rates::default();
         Self {
             store,
@@ -52,8 +53,7 @@ impl Kit {
             entropy,
             limits,
             problem_page: None,
-            light,
-            heavy,
+            admission,
             rates,
             proxies: Proxies::default(),
             administration_elsewhere: false,

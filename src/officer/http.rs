@@ -7,7 +7,7 @@ use super::{
 use crate::{
     base::{Refusal, Timestamp},
     http::{
-        self, Access, Gives, IdempotencyKey, JsonBody, Once, Operation, Param, Problem, QueryOf, Route,
+        self, Access, Gives, IdempotencyKey, JsonBody, Load, Once, Operation, Param, Problem, QueryOf, Route,
         Shape,
         idempotency::Confidential,
         shape::{id, instant, list_of, nullable, object, one_of, text},
@@ -130,6 +130,7 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
             "disableOfficer",
             "Take an officer off duty",
         )
+        .load(Load::Urgent)
         .gives(200, Gives::Json(&OFFICER))
         .problems(&["officer/unknown", "officer/oneself", "officer/wrong-state"])
         .handled_by(state(), disable),
@@ -162,6 +163,7 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
             "revokeApiKey",
             "Revoke an API key",
         )
+        .load(Load::Urgent)
         .gives(200, Gives::Json(&API_KEY))
         .problems(&["officer/unknown", "officer/unknown-key"])
         .handled_by(state(), revoke_key),

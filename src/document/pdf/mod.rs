@@ -11,6 +11,8 @@ pub mod analysis;
 mod error;
 mod file;
 mod filter;
+mod history;
+mod memory;
 mod object;
 mod page;
 mod permission;

@@ -4,8 +4,8 @@ use super::{AFTER, LIMIT, known_id, shapes};
 use crate::{
     base::Timestamp,
     http::{
-        Access, Answer, Gives, IdempotencyKey, JsonBody, Once, Operation, Param, Problem, QueryOf, Route,
-        Shape,
+        Access, Answer, Gives, IdempotencyKey, JsonBody, Load, Once, Operation, Param, Problem, QueryOf,
+        Route, Shape,
         shape::{self, object, one_of, text},
     },
     officer::{Caller, Right},
@@ -116,10 +116,11 @@ macro_rules! plain {
     };
 }
 
-/// A change of a seal's life that takes something away, and says why.
+/// A change of a seal's life that takes something away, and says why. It gets through whatever else is asked.
 macro_rules! reasoned {
     ($service:expr, $access:expr, $word:literal, $id:literal, $says:literal, $command:ident) => {
         Operation::post($access, concat!("/api/v1/seals/{seal}/", $word), $id, $says)
+            .load(Load::Urgent)
             .json(&REASON)
             .gives(200, Gives::Json(&shapes::SEAL))
             .problems(&[
@@ -426,11 +427,8 @@ async fn drawing(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
-    let seal = load(&service, &caller, &id).await?;
-    let says = "this seal's picture was imported; there are no vectors of it";
-    let design = seal.wish.look.design.ok_or_else(|| Problem::new("seal/not-drawn", says))?;
-    let drawing = design.draw().map_err(|error| Problem::new(error.code(), error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], drawing.svg()))
+    let id = known_id(SealId::parse(&id), "seal", &id)?;
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], service.drawing(&caller, &id).await?))
 }
 
 async fn data(

@@ -88,6 +88,16 @@ impl SealService {
         Ok(seal)
     }
 
+    /// The picture of a seal that was drawn here, as vectors (SVG).
+    pub async fn drawing(&self, caller: &Caller, id: &SealId) -> Result<String, SealError> {
+        let seal = self.seal(caller, id).await?;
+        let says = "this seal's picture was imported; there are no vectors of it";
+        let design = seal.wish.look.design.ok_or_else(|| Refusal::new("seal/not-drawn", says))?;
+        let drawn =
+            self.0.readers.run(Lane::Own, move |_| design.draw().map(|drawing| drawing.svg())).await?;
+        Ok(drawn.map_err(|error| Refusal::new(error.code(), error.to_string()))?)
+    }
+
     /// Draws or checks a picture, on a thread that reads documents.
     async fn draw(&self, look: LookRequest, owner: String, code: Option<String>) -> Result<Look, SealError> {
         let draw = move |_: &Budget| look.realise(&owner, code.as_deref().unwrap_or_default());

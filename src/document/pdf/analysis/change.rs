@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::super::history::History;
 use super::super::{Dict, Entry, Object, ObjectId, Page, Pdf, PdfError, View};
-use super::history::History;
 use super::same::{references, references_in, same};
 use super::survey::Survey;
 use super::text::name;

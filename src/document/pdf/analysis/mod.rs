@@ -9,7 +9,6 @@ mod change;
 mod coverage;
 mod extent;
 mod field;
-mod history;
 mod picture;
 mod place;
 mod same;
@@ -233,8 +232,8 @@ impl Placed {
 /// signatures, `limits` or those the file was opened with; [`PdfError::TooCostly`] once the budget of either is used up.
 pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     // First, since it bounds what reading the objects of a hostile file costs.
-    let history = history::History::new(pdf);
-    let survey = survey::survey(pdf, &history, limits)?;
+    let history = pdf.history();
+    let survey = survey::survey(pdf, history, limits)?;
     let view = pdf.latest();
     let (fields, names) = field::signed_fields(view)?;
     if fields.len() > MAX_SIGNATURES {
@@ -246,7 +245,7 @@ pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     }
     let pages = view.pages()?;
     let shown = place::widgets_of(view, &pages)?;
-    let mut comparisons = change::Comparisons::new(pdf, &history, &survey, &pages);
+    let mut comparisons = change::Comparisons::new(pdf, history, &survey, &pages);
     let mut signatures = Vec::with_capacity(fields.len());
     for each in &fields {
         let mut placed = value::read(pdf, each)?;

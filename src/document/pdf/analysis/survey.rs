@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::super::history::History;
 use super::super::syntax::{Indirect, Parser, is_space};
 use super::super::{Entry, Limits, Object, ObjectId, Pdf, PdfError, Revision, View};
-use super::history::History;
 use super::same::{holds_ambiguity, references, same};
 use super::{MAX_TRICKS, Result, Severity, Trick};
 
