@@ -2,6 +2,7 @@
 
 mod audit_desk;
 mod background;
+mod bench_build;
 mod entrances;
 mod error;
 mod first;
@@ -9,6 +10,7 @@ mod key_desk;
 mod paths;
 mod product;
 
+pub use bench_build::SCRATCH_MARK;
 pub use entrances::Entrances;
 pub use error::AppError;
 pub use first::{First, init, init_at_cost, is_initialised};
@@ -83,6 +85,7 @@ impl App {
     pub async fn open_with(config: &Config, sources: Sources) -> Result<Self, AppError> {
         let Sources { clock, entropy } = sources;
         let now = clock.now();
+        bench_build::may_serve(config)?;
         // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?.read()?;
         let store = Store::open(&store_config(config), now).await?;
