@@ -7,12 +7,13 @@
 //! | 5 | `cli`, `app` |
 //! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
-//! | 2 | `store`, `keys`, `document`, `tls`, `outside` |
+//! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `sandbox` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod app;
 pub mod audit;
 pub mod authority;
+pub mod backup;
 pub mod base;
 pub mod cli;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod job;
 pub mod keys;
 pub mod officer;
 pub mod outside;
+pub mod sandbox;
 pub mod seal;
 pub mod store;
 pub mod tls;

@@ -65,6 +65,11 @@ impl Start {
         self
     }
 
+    /// Whether no other daemon can be at work on these data.
+    pub fn is_alone(&self) -> bool {
+        !self.environment.iter().any(|(name, _)| name == "YINXIN_DATABASE_URL")
+    }
+
     /// Runs a command of the program to its end.
     pub async fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome<Said> {
         let mut command = self.program()?;
@@ -140,7 +145,13 @@ impl Daemon {
         let Ok(Ok(address)) = told else { return Err(self.did_not("start")) };
         self.address = address;
         let mut client = Client::to(&Place::at(address));
-        while !client.ask(&Ask::get("/readyz")).await.is_ok_and(|answer| answer.status == 200) {
+        loop {
+            match client.ask(&Ask::get("/readyz")).await {
+                Ok(answer) if answer.status == 200 => break,
+                // It will not become ready by waiting: what it found has to be looked into.
+                Ok(answer) if answer.code().starts_with("audit/") => return Err(self.did_not("become ready")),
+                _ => {}
+            }
             if self.started.elapsed() > PATIENCE || self.has_ended() {
                 return Err(self.did_not("become ready"));
             }
@@ -176,7 +187,10 @@ impl Daemon {
     /// SIGTERM, and waits for its orderly end.
     pub async fn terminate(&mut self) -> Outcome<ExitStatus> {
         self.signal(Signal::TERM);
-        self.ended_within(PATIENCE).await.ok_or_else(|| self.did_not("end"))
+        match self.ended_within(PATIENCE).await {
+            Some(status) => Ok(status),
+            None => Err(self.did_not("end")),
+        }
     }
 
     /// Its end, if it comes in time.
@@ -208,11 +222,27 @@ impl Daemon {
         kib.unwrap_or_default() / 1024.0
     }
 
-    fn did_not(&self, what: &str) -> Trouble {
+    /// CPU time of all its threads so far, in milliseconds, to ten of them.
+    pub fn cpu_ms(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let fields: Vec<f64> =
+            after.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        // utime and stime: fields 14 and 15 of proc(5), of which the first three are gone; in ticks of 10 ms.
+        fields.get(10..12).map_or(0.0, |both| both.iter().sum::<f64>() * 10.0)
+    }
+
+    fn did_not(&mut self, what: &str) -> Trouble {
+        let ended = match self.child.try_wait() {
+            Ok(Some(status)) => format!("it ended with {status}"),
+            _ => "it still runs".to_owned(),
+        };
+        // Its last words may still be in the pipe.
+        std::thread::sleep(Duration::from_millis(50));
         let log = self.log();
         let tail: Vec<&str> = log.lines().rev().take(12).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
-        Trouble::failed(format!("the daemon did not {what}; its last words:\n{}", tail.join("\n")))
+        Trouble::failed(format!("the daemon did not {what}; {ended}; its last words:\n{}", tail.join("\n")))
     }
 }
 

@@ -14,6 +14,8 @@ use yinxin::base::failpoint;
 
 /// One armed point: `NAME COUNT [sleep MS]`.
 pub const VARIABLE: &str = "ENDURANCE_FAILPOINT";
+/// `normal`: commits are not synced, to see that a power cut is noticed.
+pub const MUTATION: &str = "ENDURANCE_MUTATION";
 /// Set where the harness holds the other end of standard input.
 pub const CONTROLLED: &str = "ENDURANCE_CONTROLLED";
 
@@ -38,6 +40,9 @@ pub fn install() {
         arm(&text.to_string_lossy());
     }
     failpoint::install(passed);
+    if std::env::var_os(MUTATION).is_some_and(|text| text == "normal") {
+        yinxin::store::forget_to_sync();
+    }
     if std::env::var_os(CONTROLLED).is_some() {
         std::thread::spawn(|| {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -58,7 +63,8 @@ fn arm(text: &str) {
 
 fn parse(text: &str) -> Option<Armed> {
     let mut words = text.split_whitespace();
-    let name = words.next().filter(|name| failpoint::ALL.contains(name))?.to_owned();
+    let known = |name: &&str| failpoint::ALL.contains(name) || failpoint::AT_START.contains(name);
+    let name = words.next().filter(known)?.to_owned();
     let left = words.next()?.parse().ok().filter(|count| *count > 0)?;
     let act = match words.next() {
         None => Act::Die,

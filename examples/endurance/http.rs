@@ -209,6 +209,11 @@ fn unknown(error: hyper::Error) -> Lost {
 }
 
 impl Ask {
+    /// Whether a repetition of it is known by its idempotency key.
+    pub fn is_creating(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == "idempotency-key")
+    }
+
     /// Whether its path ends so.
     pub fn is_about(&self, end: &str) -> bool {
         self.path.ends_with(end)

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub struct Figures(Vec<(&'static str, Value)>);
 
 /// Figures that must be zero.
-const HARM: [&str; 4] = ["lost", "twice", "half", "refused"];
+const HARM: [&str; 5] = ["lost", "twice", "half", "refused", "slow"];
 
 impl Figures {
     /// Figures of a mode.

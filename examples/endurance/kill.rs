@@ -1,5 +1,6 @@
 //! `kill`: SIGKILL at every step of the work in rotation, and at random instants, under concurrent load; then the daemon is
-//! started again, the clients get their answers, and everything is compared.
+//! started again, the clients get their answers, and everything is compared. The word `postgres` does it on a throw-away
+//! cluster, where leases have to run out and a run takes most of a minute.
 
 use crate::{
     daemon::{Daemon, Program, Start},
@@ -9,6 +10,7 @@ use crate::{
     load::{Load, Stage},
     office::{self, Office},
     plan::{Dice, Plan},
+    postgres::Cluster,
     trouble::Outcome,
 };
 use std::{
@@ -32,8 +34,9 @@ const INSTANTS_MS: u64 = 600;
 pub async fn run(plan: &Plan) -> Outcome<Figures> {
     let begun = Instant::now();
     let mut tally = Tally { findings: Findings { sound: true, ..Findings::default() }, ..Tally::default() };
+    let elsewhere = if plan.says("postgres") { "sqlite." } else { "postgres." };
     let points: Vec<&str> =
-        failpoint::ALL.iter().copied().filter(|point| !point.starts_with("postgres.")).collect();
+        failpoint::ALL.iter().copied().filter(|point| !point.starts_with(elsewhere)).collect();
     let mut dice = Dice::of(plan.seed, 0);
     let mut done = 0;
     while done < plan.count {
@@ -56,7 +59,8 @@ pub async fn run(plan: &Plan) -> Outcome<Figures> {
         eprintln!("SKIPPED: kills of the program yinxin itself: it is not built beside this one");
     }
     let missed: Vec<&str> = points.iter().copied().filter(|point| !tally.passed.contains(point)).collect();
-    let figures = Figures::of("kill").with("runs", plan.count).with("seed", plan.seed);
+    let engine = if plan.says("postgres") { "postgres" } else { "sqlite" };
+    let figures = Figures::of("kill").with("runs", plan.count).with("seed", plan.seed).with("engine", engine);
     Ok(tally
         .findings
         .figures(figures)
@@ -99,8 +103,9 @@ fn harm(plan: &Plan, run: u32, points: &[&'static str], dice: &mut Dice) -> Harm
     Harm::At(points[at], 1 + dice.below(5))
 }
 
-/// One data directory and the daemon on it.
+/// One data directory, or one cluster, and the daemon on it.
 struct Ground {
+    _cluster: Option<Cluster>,
     start: Start,
     released: Option<Program>,
     stage: Stage,
@@ -111,13 +116,21 @@ struct Ground {
 
 impl Ground {
     async fn new(plan: &Plan, data: &Path) -> Outcome<Self> {
-        let start = Start::on(data);
+        let mut start = Start::on(data);
+        let mut cluster = None;
+        if plan.says("postgres") {
+            let made = cluster.insert(Cluster::start().await?);
+            // Another node might hold what this one held: leases end by time alone, and the shorter a request may
+            // take, the shorter is its lease.
+            start = start.with("YINXIN_DATABASE_URL", made.url()).with("YINXIN_LIMITS_REQUEST_SECONDS", "5");
+        }
         office::init(&start).await?;
         let daemon = start.ready().await?;
         let place = Place::at(daemon.address);
         let office = Office::found(data, &place).await?;
         let released = plan.released.clone().map(Program::Released);
         Ok(Self {
+            _cluster: cluster,
             start,
             released,
             stage: Stage::new(office, place),
@@ -157,21 +170,17 @@ impl Ground {
         self.stage.place.set(self.daemon.address);
         tally.restarts_ms.push(self.daemon.start_ms);
         load.end().await?;
-        let findings = self.compare().await?;
-        // Each comparison covers all runs on this directory; what was told once is not told again.
+        let findings = self.stage.compare(&self.start).await?;
+        // Each comparison covers all runs on this ground; what was told once is not told again.
         for says in findings.says.iter().filter(|says| self.told.insert((*says).clone())) {
             eprintln!("kill: run {run}: {says}");
         }
         Ok(())
     }
 
-    async fn compare(&self) -> Outcome<Findings> {
-        self.stage.ledger.compare(&self.stage.office, &self.stage.place, &self.start).await
-    }
-
     /// An orderly end; what the last comparison found, which covers all runs on this directory.
     async fn close(mut self) -> Outcome<Findings> {
-        let findings = self.compare().await?;
+        let findings = self.stage.settled(&self.start).await?;
         self.daemon.terminate().await?;
         Ok(findings)
     }

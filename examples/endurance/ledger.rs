@@ -69,6 +69,8 @@ pub struct Findings {
     pub lost: u64,
     pub twice: u64,
     pub half: u64,
+    /// Of the halves, those that a sweep closes.
+    pub open: u64,
     /// Answers that no client should ever get.
     pub refused: u64,
     /// Whether the audit chain holds.
@@ -135,6 +137,7 @@ impl Findings {
         self.lost += other.lost;
         self.twice += other.twice;
         self.half += other.half;
+        self.open += other.open;
         self.refused += other.refused;
         self.sound &= other.sound;
         self.audit_records += other.audit_records;
@@ -168,7 +171,8 @@ impl Findings {
             Deed::Make => {
                 self.happened(line, there, "seal.issued");
                 let found = there.seals.get(&line.name).map(|seal| seal.esl_sm3.as_str());
-                if promised.is_some_and(|promise| found != Some(&promise.sm3)) {
+                let is_issued = there.recorded("seal.issued", &line.name) > 0;
+                if is_issued && promised.is_some_and(|promise| found != Some(&promise.sm3)) {
                     self.lose(line, "the seal data are not those that were answered");
                 }
             }
@@ -211,6 +215,7 @@ impl Findings {
         let mut halves = Vec::new();
         for (id, seal) in &there.seals {
             let issued = there.recorded("seal.issued", id);
+            self.open += u64::from(seal.state == "making");
             let made = !seal.esl_sm3.is_empty() && seal.state != "approved";
             if seal.state == "making" || (seal.state == "active") != made || made != (issued == 1) {
                 halves.push(format!("seal {id} is {}, issued {issued} times, {seal:?}", seal.state));
@@ -221,6 +226,7 @@ impl Findings {
         }
         for stamp in &there.stamps {
             let recorded = there.recorded("seal.stamped", &stamp.id);
+            self.open += u64::from(stamp.state == "intended");
             if stamp.state == "intended" || (stamp.state == "done") != (recorded == 1) {
                 halves.push(format!("stamp {} is {}, recorded {recorded} times", stamp.id, stamp.state));
             }

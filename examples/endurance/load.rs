@@ -2,12 +2,14 @@
 //! without an answer is sent again, with the same idempotency key, until there is one.
 
 use crate::{
+    daemon::Start,
     http::{Answer, Ask, Client, Lost, Place},
-    ledger::{Deed, Ledger, Promise, sm3_hex},
+    ledger::{Deed, Findings, Ledger, Promise, sm3_hex},
     office::Office,
     plan::Dice,
     trouble::{Outcome, Trouble},
 };
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -19,7 +21,9 @@ use std::{
 use tokio::task::JoinSet;
 
 /// Longest wait for the answer to one deed, over all attempts.
-const DEED_PATIENCE: Duration = Duration::from_secs(120);
+const DEED_PATIENCE: Duration = Duration::from_secs(240);
+/// Where other nodes may be at work, what is open is closed after two minutes, by a sweep every minute.
+const SWEPT_WITHIN: Duration = Duration::from_secs(200);
 /// Stamps with each seal, at the most.
 const STAMPS: u64 = 4;
 /// Percent of seals whose certificate is revoked after use.
@@ -44,6 +48,28 @@ pub struct Stage {
 impl Stage {
     pub fn new(office: Office, place: Place) -> Self {
         Self { office: Arc::new(office), place, ledger: Arc::default(), names: Arc::default() }
+    }
+
+    /// Reads everything back and compares. On PostgreSQL another node might be at work on what this one left open, so that
+    /// counts as open only, until a sweep has closed it.
+    pub async fn compare(&self, start: &Start) -> Outcome<Findings> {
+        let mut findings = self.ledger.compare(&self.office, &self.place, start).await?;
+        if !start.is_alone() {
+            findings.half -= findings.open;
+        }
+        Ok(findings)
+    }
+
+    /// The same, once nothing is open any more: the sweep has had its time.
+    pub async fn settled(&self, start: &Start) -> Outcome<Findings> {
+        let begun = Instant::now();
+        loop {
+            let findings = self.ledger.compare(&self.office, &self.place, start).await?;
+            if findings.open == 0 || start.is_alone() || begun.elapsed() > SWEPT_WITHIN {
+                return Ok(findings);
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
     }
 
     fn name(&self, what: &str) -> String {
@@ -172,12 +198,20 @@ impl Worker {
     async fn until_answered(&mut self, ask: &Ask, name: &str) -> Outcome<Option<Answer>> {
         let begun = Instant::now();
         let mut may_have_arrived = false;
+        let mut last = String::new();
         while begun.elapsed() < DEED_PATIENCE {
             let wait_ms = match self.client.ask(ask).await {
                 Ok(answer) if answer.status.is_success() => return Ok(Some(answer)),
-                Ok(answer) => match judge(&answer, may_have_arrived) {
-                    Next::Wait(ms) => ms,
-                    Next::Look => return self.look(ask, name).await,
+                Ok(answer) => match judge(&answer, may_have_arrived && !ask.is_creating()) {
+                    Next::Wait(ms) => {
+                        last = format!("{} {}", answer.status, answer.code());
+                        ms
+                    }
+                    Next::Look => match self.look(ask, name).await? {
+                        Seen::Done(answer) => return Ok(Some(answer)),
+                        Seen::Open => 500,
+                        Seen::Neither => return Ok(None),
+                    },
                     Next::Surprise => {
                         let says = String::from_utf8_lossy(&answer.body).into_owned();
                         self.stage.ledger.surprised(format!("{name}: {} {says}", answer.status));
@@ -194,38 +228,40 @@ impl Worker {
             may_have_arrived |= wait_ms > 5;
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         }
-        Err(Trouble::failed(format!("no answer about {name} in {DEED_PATIENCE:?}")))
+        Err(Trouble::failed(format!("no answer about {name} in {DEED_PATIENCE:?}; the last was {last:?}")))
     }
 
     /// An earlier attempt may have done it: reads how the seal stands. What is neither done nor open is a surprise.
-    async fn look(&mut self, ask: &Ask, name: &str) -> Outcome<Option<Answer>> {
+    async fn look(&mut self, ask: &Ask, name: &str) -> Outcome<Seen> {
         if ask.is_about("revocation") {
-            let answer = Answer {
-                status: axum::http::StatusCode::OK,
-                headers: Default::default(),
-                body: Default::default(),
-            };
-            return Ok(Some(answer));
+            let (headers, body) = Default::default();
+            return Ok(Seen::Done(Answer { status: StatusCode::OK, headers, body }));
         }
-        let wanted: &[&str] =
-            if ask.is_about("/approve") { &["approved", "making", "active"] } else { &["active"] };
+        let (done, open): (&[&str], &[&str]) = match ask.is_about("/approve") {
+            true => (&["approved", "making", "active"], &["applied"]),
+            false => (&["active"], &["approved", "making"]),
+        };
         let look = Ask::get(format!("/api/v1/seals/{name}")).by(&self.stage.office.operator);
-        let begun = Instant::now();
-        while begun.elapsed() < DEED_PATIENCE {
-            match self.client.ask(&look).await {
-                Ok(answer) if answer.status.is_success() => {
-                    let state = answer.json()["state"].as_str().unwrap_or_default().to_owned();
-                    if wanted.contains(&state.as_str()) {
-                        return Ok(Some(answer));
-                    }
-                    self.stage.ledger.surprised(format!("{name}: refused, and it is {state}"));
-                    return Ok(None);
-                }
-                _ => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
+        let Ok(answer) = self.client.ask(&look).await else { return Ok(Seen::Open) };
+        let state = answer.json()["state"].as_str().unwrap_or_default().to_owned();
+        if done.contains(&state.as_str()) {
+            return Ok(Seen::Done(answer));
         }
-        Err(Trouble::failed(format!("no answer about {name} in {DEED_PATIENCE:?}")))
+        if open.contains(&state.as_str()) || answer.status == 503 {
+            return Ok(Seen::Open);
+        }
+        let says = format!("{name}: refused, and then {} {state} {}", answer.status, answer.code());
+        self.stage.ledger.surprised(says);
+        Ok(Seen::Neither)
     }
+}
+
+/// How a seal was found after a refusal.
+enum Seen {
+    Done(Answer),
+    /// Not done yet, and it can be.
+    Open,
+    Neither,
 }
 
 enum Next {

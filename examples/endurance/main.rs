@@ -19,6 +19,7 @@
 #![allow(dead_code, reason = "the kit is there before the modes that use all of it")]
 
 mod daemon;
+mod disk;
 mod failpoint;
 mod http;
 mod json;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let done = runtime.map_err(Trouble::from).and_then(|runtime| runtime.block_on(run(&plan)));
+    let done = runtime.map_err(Trouble::from).and_then(|runtime| runtime.block_on(until_told_to_stop(&plan)));
     match done {
         Ok(figures) => {
             println!("{}", figures.line());
@@ -72,6 +73,18 @@ fn main() -> ExitCode {
             eprintln!("endurance: {says}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Ctrl-C and SIGTERM end the run in order: daemons and disks are not left behind.
+async fn until_told_to_stop(plan: &Plan) -> Outcome<Figures> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = run(plan) => done,
+        _ = terminate.recv() => Err(Trouble::failed("told to stop")),
+        _ = interrupt.recv() => Err(Trouble::failed("told to stop")),
     }
 }
 

@@ -39,4 +39,4 @@ macro_rules! from {
     )+};
 }
 
-from!(std::io::Error, serde_json::Error, tokio::task::JoinError, crate::http::Lost);
+from!(std::io::Error, serde_json::Error, tokio::task::JoinError, sqlx::Error, crate::http::Lost);

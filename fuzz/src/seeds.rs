@@ -22,6 +22,27 @@ use yinxin_pki::{
 
 const PAGE: &[u8] = include_bytes!("../../fixtures/pdf/many-pages.pdf");
 
+/// A file and variables, as `targets/config.rs` takes them.
+const CONFIGURATIONS: &[(&str, &str)] = &[
+    ("config/file", include_str!("../../deploy/yinxin.example.toml")),
+    ("config/all", "data_dir = \"/d\"\n[limits]\nconnections = 5\n[outside]\nallowed_networks = [\"10.1.0.0/16\", \"fd00::/8\"]\n\0YINXIN_LISTEN_ADDRESS=[::1]:9000\0CREDENTIALS_DIRECTORY=/c"),
+    ("config/wrong", "[listen]\naddres = 'x'\n[database]\nschema = 'x'\n\0YINXIN_LISTEN_ADRESS=x\0YINXIN_DATABASE_URL=mysql://x"),
+    ("config/password", "\x01before|after:%20?"),
+];
+
+/// Route, who asks, parameters of the path, query, headers, body, as `targets/http.rs` takes them. The routes shift as others are
+/// added; what is a good request to one is a bad one to another.
+const REQUESTS: &[(&str, &[u8])] = &[
+    ("http/officer", b"\x09\x01\n\n\n{\"name\":\"a\",\"roles\":[\"viewer\"]}"),
+    ("http/seal", b"\x2a\x03\n\n\n{\"owner\":\"\x04\",\"maker\":\"\x03\",\"name\":\"b\",\"look\":{\"preset\":\"official\"}}"),
+    ("http/read", b"\x23\x03\x05\nlimit=5&after=\x05\nAccept-Language: en\nIdempotency-Key: k\n\n"),
+    ("http/act", b"\x2f\x04\x05\n\n\n{\"reason\":\"x\"}"),
+    ("http/list", b"\x11\x02\nlimit=1&from=2026-01-01T00:00:00Z&actor=\x01\n\n"),
+    ("http/stamp", b"\x33\x03seal=\x05&page=1&x_mm=10&y_mm=10&time_stamp=true\nContent-Type: application/pdf\n\n%PDF-1.7\n"),
+    ("http/form", b"\x38\x07\nContent-Type: multipart/form-data; boundary=b\n\n--b\r\nContent-Disposition: form-data; name=\"document\"; filename=\"a.pdf\"\r\n\r\n%PDF\r\n--b--\r\n"),
+    ("http/raw", b"\xffGET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+];
+
 fn main() {
     // A small picture, so that mutations fall on structure.
     let world = World::with_picture(png::encode_mask([200, 0, 0], 4, 4, &[255; 16], 600));
@@ -54,6 +75,12 @@ fn main() {
     keep("fuzz/seeds/mask.png", &world.png);
     let colours: Vec<u8> = (0..=255).collect();
     keep("fuzz/seeds/colour.png", &png::encode_rgba(8, 8, &colours).unwrap());
+    for (name, text) in CONFIGURATIONS {
+        keep(&format!("fuzz/seeds/{name}"), text.as_bytes());
+    }
+    for (name, octets) in REQUESTS {
+        keep(&format!("fuzz/seeds/{name}"), octets);
+    }
 }
 
 fn sign(party: &Party, message: &[u8]) -> Vec<u8> {

@@ -1,20 +1,23 @@
 //! What runs beside the requests: the audit's sequencer, the outbox's worker, the sweepers.
 
-use super::{App, AppError};
+use super::{
+    App, AppError,
+    authority_desk::{self, AuthorityDesk},
+    key_desk,
+};
 use crate::{
-    audit::Sequencer,
+    audit::{AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
     authority::RenewList,
     base::{Clock, Timestamp},
-    http::idempotency,
+    http::{Held, idempotency},
     job,
-    keys::{KeyId, KeyPurpose, KeysError, Keystore},
+    keys::{KeyPurpose, KeysError, Keystore},
     officer::Caller,
     seal::SealService,
     store::Store,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
-use yinxin_pki::sign::Signer;
 
 /// Jobs that a command does before it ends; what is left waits for the daemon.
 const JOBS_AT_ONCE: usize = 100;
@@ -23,7 +26,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// What background work needs to know.
 pub(super) struct Background {
-    heads: PathBuf,
+    heads: HeadsPlace,
 }
 
 /// Background work under way.
@@ -33,7 +36,7 @@ pub(super) struct Work {
 }
 
 impl Background {
-    pub(super) fn new(heads: PathBuf) -> Self {
+    pub(super) fn new(heads: HeadsPlace) -> Self {
         Self { heads }
     }
 
@@ -41,12 +44,27 @@ impl Background {
     pub(super) async fn start(&self, app: &App) -> Result<Work, AppError> {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
-        let chain = stopped.clone();
-        let worker = worker(app);
+        let (chain, hold) = (stopped.clone(), app.hold.clone());
+        let (worker, store) = (worker(app), app.store.clone());
         let tasks = vec![
+            tokio::spawn(authority_desk::watch(
+                AuthorityDesk::new(&app.authority, &app.seals),
+                app.clock.clone(),
+                stopped.clone(),
+            )),
+            tokio::spawn(key_desk::watch(app.key_desk.clone(), stopped.clone())),
             tokio::spawn(async move {
-                if let Err(error) = sequencer.run(chain).await {
-                    tracing::error!(%error, "audit records are no longer chained; see to it");
+                match sequencer.run(chain).await {
+                    Ok(()) => {}
+                    Err(error @ (AuditError::RolledBack { .. } | AuditError::FileCut { .. })) => {
+                        hold.set(held_by(&error));
+                    }
+                    // What is recorded and not signed could be removed unseen, so nothing is recorded any more. What was
+                    // recorded before is as good as ever: reading and verifying go on.
+                    Err(error) => {
+                        store.halt();
+                        tracing::error!(%error, "no changes are taken until this process is started again");
+                    }
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
@@ -68,10 +86,25 @@ impl Background {
     }
 
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
-        let signer = audit_signer(&app.keystore).await?;
-        Ok(Sequencer::open(app.store.clone(), &self.heads, signer, app.clock.clone(), app.entropy.clone())
-            .await?)
+        let signer = app.audit_key.clone();
+        Ok(Sequencer::open(
+            app.store.clone(),
+            self.heads.clone(),
+            signer,
+            app.clock.clone(),
+            app.entropy.clone(),
+        )
+        .await?)
     }
+}
+
+/// Why the service is held back where records are no longer chained.
+pub(super) fn held_by(error: &AuditError) -> Held {
+    let code = match error {
+        AuditError::RolledBack { .. } | AuditError::FileCut { .. } => "audit/rolled-back",
+        _ => "audit/stopped",
+    };
+    Held { code, says: error.to_string() }
 }
 
 /// The outbox's worker, with everything that jobs may ask for.
@@ -98,17 +131,22 @@ impl Work {
     }
 }
 
-/// What signs heads of the audit chain.
-pub(super) async fn audit_signer(keystore: &Keystore) -> Result<Arc<dyn Signer>, KeysError> {
-    let key = audit_key(keystore).await?.ok_or(KeysError::NoKeystore)?;
-    keystore.signer(&key).await
-}
-
-/// The newest living key that signs heads of the audit chain.
-pub(super) async fn audit_key(keystore: &Keystore) -> Result<Option<KeyId>, KeysError> {
-    let keys = keystore.list(None, 1000).await?;
-    let found = keys.into_iter().rfind(|key| key.purpose == KeyPurpose::Audit && key.destroyed_at.is_none());
-    Ok(found.map(|key| key.id))
+/// All keys that sign, or signed, heads of the audit chain, as far as the keystore vouches for them: a row that somebody
+/// put into the database does not open, and is left out.
+pub(super) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysError> {
+    let mut found = Vec::new();
+    for key in keystore.of_purpose(KeyPurpose::Audit).await? {
+        match keystore.signer(&key.id).await {
+            Ok(signer) => found.push(HeadKey {
+                key: signer.public_key(),
+                made_at: key.made_at,
+                destroyed_at: key.destroyed_at,
+            }),
+            Err(KeysError::Store(error)) => return Err(error.into()),
+            Err(error) => tracing::warn!(key = %key.id, %error, "a key of the audit is passed over"),
+        }
+    }
+    Ok(HeadKeys::new(found))
 }
 
 async fn sweep(seals: SealService, store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {

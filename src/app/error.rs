@@ -4,9 +4,11 @@ use super::SCRATCH_MARK;
 use crate::{
     audit::AuditError,
     authority::AuthorityError,
+    backup::BackupError,
     http::TableError,
     keys::{KeysError, PassphraseError},
     officer::OfficerError,
+    sandbox::SandboxError,
     seal::SealError,
     store::{OpenError, StoreError},
     tls::TlsError,
@@ -25,6 +27,13 @@ pub enum AppError {
     OtherKeystore {
         /// Where the passphrase was looked for.
         passphrase: PathBuf,
+    },
+    /// The passphrase that lies here does not open the keystore.
+    Refused {
+        /// Where it lies.
+        passphrase: PathBuf,
+        /// What the keystore says.
+        error: KeysError,
     },
     /// Something was made here already.
     Initialised,
@@ -67,6 +76,15 @@ pub enum AppError {
     },
     /// The system gives no threads.
     Threads(std::io::Error),
+    /// The sandbox that the configuration insists on is not to be had.
+    Sandbox(SandboxError),
+    /// A backup could not be made, read or restored.
+    Backup(BackupError),
+    /// A restoration was refused.
+    Restore {
+        /// Why, and what to do.
+        says: String,
+    },
     /// A file of the data directory cannot be read or written.
     File {
         /// Which.
@@ -90,6 +108,7 @@ impl fmt::Display for AppError {
                  database; nothing was changed",
                 passphrase.display()
             ),
+            Self::Refused { passphrase, error } => write!(out, "{}: {error}", passphrase.display()),
             Self::Initialised => {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }
@@ -112,6 +131,9 @@ impl fmt::Display for AppError {
             Self::Seals(error) => error.fmt(out),
             Self::Audit(error) => error.fmt(out),
             Self::Table(error) => error.fmt(out),
+            Self::Sandbox(error) => error.fmt(out),
+            Self::Backup(error) => error.fmt(out),
+            Self::Restore { says } => out.write_str(says),
             Self::Listen { address, error } => write!(out, "cannot listen on {address}: {error}"),
             Self::Tls { section, error } => write!(out, "{section}: {error}"),
             Self::Threads(error) => write!(out, "no threads for signing: {error}"),
@@ -141,5 +163,7 @@ from! {
     OfficerError => Officers,
     SealError => Seals,
     AuditError => Audit,
+    SandboxError => Sandbox,
+    BackupError => Backup,
     TableError => Table,
 }

@@ -3,16 +3,17 @@
 use super::{AppError, Sources, authority_settings, paths, store_config};
 use crate::{
     authority::{Act, Authority},
+    base::{Clock as _, clock::SystemClock, folder},
     config::Config,
     keys::{KeyKind, KeyPurpose, Keystore, PoolSize, SigningPool, UnlockCost},
     officer::{FirstOfficer, OfficerError, Role, bootstrap},
-    store::Store,
+    store::{Store, migrations::MIGRATIONS},
 };
 use std::{
     fs,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 use zeroize::Zeroizing;
@@ -66,8 +67,45 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     let officers = first_officers(config, &store, &*entropy, now).await?;
     pool.stop(super::STOP_PATIENCE).await;
     store.close().await;
-    private_file(&paths::officer_keys(config).join("done"), b"initialised\n")?;
+    mark_initialised(config)?;
     Ok(First { officers, made_passphrase })
+}
+
+/// Brings the tables up to date; the name of the newest step.
+pub async fn migrate(config: &Config) -> Result<&'static str, AppError> {
+    let store = Store::open(&store_config(config), SystemClock.now()).await?;
+    store.close().await;
+    Ok(MIGRATIONS.last().map_or("none", |step| step.name))
+}
+
+/// Says that the first start is behind us; does nothing where that was said before.
+pub(super) fn mark_initialised(config: &Config) -> Result<(), AppError> {
+    if is_initialised(config) {
+        return Ok(());
+    }
+    private_dir(&paths::officer_keys(config))?;
+    private_file(&paths::officer_keys(config).join("done"), b"initialised\n")
+}
+
+/// Makes a key for a security administrator where none has one that is good any more, and writes it into a file of its own.
+/// Whoever asks holds the database and the passphrase that opens its keystore.
+///
+/// # Errors
+/// [`AppError::Officers`] with [`OfficerError::NoRescue`] while somebody has a good one.
+pub async fn rescue(config: &Config, sources: Sources) -> Result<(FirstOfficer, PathBuf), AppError> {
+    let Sources { clock, entropy } = sources;
+    let now = clock.now();
+    let passphrase = super::passphrase(config)?;
+    passphrase.read()?;
+    let store = Store::open(&store_config(config), now).await?;
+    super::unlock(&store, &passphrase, &entropy).await?;
+    let rescued = crate::officer::rescue(&store, &*entropy, now).await?;
+    let folder = paths::officer_keys(config);
+    private_dir(&folder)?;
+    let path = folder.join(rescued.key.key.id.as_str());
+    private_file(&path, rescued.key.clear.text().expose().as_bytes())?;
+    store.close().await;
+    Ok((rescued, path))
 }
 
 /// Makes the first officers and writes each one's key into a file of its own before anything else can fail.
@@ -99,7 +137,7 @@ fn all_keys_written(folder: &Path) -> bool {
 
 /// The key that signs the heads of the audit chain; one for all nodes.
 async fn audit_key(store: &Store, keystore: &Keystore, now: crate::base::Timestamp) -> Result<(), AppError> {
-    if super::background::audit_key(keystore).await?.is_some() {
+    if super::key_desk::newest(keystore).await?.is_some() {
         return Ok(());
     }
     store.write(async |tx| keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, now).await.map(drop)).await?;
@@ -121,17 +159,27 @@ fn make_passphrase(path: &Path, secret: &str) -> Result<bool, AppError> {
     Ok(true)
 }
 
-/// A directory for nobody else (0700); kept where it is there already.
-fn private_dir(path: &Path) -> Result<(), AppError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| AppError::File { path: path.to_owned(), error })
+/// A directory for nobody else (0700), on the disk when this returns; kept where it is there already.
+pub(super) fn private_dir(path: &Path) -> Result<(), AppError> {
+    folder::make_private(path).map_err(|error| AppError::File { path: path.to_owned(), error })
 }
 
-/// A new file for nobody else (0600), on the disk when this returns.
+/// A new file for nobody else (0600), on the disk when this returns; whole or not there, should this be interrupted.
 pub(super) fn private_file(path: &Path, content: &[u8]) -> Result<(), AppError> {
     let wrong = |error| AppError::File { path: path.to_owned(), error };
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
-    file.write_all(content).map_err(wrong)?;
-    file.sync_all().map_err(wrong)
+    if path.exists() {
+        return Err(wrong(io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)
+        .map_err(wrong)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    written.and_then(|()| folder::rename(&part, path)).map_err(wrong)
 }

@@ -1,31 +1,39 @@
 //! The composition root: configuration → store, keys, rooms, router, background work; and an orderly stop.
 
 mod audit_desk;
+mod authority_desk;
 mod background;
+mod backup_desk;
 mod bench_build;
 mod entrances;
 mod error;
+mod fence;
 mod first;
 mod key_desk;
 mod paths;
+mod piped;
 mod product;
+mod restore;
 
 pub use bench_build::SCRATCH_MARK;
 pub use entrances::Entrances;
 pub use error::AppError;
-pub use first::{First, init, init_at_cost, is_initialised};
+pub use fence::fence;
+pub use first::{First, init, init_at_cost, is_initialised, migrate, rescue};
 pub use product::StrictCheck;
+pub use restore::{Restore, Restored, restore};
 
 use crate::{
+    audit::{self, AuditError},
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
     document::pool::{PoolSettings, ReadingPool},
-    http::{self, Kit, Proxies, Stop, Table},
-    keys::{Keystore, PassphraseSource, PoolSize, SigningPool},
-    officer::Officers,
+    http::{self, Held, Hold, Kit, Proxies, Stop, Table},
+    keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
+    officer::{KeyTerms, Officers},
     seal::{self, SealService},
-    store::{EngineConfig, Store, StoreConfig},
+    store::{EngineConfig, Link, Store, StoreConfig},
     verification::{
         Trust,
         service::{self as verification, AuthorityTrust, OwnRegister, Verifications},
@@ -33,8 +41,11 @@ use crate::{
     web,
 };
 use audit_desk::AuditDesk;
+use authority_desk::AuthorityDesk;
 use axum::Router;
-use background::Background;
+use background::{Background, Work};
+use backup_desk::BackupDesk;
+use key_desk::{AuditKey, KeyDesk};
 use std::{sync::Arc, time::Duration};
 
 /// How long an orderly stop waits for signatures under way.
@@ -52,10 +63,15 @@ pub struct App {
     seals: SealService,
     verifications: Verifications,
     audit_desk: AuditDesk,
+    backup_desk: BackupDesk,
+    key_desk: KeyDesk,
+    audit_key: Arc<AuditKey>,
     limits: http::Limits,
     proxies: Proxies,
+    by_https: bool,
     document_bytes: usize,
     background: Background,
+    hold: Hold,
 }
 
 /// Where time and chance come from.
@@ -87,9 +103,11 @@ impl App {
         let now = clock.now();
         bench_build::may_serve(config)?;
         // First, for a mistyped directory is left as it was.
-        let passphrase = passphrase(config)?.read()?;
+        let passphrase = passphrase(config)?;
+        passphrase.read()?;
+        warn_of_open_link(config);
         let store = Store::open(&store_config(config), now).await?;
-        let keystore = Keystore::unlock(store.clone(), &passphrase, entropy.clone()).await?;
+        let keystore = unlock(&store, &passphrase, &entropy).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
         let readers = Arc::new(ReadingPool::start(reading(config)).map_err(AppError::Threads)?);
         let authority = Authority::new(
@@ -116,13 +134,48 @@ impl App {
             readers,
             settings: verification_settings(config),
         });
-        let audit_key = background::audit_signer(&keystore).await?.public_key();
+        let (heads, hold) = (paths::heads(config), Hold::default());
+        match audit::compare(&store, &heads).await {
+            Ok(()) => {}
+            Err(error @ AuditError::RolledBack { .. }) => hold.set(background::held_by(&error)),
+            Err(error) => return Err(error.into()),
+        }
+        let audit_key = AuditKey::open(&keystore).await?;
+        let key_desk = KeyDesk::new(key_desk::Parts {
+            store: store.clone(),
+            keystore: keystore.clone(),
+            clock: clock.clone(),
+            passphrase,
+            credentials_dir: config.credentials_dir.clone(),
+            audit_key: audit_key.clone(),
+        });
         let app = Self {
-            audit_desk: AuditDesk::new(store.clone(), paths::heads(config), audit_key),
-            officers: Officers::new(store.clone(), entropy.clone()),
-            background: Background::new(paths::heads(config)),
+            audit_desk: AuditDesk::new(audit_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads: heads.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                hold: hold.clone(),
+            }),
+            backup_desk: BackupDesk::new(backup_desk::Parts {
+                store: store.clone(),
+                keystore: keystore.clone(),
+                heads_file: heads.file.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                recipients: config.backup.recipients.clone(),
+                deadline: config.backup.deadline,
+                log_limit_bytes: config.backup.log_limit_bytes,
+            }),
+            key_desk,
+            audit_key,
+            officers: Officers::new(store.clone(), entropy.clone()).with_terms(terms(config)),
+            background: Background::new(heads),
+            hold,
             limits: entrances::limits(&config.limits),
             proxies: config.listen.proxies.clone(),
+            by_https: config.public_url.starts_with("https://"),
             document_bytes: config.limits.document_bytes,
             store,
             clock,
@@ -133,7 +186,9 @@ impl App {
             seals,
             verifications,
         };
-        app.clean_up().await?;
+        if app.hold.held().is_none() {
+            app.clean_up().await?;
+        }
         Ok(app)
     }
 
@@ -152,6 +207,17 @@ impl App {
         self.background.work_once(self).await
     }
 
+    /// Looks after keys, as it happens every second beside the requests: learns of new ones, and does what there is to do
+    /// of a replacement of the master key.
+    pub async fn look_after_keys(&self) -> Result<(), AppError> {
+        Ok(self.key_desk.work_off().await?)
+    }
+
+    /// Gives certificates of the service that end soon their successors, as it happens every hour beside the requests.
+    pub async fn renew_certificates(&self) -> Result<(), AppError> {
+        AuthorityDesk::new(&self.authority, &self.seals).renew_due(self.clock.now()).await
+    }
+
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
         self.background.chain_once(self).await
@@ -164,12 +230,14 @@ impl App {
 
     /// All routes: REST, pages, health.
     pub fn table(&self) -> Result<Table, AppError> {
-        let mut routes = http::health::routes(&self.store);
+        let mut routes = http::health::routes(&self.store, &self.hold);
         routes.extend(web::routes());
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
         routes.extend(self.audit_desk.routes());
-        routes.extend(key_desk::routes(&self.keystore));
+        routes.extend(self.backup_desk.routes());
+        routes.extend(self.key_desk.routes());
+        routes.extend(AuthorityDesk::new(&self.authority, &self.seals).routes());
         routes.extend(seal::routes(&self.seals, self.document_bytes));
         routes.extend(crate::verification::routes(&self.verifications));
         Ok(Table::new(routes)?)
@@ -189,18 +257,29 @@ impl App {
     fn kit(&self) -> Kit {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
-        kit.with_problem_page(web::problem_page).behind(self.proxies.clone())
+        let kit = kit.with_problem_page(web::problem_page).behind(self.proxies.clone());
+        kit.by_https(self.by_https).with_hold(self.hold.clone())
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
-    /// administration has its own entrance, a crowd at the public one takes no place from it.
-    pub async fn serve(self, entrances: Entrances, stop: Stop) -> Result<(), AppError> {
+    /// administration has its own entrance, a crowd at the public one takes no place from it. `announce` is called once nothing
+    /// can keep it from serving any more.
+    pub async fn serve(
+        self,
+        entrances: Entrances,
+        stop: Stop,
+        announce: impl FnOnce(),
+    ) -> Result<(), AppError> {
         let whole = self.router()?;
         let public = match entrances.administration {
             Some(_) => self.public_router()?,
             None => whole.clone(),
         };
-        let work = self.background.start(&self).await?;
+        let mut work = match self.hold.held() {
+            None => Some(self.background.start(&self).await?),
+            Some(_) => None,
+        };
+        announce();
         let administration = async {
             if let Some(entrance) = entrances.administration {
                 entrance.serve(whole.clone(), self.limits, stop.clone()).await;
@@ -211,16 +290,55 @@ impl App {
                 http::serve_unix(unix, whole.clone(), self.limits, stop.clone()).await;
             }
         };
-        tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
-        work.end().await;
+        let serving = async {
+            tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
+        };
+        tokio::select! {
+            () = serving => {}
+            () = self.mind_hold(&mut work) => {}
+        }
+        if let Some(work) = work {
+            work.end().await;
+        }
         self.rest().await;
         Ok(())
     }
 
+    /// Ends the background work while the service is held back, and begins it when it is let go on. Never ends.
+    async fn mind_hold(&self, work: &mut Option<Work>) {
+        let mut changes = self.hold.changes();
+        loop {
+            match (self.hold.held(), work.take()) {
+                (Some(_), Some(running)) => running.end().await,
+                (None, None) => match self.resume().await {
+                    Ok(begun) => *work = Some(begun),
+                    Err(AppError::Audit(error)) => self.hold.set(background::held_by(&error)),
+                    Err(error) => self.hold.set(Held { code: "audit/stopped", says: error.to_string() }),
+                },
+                (_, as_it_is) => *work = as_it_is,
+            }
+            // The sender is ours, so this ends only by a change.
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn resume(&self) -> Result<Work, AppError> {
+        self.clean_up().await?;
+        self.background.start(self).await
+    }
+
     /// Comes to rest without having served: chains what was recorded, and closes.
     pub async fn close(self) {
+        if self.hold.held().is_some() {
+            return self.rest().await;
+        }
         if let Err(error) = self.do_jobs().await {
             tracing::warn!(%error, "jobs wait for the next start");
+        }
+        if let Err(error) = self.look_after_keys().await {
+            tracing::warn!(%error, "a replacement of the master key goes on at the next start");
         }
         if let Err(error) = self.background.chain_once(&self).await {
             tracing::warn!(%error, "audit records wait to be chained at the next start");
@@ -266,6 +384,19 @@ fn store_config(config: &Config) -> StoreConfig {
     }
 }
 
+/// Where this configuration has the passphrase.
+pub fn passphrase_place(config: &Config) -> std::path::PathBuf {
+    paths::passphrase(config).path().to_owned()
+}
+
+/// Where the database is reached over a network, and not by a way that keeps what travels on it.
+fn warn_of_open_link(config: &Config) {
+    let Database::Postgres { url, .. } = &config.database else { return };
+    if let Some(says) = Link::of(url).and_then(Link::weakness) {
+        tracing::warn!("{says}");
+    }
+}
+
 /// Where the passphrase is; an error where nothing is there.
 fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
     let source = paths::passphrase(config);
@@ -275,11 +406,31 @@ fn passphrase(config: &Config) -> Result<PassphraseSource, AppError> {
     Ok(source)
 }
 
+/// Unlocks the keystore. A passphrase that does not open it is told with where it lay.
+async fn unlock(
+    store: &Store,
+    passphrase: &PassphraseSource,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Keystore, AppError> {
+    let unlocked = Keystore::unlock_from(store.clone(), passphrase.clone(), entropy.clone()).await;
+    unlocked.map_err(|error| match error {
+        KeysError::WrongPassphrase { .. } => {
+            AppError::Refused { passphrase: passphrase.path().to_owned(), error }
+        }
+        other => other.into(),
+    })
+}
+
+fn terms(config: &Config) -> KeyTerms {
+    KeyTerms { longest_days: i64::from(config.officers.key_days) }
+}
+
 fn authority_settings(config: &Config) -> AuthoritySettings {
     let at = |name: &str| Some(format!("{}/pki/{name}", config.public_url));
     AuthoritySettings {
         crl_url: at("ca.crl"),
         issuer_url: at("issuing.cer"),
+        later_url: at("issuing"),
         ..AuthoritySettings::of("Yinxin")
     }
 }

@@ -1,6 +1,6 @@
 //! Where the data directory keeps what.
 
-use crate::{config::Config, keys::PassphraseSource};
+use crate::{audit::HeadsPlace, config::Config, keys::PassphraseSource};
 use std::path::PathBuf;
 
 /// The keystore's passphrase: the file that is configured, else systemd's credential `passphrase`, else a file in the
@@ -19,8 +19,8 @@ pub fn passphrase(config: &Config) -> PassphraseSource {
 }
 
 /// The signed heads of the audit chain: outside the database.
-pub fn heads(config: &Config) -> PathBuf {
-    config.data_dir.join("audit-heads.jsonl")
+pub fn heads(config: &Config) -> HeadsPlace {
+    HeadsPlace { file: config.data_dir.join("audit-heads.jsonl"), witness: config.audit.witness_file.clone() }
 }
 
 /// The first officers' API keys.

@@ -1,25 +1,47 @@
 //! The file of signed heads, outside the database: JSON lines, only ever appended to, each synced before the next.
 
-use super::chain::Head;
+use super::chain::Line;
+use crate::base::folder;
 use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Longest line that is read; ours have some 350 octets.
 const LINE_MAX: u64 = 4096;
 
+/// Where the signed heads are kept outside the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadsPlace {
+    /// The file that must be there, and be written, or nothing is recorded any more.
+    pub file: PathBuf,
+    /// A second place, on another disk or machine: whoever cuts the database and the file back has it against them. It may
+    /// be out of reach for a while and is then brought up to date.
+    pub witness: Option<PathBuf>,
+}
+
+impl<P: AsRef<Path>> From<P> for HeadsPlace {
+    /// The file alone.
+    fn from(file: P) -> Self {
+        Self { file: file.as_ref().to_owned(), witness: None }
+    }
+}
+
 /// The file, open for its one writer.
 pub(super) struct HeadFile {
     file: File,
-    last: Option<Head>,
+    last: Option<Line>,
+    /// Where the last finished line ends.
+    end: u64,
+    /// After a failed write or sync nobody knows what the file holds, and another sync would be answered "fine".
+    is_doubtful: bool,
 }
 
 impl HeadFile {
-    /// Opens or makes the file (0600) and reads its last head. An unfinished last line, of a write that the machine did
+    /// Opens or makes the file (0600) and reads its last line. An unfinished last line, of a write that the machine did
     /// not survive, is cut off: nobody was told of that head. `WouldBlock` where another process has the file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut file =
@@ -28,25 +50,50 @@ impl HeadFile {
         let (end, last) = last_line(&mut file)?;
         file.set_len(end)?;
         file.seek(SeekFrom::End(0))?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            File::open(folder)?.sync_all()?; // A new name is kept only once its folder is.
-        }
-        Ok(Self { file, last })
+        folder::keep_name(path)?;
+        Ok(Self { file, last, end, is_doubtful: false })
     }
 
-    /// The last head in the file.
-    pub(super) fn last(&self) -> Option<&Head> {
+    /// The last line of the file.
+    pub(super) fn last(&self) -> Option<&Line> {
         self.last.as_ref()
     }
 
-    /// Appends and syncs. After an error the file must not be written to again: a second sync would be answered "fine".
-    pub(super) fn append(&mut self, head: &Head) -> io::Result<()> {
-        let mut line = serde_json::to_vec(head)?;
-        line.push(b'\n');
-        self.file.write_all(&line)?;
-        self.file.sync_data()?;
-        self.last = Some(head.clone());
+    /// Appends and syncs. After an error the file must not be written to again, unless it [`Self::is_sound`]: then there was
+    /// no room, and nothing was left behind.
+    pub(super) fn append(&mut self, line: &Line) -> io::Result<()> {
+        self.write(line)?;
+        self.sync()
+    }
+
+    /// Appends without syncing: [`Self::sync`] follows after the last of many.
+    pub(super) fn write(&mut self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let was_doubtful = std::mem::replace(&mut self.is_doubtful, true);
+        if let Err(error) = self.file.write_all(&text) {
+            if is_lack_of_room(&error) {
+                self.file.set_len(self.end)?;
+                self.file.seek(SeekFrom::End(0))?;
+                self.is_doubtful = was_doubtful;
+            }
+            return Err(error);
+        }
+        self.is_doubtful = was_doubtful;
+        self.end += text.len() as u64;
+        self.last = Some(line.clone());
         Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let synced = self.file.sync_data();
+        self.is_doubtful |= synced.is_err();
+        synced
+    }
+
+    /// Whether it may be written to again.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.is_doubtful
     }
 }
 
@@ -57,8 +104,27 @@ impl Drop for HeadFile {
     }
 }
 
+/// The last line of a file that somebody else may be writing to; `None` where there is no file, or nothing in it.
+pub(super) fn last(path: &Path) -> io::Result<Option<Line>> {
+    match File::open(path) {
+        Ok(mut file) => Ok(last_line(&mut file)?.1),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Brings the file at `path` up to what the one at `source` has, where its last line stands there; a file that is not there
+/// is made. False where the file goes on in another way than `source` does. Blocking.
+pub fn follow(path: &Path, source: &Path) -> io::Result<bool> {
+    match super::witness::Witness::new(path.to_owned(), source.to_owned()).catch_up() {
+        Ok(()) => Ok(true),
+        Err(super::witness::Disagreement::FileCut { .. }) => Ok(false),
+        Err(super::witness::Disagreement::Io(error)) => Err(error),
+    }
+}
+
 /// Where the last finished line ends, and what it says.
-fn last_line(file: &mut File) -> io::Result<(u64, Option<Head>)> {
+fn last_line(file: &mut File) -> io::Result<(u64, Option<Line>)> {
     let length = file.seek(SeekFrom::End(0))?;
     let from = length.saturating_sub(2 * LINE_MAX);
     file.seek(SeekFrom::Start(from))?;
@@ -68,55 +134,80 @@ fn last_line(file: &mut File) -> io::Result<(u64, Option<Head>)> {
         return if from == 0 { Ok((0, None)) } else { Err(invalid("its last line is too long")) };
     };
     let start = end[..newline].iter().rposition(|&octet| octet == b'\n').map_or(0, |before| before + 1);
-    let head =
+    let line =
         serde_json::from_slice(&end[start..newline]).map_err(|_| invalid("its last line is no head"))?;
-    Ok((from + newline as u64 + 1, Some(head)))
+    Ok((from + newline as u64 + 1, Some(line)))
+}
+
+fn is_lack_of_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn invalid(says: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, says)
 }
 
-/// Reads the file from its beginning, line by line (from 1): a head, or `None` where the line is none. A file that is
-/// not there has no lines. Stops at the first error of `each`.
-pub(super) fn read(path: &Path, mut each: impl FnMut(u64, Option<Head>)) -> io::Result<()> {
-    let mut file = match File::open(path) {
-        Ok(file) => BufReader::new(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        let read = (&mut file).take(LINE_MAX).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
-        }
-        // An unfinished last line is being written just now, or is cut off at the next start.
-        let Some(text) = line.strip_suffix(b"\n") else {
-            if read as u64 == LINE_MAX {
-                each(number, None);
-            }
-            break;
+/// The lines of the file from its beginning, counted from 1: what each says, or `None` where it is no head. A file that
+/// is not there has no lines.
+pub(super) struct Lines {
+    file: Option<BufReader<File>>,
+    number: u64,
+    text: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = match File::open(path) {
+            Ok(file) => Some(BufReader::with_capacity(1 << 16, file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
         };
-        each(number, serde_json::from_slice(text).ok());
+        Ok(Self { file, number: 0, text: Vec::new() })
     }
-    Ok(())
+
+    fn read(&mut self) -> io::Result<Option<(u64, Option<Line>)>> {
+        let Some(file) = &mut self.file else { return Ok(None) };
+        self.text.clear();
+        let read = file.take(LINE_MAX).read_until(b'\n', &mut self.text)?;
+        self.number += 1;
+        match self.text.strip_suffix(b"\n") {
+            Some(text) => Ok(Some((self.number, serde_json::from_slice(text).ok()))),
+            // Longer than any of ours: what follows cannot be told apart any more.
+            None if read as u64 == LINE_MAX => {
+                self.file = None;
+                Ok(Some((self.number, None)))
+            }
+            // An unfinished last line is being written just now, or is cut off at the next start.
+            None => {
+                self.file = None;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = io::Result<(u64, Option<Line>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Timestamp;
+    use crate::{audit::Head, base::Timestamp};
 
-    fn head(seq: i64) -> Head {
-        Head { node: "n".into(), seq, hash: "h".into(), at: Timestamp::from_ms(seq), signature: "s".into() }
+    fn head(seq: i64) -> Line {
+        let (at, signature) = (Timestamp::from_ms(seq), "s".into());
+        Line::Head(Head { node: "n".into(), seq, hash: "h".into(), at, signature, key: None })
     }
 
     fn lines(path: &Path) -> Vec<Option<i64>> {
-        let mut found = Vec::new();
-        read(path, |_, head| found.push(head.map(|head| head.seq))).unwrap();
-        found
+        let lines = Lines::open(path).unwrap().map(|line| line.unwrap());
+        lines.map(|(_, line)| line.map(|line| line.mark().0)).collect()
     }
 
     #[test]
@@ -147,7 +238,7 @@ mod tests {
             let path = folder.path().join("heads");
             std::fs::write(&path, &octets).unwrap();
             let newlines = octets.iter().filter(|&&octet| octet == b'\n').count();
-            proptest::prop_assert!(lines(&path).len() <= newlines + octets.len() / LINE_MAX as usize);
+            proptest::prop_assert!(lines(&path).len() <= newlines + 1);
             drop(HeadFile::open(&path));
         }
     }

@@ -4,18 +4,31 @@
 //! Appending takes no lock on any chain's head: that would let one transaction through at a time. A [`Sequencer`] on
 //! each node chains what that node has committed, in a chain of its own.
 
+mod accept;
 mod chain;
+mod check;
+mod defect;
+mod error;
+mod export;
 mod heads;
 mod query;
 mod sequencer;
 mod store;
+mod survey;
 mod verify;
+mod witness;
 
-pub use chain::Head;
+pub use accept::{Acceptance, Hand, Prepared, accept_restored, prepare_restoration};
+pub use chain::{Head, HeadKey, HeadKeys, Restoration, key_name};
+pub use check::{Check, RESTORED};
+pub use defect::{AuditReport, Defect, Restored};
+pub use error::AuditError;
+pub use export::{ExportError, ExportReport, KeyLine, export_chain, verify_export};
+pub use heads::{HeadsPlace, follow};
 pub use query::{Filter, export, query};
-pub use sequencer::{AuditError, Sequencer};
-pub use store::STATEMENTS;
-pub use verify::{AuditReport, Defect, verify};
+pub use sequencer::{Sequencer, chain_waiting, compare};
+pub use store::{ChainEnd, STATEMENTS, chain_ends};
+pub use verify::verify;
 
 use crate::{
     base::Timestamp,

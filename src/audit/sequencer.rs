@@ -2,13 +2,15 @@
 
 use super::{
     Record,
-    chain::{self, Head},
-    heads::HeadFile,
-    store,
+    chain::{self, Head, Line, key_name},
+    error::AuditError,
+    heads::{self, HeadFile, HeadsPlace},
+    store::{self, Place},
+    witness::{Disagreement, Witness},
 };
 use crate::{
     base::{Clock, Entropy, entropy::Rng, failpoint},
-    store::{Store, StoreError, Tx},
+    store::{Rx, Store, StoreError, Tx},
 };
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -21,71 +23,6 @@ const BATCHES_MAX: usize = 20;
 /// Rest between two looks; with the work itself, a record is chained within a second.
 const REST: Duration = Duration::from_millis(500);
 
-/// Why chaining stopped, or a step of it did not succeed.
-#[derive(Debug)]
-pub enum AuditError {
-    /// The database lacks what a signed head says it had: records were cut off, or an old copy was put in its place.
-    RolledBack {
-        /// Where the signed head stands.
-        signed: i64,
-        /// Where the database's chain ends, or what is wrong there.
-        says: String,
-    },
-    /// The file of heads could not be opened, written or synced. It is not tried again: restart the process.
-    Heads {
-        /// What the operating system said.
-        says: String,
-    },
-    /// The signer gave no signature.
-    Sign(SignError),
-    /// The database.
-    Store(StoreError),
-}
-
-impl AuditError {
-    /// Whether trying again in a moment may help.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::RolledBack { .. } | Self::Heads { .. } => false,
-            Self::Sign(_) => true,
-            Self::Store(error) => *error != StoreError::Halted,
-        }
-    }
-
-    /// Stable code for the error catalogue.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::RolledBack { .. } => "audit/rolled-back",
-            Self::Heads { .. } => "audit/heads",
-            Self::Sign(_) => "audit/sign",
-            Self::Store(error) => error.code(),
-        }
-    }
-}
-
-impl From<StoreError> for AuditError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl fmt::Display for AuditError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RolledBack { signed, says } => write!(
-                out,
-                "the audit chain was signed up to {signed}, but {says}: records were removed, or an old copy of the \
-                 database was put in its place; run `yinxin audit verify`"
-            ),
-            Self::Heads { says } => write!(out, "the file of audit heads: {says}"),
-            Self::Sign(error) => write!(out, "the audit head could not be signed: {error}"),
-            Self::Store(error) => error.fmt(out),
-        }
-    }
-}
-
-impl std::error::Error for AuditError {}
-
 /// Chains the records of one node; there is one of it for each.
 pub struct Sequencer {
     store: Store,
@@ -94,38 +31,77 @@ pub struct Sequencer {
     entropy: Arc<dyn Entropy>,
     /// `None` while a write is under way, and for good after one failed.
     heads: Option<HeadFile>,
+    /// `None` where none is configured, and while it is at work.
+    witness: Option<Witness>,
     signed: Signed,
 }
 
 /// How far the chain is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Signed {
-    seq: i64,
-    hash: String,
+pub(super) struct Signed {
+    pub seq: i64,
+    pub hash: String,
+}
+
+impl Signed {
+    /// What the last line of a file of heads says of this node; an error where it speaks of another.
+    pub(super) fn of(last: Option<&Line>, node: &str) -> Result<Self, AuditError> {
+        match last {
+            None => Ok(Self { seq: 0, hash: chain::ORIGIN.into() }),
+            Some(line) if line.node() == node => {
+                let (seq, hash) = line.mark();
+                Ok(Self { seq, hash: hash.to_owned() })
+            }
+            Some(line) => Err(of_heads(format!("it belongs to node {}, not {node}", line.node()))),
+        }
+    }
+
+    /// Fails with [`AuditError::RolledBack`] where the database does not have the record that was signed.
+    pub(super) async fn compare(&self, rx: &mut Rx, node: &str) -> Result<(), AuditError> {
+        let Self { seq, hash } = self;
+        if *seq == 0 {
+            return Ok(());
+        }
+        let before = Place(seq.saturating_sub(1), i64::MAX);
+        let there = store::walk(rx, node, before, 1).await?;
+        let rolled_back = |says: &str| AuditError::RolledBack { signed: *seq, says: says.into() };
+        match there.first().and_then(|record| record.link.as_ref()) {
+            Some(link) if link.seq == *seq && link.hash == *hash => Ok(()),
+            Some(link) if link.seq == *seq => Err(rolled_back("the database has another record there")),
+            _ => Err(rolled_back("the database has no record there")),
+        }
+    }
+}
+
+/// Compares the last head outside the database with the database, without taking the file: whether this node may work.
+/// Fails as [`Sequencer::open`] would where the database is an old copy.
+pub async fn compare(store: &Store, place: &HeadsPlace) -> Result<(), AuditError> {
+    let path = place.file.clone();
+    let last = tokio::task::spawn_blocking(move || heads::last(&path)).await;
+    let last = last.map_err(|_| of_heads("reading was interrupted"))?.map_err(of_heads)?;
+    let signed = Signed::of(last.as_ref(), store.node())?;
+    store.read(async |rx| signed.compare(rx, store.node()).await).await
 }
 
 impl Sequencer {
     /// Opens the file of heads and compares its last head with the database. Fails with [`AuditError::RolledBack`]
     /// where the database is behind it: going on would make a second chain beside the signed one.
+    ///
+    /// With a witness that is within reach, fails with [`AuditError::FileCut`] where the witness knows more than the file.
     pub async fn open(
         store: Store,
-        heads: &Path,
+        heads: impl Into<HeadsPlace>,
         signer: Arc<dyn Signer>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, AuditError> {
-        let path = heads.to_owned();
-        let heads = tokio::task::spawn_blocking(move || HeadFile::open(&path)).await;
-        let heads = heads.map_err(|_| of_heads("opening was interrupted"))?.map_err(of_heads)?;
-        let signed = match heads.last() {
-            None => Signed { seq: 0, hash: chain::ORIGIN.into() },
-            Some(head) if head.node == store.node() => Signed { seq: head.seq, hash: head.hash.clone() },
-            Some(head) => {
-                return Err(of_heads(format!("it belongs to node {}, not {}", head.node, store.node())));
-            }
-        };
-        let sequencer = Self { store, signer, clock, entropy, heads: Some(heads), signed };
-        sequencer.compare_with_database().await?;
+        let HeadsPlace { file, witness } = heads.into();
+        let witness = witness.map(|path| Witness::new(path, file.clone()));
+        let heads = open_heads(&file).await?;
+        let signed = Signed::of(heads.last(), store.node())?;
+        store.read(async |rx| signed.compare(rx, store.node()).await).await?;
+        let mut sequencer = Self { store, signer, clock, entropy, heads: Some(heads), witness, signed };
+        sequencer.mind_witness(None).await?;
         Ok(sequencer)
     }
 
@@ -193,7 +169,8 @@ impl Sequencer {
     async fn sign(&mut self, end: Signed) -> Result<(), AuditError> {
         let node = self.store.node().to_owned();
         let at = self.clock.now();
-        let mut head = Head { node, seq: end.seq, hash: end.hash.clone(), at, signature: String::new() };
+        let key = Some(key_name(&self.signer.public_key()));
+        let mut head = Head { node, seq: end.seq, hash: end.hash.clone(), at, signature: String::new(), key };
         let (signer, entropy) = (self.signer.clone(), self.entropy.clone());
         let signed = tokio::task::spawn_blocking(move || {
             let octets = head.signed_octets();
@@ -216,26 +193,45 @@ impl Sequencer {
         let Some(mut heads) = self.heads.take() else {
             return Err(of_heads("an earlier write failed; start the process again"));
         };
-        let kept = tokio::task::spawn_blocking(move || heads.append(&head).map(|()| heads)).await;
-        self.heads = Some(kept.map_err(|_| of_heads("writing was interrupted"))?.map_err(of_heads)?);
-        Ok(())
+        let line = Line::Head(head);
+        let kept = tokio::task::spawn_blocking(move || {
+            let outcome = heads.append(&line);
+            (heads, line, outcome)
+        });
+        let (heads, line, outcome) = kept.await.map_err(|_| of_heads("writing was interrupted"))?;
+        match outcome {
+            Ok(()) => self.heads = Some(heads),
+            Err(_) if heads.is_sound() => {
+                self.heads = Some(heads);
+                return Err(AuditError::NoRoom);
+            }
+            Err(error) => return Err(of_heads(error)),
+        }
+        self.mind_witness(Some(line)).await
     }
 
-    async fn compare_with_database(&self) -> Result<(), AuditError> {
-        let Signed { seq, hash } = &self.signed;
-        if *seq == 0 {
-            return Ok(());
-        }
-        let node = self.store.node();
-        let there = self
-            .store
-            .read(async |rx| store::walk(rx, node, (seq.saturating_sub(1), i64::MAX), 1).await)
-            .await?;
-        let rolled_back = |says: &str| AuditError::RolledBack { signed: *seq, says: says.into() };
-        match there.first().and_then(|record| record.link.as_ref()) {
-            Some(link) if link.seq == *seq && link.hash == *hash => Ok(()),
-            Some(link) if link.seq == *seq => Err(rolled_back("the database has another record there")),
-            _ => Err(rolled_back("the database has no record there")),
+    /// Brings the witness up to date, and `line` to it. A witness out of reach is said, and waited for.
+    async fn mind_witness(&mut self, line: Option<Line>) -> Result<(), AuditError> {
+        let Some(mut witness) = self.witness.take() else { return Ok(()) };
+        let minded = tokio::task::spawn_blocking(move || {
+            // An open witness lacks this line only; one that was away is given all that the file has, this line included.
+            let outcome = match line.filter(|_| witness.is_open()) {
+                Some(line) => witness.append(&line).map_err(Disagreement::Io),
+                None => witness.catch_up(),
+            };
+            (witness, outcome)
+        });
+        let (witness, outcome) = minded.await.map_err(|_| of_heads("the witness was interrupted"))?;
+        self.witness = Some(witness);
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(Disagreement::FileCut { file_to, witness_to }) => {
+                Err(AuditError::FileCut { file_to, witness_to })
+            }
+            Err(Disagreement::Io(error)) => {
+                tracing::error!(%error, "the witness of the audit heads is out of reach; it is brought up to date later");
+                Ok(())
+            }
         }
     }
 }
@@ -266,6 +262,18 @@ async fn chain_next(tx: &mut Tx, node: &str, signed: &Signed) -> Result<Batch, A
     Ok(Batch { count: records.len(), end })
 }
 
+/// Chains all records of `node` that wait, in this transaction; signs nothing. For a database whose sequencer is not at work.
+pub async fn chain_waiting(tx: &mut Tx, node: &str) -> Result<usize, AuditError> {
+    let from_the_start = Signed { seq: 0, hash: chain::ORIGIN.into() };
+    let mut chained = 0;
+    loop {
+        match chain_next(tx, node, &from_the_start).await?.count {
+            0 => return Ok(chained),
+            count => chained += count,
+        }
+    }
+}
+
 /// One link as the statement takes it; moves `end` on.
 fn link(record: &Record, end: &mut Signed) -> serde_json::Value {
     // At the last number of all, the unique index refuses the doubled place.
@@ -288,6 +296,12 @@ fn check_tail(tail: Option<super::Link>, signed: &Signed) -> Result<Signed, Audi
     Ok(end)
 }
 
-fn of_heads(says: impl fmt::Display) -> AuditError {
+pub(super) async fn open_heads(path: &Path) -> Result<HeadFile, AuditError> {
+    let path = path.to_owned();
+    let heads = tokio::task::spawn_blocking(move || HeadFile::open(&path)).await;
+    heads.map_err(|_| of_heads("opening was interrupted"))?.map_err(of_heads)
+}
+
+pub(super) fn of_heads(says: impl fmt::Display) -> AuditError {
     AuditError::Heads { says: says.to_string() }
 }

@@ -5,6 +5,7 @@ use crate::{
     base::Timestamp,
     store::{FromRow, Row, Rx, Statement, StoreError, Tx, Value},
 };
+use serde::{Deserialize, Serialize};
 
 /// All statements, for the test that has both engines read them.
 pub const STATEMENTS: &[&Statement] = &[
@@ -16,6 +17,8 @@ pub const STATEMENTS: &[&Statement] = &[
     &HEADS,
     &NODES,
     &WALK,
+    &WAITING,
+    &HAS_RECORD,
     &COUNT_UNCHAINED,
     &BY_SUBJECT,
     &BY_ACTOR,
@@ -83,6 +86,12 @@ const NODES: Statement = Statement::portable(
 );
 const WALK: Statement =
     select!("audit.walk", "node = $1 AND seq IS NOT NULL AND (seq, id) > ($2, $3) ORDER BY seq, id LIMIT $4");
+const WAITING: Statement =
+    select!("audit.waiting", "node = $1 AND seq IS NULL AND id > $2 ORDER BY id LIMIT $3");
+const HAS_RECORD: Statement = Statement::portable(
+    "audit.has_record",
+    "SELECT count(*) FROM audit WHERE node = $1 AND seq = $2 AND hash = $3",
+);
 const COUNT_UNCHAINED: Statement = Statement::portable(
     "audit.count_unchained",
     "SELECT count(*) FROM audit WHERE node = $1 AND seq IS NULL",
@@ -132,6 +141,7 @@ impl FromRow for Head {
             hash: row.text(2)?,
             at: row.timestamp(3)?,
             signature: row.text(4)?,
+            key: None,
         })
     }
 }
@@ -181,14 +191,68 @@ pub(super) async fn nodes(rx: &mut Rx) -> Result<Vec<String>, StoreError> {
     rx.all(&NODES, &[]).await
 }
 
-/// Chained records after the one at `after` (seq, id).
+/// Where a walk over a chain stands: at the record of this place and number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(pub i64, pub i64);
+
+impl Place {
+    /// Before all records.
+    pub(super) const FIRST: Self = Self(i64::MIN, i64::MIN);
+
+    /// At this record; of those not chained yet only the number counts.
+    pub(super) fn of(record: &Record) -> Self {
+        Self(record.link.as_ref().map_or(i64::MIN, |link| link.seq), record.id)
+    }
+}
+
+/// Chained records after the one at `after`.
 pub(super) async fn walk(
     rx: &mut Rx,
     node: &str,
-    after: (i64, i64),
+    after: Place,
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
     rx.all(&WALK, &[node.into(), after.0.into(), after.1.into(), limit.into()]).await
+}
+
+/// Records after this number that wait to be chained.
+pub(super) async fn waiting(
+    rx: &mut Rx,
+    node: &str,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    rx.all(&WAITING, &[node.into(), after.into(), limit.into()]).await
+}
+
+/// Whether the record at this place is the one with this hash.
+pub(super) async fn has_record(rx: &mut Rx, node: &str, seq: i64, hash: &str) -> Result<bool, StoreError> {
+    Ok(rx.one::<i64>(&HAS_RECORD, &[node.into(), seq.into(), hash.into()]).await? > 0)
+}
+
+/// Where a node's chain ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainEnd {
+    /// Whose chain.
+    pub node: String,
+    /// The last chained record's place, 0 if there is none.
+    pub seq: i64,
+    /// Its hash, in hex; zeros if there is none.
+    pub hash: String,
+    /// Records that wait to be chained.
+    pub waiting: i64,
+}
+
+/// Where the chains end, node by node.
+pub async fn chain_ends(rx: &mut Rx) -> Result<Vec<ChainEnd>, StoreError> {
+    let mut ends = Vec::new();
+    for node in nodes(rx).await? {
+        let tail = tail(rx, &node).await?;
+        let (seq, hash) = tail.map_or((0, super::chain::ORIGIN.to_owned()), |link| (link.seq, link.hash));
+        let waiting = count_unchained(rx, &node).await?;
+        ends.push(ChainEnd { node, seq, hash, waiting });
+    }
+    Ok(ends)
 }
 
 pub(super) async fn count_unchained(rx: &mut Rx, node: &str) -> Result<i64, StoreError> {

@@ -29,6 +29,13 @@ pub enum AuthorityError {
         /// The reference.
         reference: String,
     },
+    /// Another certificate came in the place of that one already.
+    Replaced {
+        /// What it is for.
+        line: String,
+        /// The serial number of the newest.
+        serial: String,
+    },
     /// Our own product did not pass our own checks, and was withheld.
     Withheld {
         /// What was found; no secrets.
@@ -51,6 +58,7 @@ impl AuthorityError {
             Self::OutOfPeriod { .. } => "authority/out-of-period",
             Self::Unknown { .. } => "authority/unknown",
             Self::Taken { .. } => "authority/reference-taken",
+            Self::Replaced { .. } => "authority/replaced",
             Self::Withheld { .. } => "authority/withheld",
             Self::Sign(SignError::Busy) => "authority/busy",
             Self::Sign(_) => "authority/signer",
@@ -81,6 +89,12 @@ impl fmt::Display for AuthorityError {
             Self::Unknown { what } => write!(out, "the authority knows no certificate {what}"),
             Self::Taken { reference } => {
                 write!(out, "`{reference}` names a certificate with another role, subject or key already")
+            }
+            Self::Replaced { line, serial } => {
+                write!(
+                    out,
+                    "{line} was given another certificate already: the newest has the serial number {serial}"
+                )
             }
             Self::Withheld { says } => write!(out, "a product of the authority was withheld: {says}"),
             Self::Sign(error) => write!(out, "the authority could not sign: {error}"),

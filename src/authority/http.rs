@@ -62,7 +62,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/root.cer",
             "readRoot",
-            "The root certificate: the anchor that verifiers trust.",
+            "The newest root certificate: the anchor that verifiers trust.",
         )
         .load(Load::Status)
         .gives(200, Gives::Bytes(CERT))
@@ -72,7 +72,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/issuing.cer",
             "readIssuing",
-            "The certificate of the issuing authority.",
+            "The certificate of the first issuing authority.",
         )
         .load(Load::Status)
         .gives(200, Gives::Bytes(CERT))
@@ -82,7 +82,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/chain.pem",
             "readChain",
-            "The issuing authority and the root, as PEM.",
+            "All issuing authorities, roots as certified by other roots, and roots, as PEM.",
         )
         .load(Load::Status)
         .gives(200, Gives::Bytes(CERT_CHAIN))
@@ -92,12 +92,39 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             Access::PUBLIC,
             "/pki/ca.crl",
             "readRevocationList",
-            "The issuing authority's revocation list.",
+            "The first issuing authority's revocation list.",
         )
         .load(Load::Status)
         .gives(200, Gives::Bytes(CRL))
         .problems(&["authority/not-ready", "keys/busy"])
         .handled_by(authority.clone(), crl),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/root/{generation}/root.cer",
+            "readRootOf",
+            "A root certificate, by its number from 1.",
+        )
+        .gives(200, Gives::Bytes(CERT))
+        .problems(&["authority/unknown", "authority/not-ready"])
+        .handled_by(authority.clone(), root_of),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/issuing/{generation}/issuing.cer",
+            "readIssuingOf",
+            "The certificate of an issuing authority, by its number from 1.",
+        )
+        .gives(200, Gives::Bytes(CERT))
+        .problems(&["authority/unknown", "authority/not-ready"])
+        .handled_by(authority.clone(), issuing_of),
+        Operation::get(
+            Access::PUBLIC,
+            "/pki/issuing/{generation}/ca.crl",
+            "readRevocationListOf",
+            "The revocation list of an issuing authority, by its number from 1.",
+        )
+        .gives(200, Gives::Bytes(CRL))
+        .problems(&["authority/unknown", "authority/not-ready", "keys/busy"])
+        .handled_by(authority.clone(), crl_of),
         Operation::post(
             Access::Right(Right::KeyManage),
             "/api/v1/certificates/{serial}/revocation",
@@ -130,10 +157,30 @@ async fn root(State(authority): State<Authority>) -> Result<impl IntoResponse, P
     Ok(([(header::CONTENT_TYPE, CERT)], authority.root().await?.der().to_vec()))
 }
 
+async fn root_of(
+    State(authority): State<Authority>,
+    Path(generation): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let root = authority.root_of(number(&generation)?).await?;
+    Ok(([(header::CONTENT_TYPE, CERT)], root.der().to_vec()))
+}
+
 async fn issuing(State(authority): State<Authority>) -> Result<impl IntoResponse, Problem> {
-    let chain = authority.chain().await?;
-    let first = chain.first().ok_or_else(Problem::internal)?;
-    Ok(([(header::CONTENT_TYPE, CERT)], first.der().to_vec()))
+    Ok(([(header::CONTENT_TYPE, CERT)], authority.issuing_of(1).await?.der().to_vec()))
+}
+
+async fn issuing_of(
+    State(authority): State<Authority>,
+    Path(generation): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let issuing = authority.issuing_of(number(&generation)?).await?;
+    Ok(([(header::CONTENT_TYPE, CERT)], issuing.der().to_vec()))
+}
+
+/// The number of an authority in its line.
+fn number(text: &str) -> Result<i64, Problem> {
+    let number = text.parse().ok().filter(|number: &i64| *number >= 1 && number.to_string() == text);
+    number.ok_or_else(|| Problem::new("authority/unknown", "authorities are numbered from 1"))
 }
 
 async fn chain(State(authority): State<Authority>) -> Result<impl IntoResponse, Problem> {
@@ -142,7 +189,16 @@ async fn chain(State(authority): State<Authority>) -> Result<impl IntoResponse, 
 }
 
 async fn crl(State(authority): State<Authority>, caller: Caller) -> Result<impl IntoResponse, Problem> {
-    Ok(([(header::CONTENT_TYPE, CRL)], authority.crl(caller.now).await?.der().to_vec()))
+    Ok(([(header::CONTENT_TYPE, CRL)], authority.crl_of(1, caller.now).await?.der().to_vec()))
+}
+
+async fn crl_of(
+    State(authority): State<Authority>,
+    caller: Caller,
+    Path(generation): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let list = authority.crl_of(number(&generation)?, caller.now).await?;
+    Ok(([(header::CONTENT_TYPE, CRL)], list.der().to_vec()))
 }
 
 #[derive(Deserialize)]

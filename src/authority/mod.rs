@@ -14,8 +14,9 @@ mod subject;
 
 pub use error::AuthorityError;
 pub use role::{CertId, CertState, Role};
-pub use service::RenewList;
-pub use service::{Act, Ask, Authority, Issued, SubjectKey};
-pub use settings::{AuthoritySettings, ValidDays, oid_of};
+pub use service::{
+    Act, Ask, Authorities, Authority, Ending, Issued, RenewList, SubjectKey, Succession, line_of,
+};
+pub use settings::{AuthoritySettings, RenewBeforeDays, ValidDays, oid_of};
 pub use store::STATEMENTS;
 pub use subject::SubjectFields;

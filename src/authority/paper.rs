@@ -24,18 +24,19 @@ pub(super) fn self_signed(
     issue::self_signed(&parts.order(row, Points::default()), signer, rng).map_err(AuthorityError::from)
 }
 
-/// The certificate of this row under `issuer`. Blocking. `issue` reads its product back and verifies it.
+/// The certificate of this row under `issuer`, whose generation says where its list is. Blocking. `issue` reads its product back and verifies it.
 pub(super) fn issued(
     row: &CertRow,
     issuer: &Issuer<'_>,
-    settings: &AuthoritySettings,
+    (settings, generation): (&AuthoritySettings, i64),
     rng: &mut dyn CryptoRng,
 ) -> Result<Cert, AuthorityError> {
     let parts = Parts::of(row)?;
     let listed = row.role.is_listed();
+    let (crl_url, issuer_url) = (settings.crl_url_of(generation), settings.issuer_url_of(generation));
     let points = Points {
-        crl_url: settings.crl_url.as_deref().filter(|_| listed),
-        issuer_url: settings.issuer_url.as_deref().filter(|_| listed),
+        crl_url: crl_url.as_deref().filter(|_| listed),
+        issuer_url: issuer_url.as_deref().filter(|_| listed),
         hosts: &[],
     };
     issue::certificate(&parts.order(row, points), issuer, rng).map_err(AuthorityError::from)
@@ -61,7 +62,7 @@ pub(super) fn check_path(
 
 fn purpose(role: Role) -> Option<Purpose> {
     match role {
-        Role::Root | Role::Issuing => None,
+        Role::Root | Role::Issuing | Role::Cross => None,
         Role::SealMaker => Some(Purpose::SealMaking),
         Role::SealOwner => Some(Purpose::Signing),
         Role::TimeStamping => Some(Purpose::TimeStamping),
@@ -70,7 +71,7 @@ fn purpose(role: Role) -> Option<Purpose> {
 
 fn profile(role: Role) -> &'static Profile {
     match role {
-        Role::Root => &profile::ROOT,
+        Role::Root | Role::Cross => &profile::ROOT,
         Role::Issuing => &profile::ISSUING_CA,
         Role::SealMaker => &profile::SEAL_MAKER,
         Role::SealOwner => &profile::SIGNER,

@@ -26,12 +26,14 @@ pub enum Role {
     SealOwner,
     /// Signs time stamps.
     TimeStamping,
+    /// A root, certified by the root before or after it (RFC 4210 4.4): who trusts one comes to the other.
+    Cross,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 5] =
-        [Self::Root, Self::Issuing, Self::SealMaker, Self::SealOwner, Self::TimeStamping];
+    pub const ALL: [Self; 6] =
+        [Self::Root, Self::Issuing, Self::SealMaker, Self::SealOwner, Self::TimeStamping, Self::Cross];
 
     /// The word in the database and in listings.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Role {
             Self::SealMaker => "seal-maker",
             Self::SealOwner => "seal-owner",
             Self::TimeStamping => "time-stamping",
+            Self::Cross => "cross",
         }
     }
 
@@ -52,7 +55,7 @@ impl Role {
     /// What a key must be made for, to be certified in this role.
     pub const fn key_purpose(self) -> KeyPurpose {
         match self {
-            Self::Root => KeyPurpose::RootCa,
+            Self::Root | Self::Cross => KeyPurpose::RootCa,
             Self::Issuing => KeyPurpose::IssuingCa,
             Self::SealMaker => KeyPurpose::SealMaker,
             Self::SealOwner => KeyPurpose::SealOwner,
@@ -64,7 +67,7 @@ impl Role {
     pub const fn issuer(self) -> Option<Self> {
         match self {
             Self::Root => None,
-            Self::Issuing => Some(Self::Root),
+            Self::Issuing | Self::Cross => Some(Self::Root),
             Self::SealMaker | Self::SealOwner | Self::TimeStamping => Some(Self::Issuing),
         }
     }

@@ -14,10 +14,14 @@ pub struct AuthoritySettings {
     pub valid_days: ValidDays,
     /// A certificate starts so long before its making, because clocks differ. Its maker's key is not older for it.
     pub backdate_ms: i64,
-    /// http(s) URL where the issuing authority's list can be fetched; written into certificates.
+    /// http(s) URL where the first issuing authority's list can be fetched; written into certificates.
     pub crl_url: Option<String>,
-    /// http(s) URL where the issuing authority's certificate can be fetched; written into certificates.
+    /// http(s) URL where the first issuing authority's certificate can be fetched; written into certificates.
     pub issuer_url: Option<String>,
+    /// http(s) URL under which later issuing authorities have theirs: `/2/ca.crl` and `/2/issuing.cer` for the second.
+    pub later_url: Option<String>,
+    /// So long before its end a time-stamping or maker's certificate gets a successor by itself.
+    pub renew_before_days: RenewBeforeDays,
     /// How long a revocation list says it is good for.
     pub crl_valid_for_ms: i64,
     /// A list is renewed when less than this is left of it.
@@ -41,6 +45,14 @@ pub struct ValidDays {
     pub time_stamping: i64,
 }
 
+/// Days before its end at which a certificate gets a successor by itself.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the names are those of the roles")]
+pub struct RenewBeforeDays {
+    pub seal_maker: i64,
+    pub time_stamping: i64,
+}
+
 /// `2.25.` and a random UUID as a number (X.667): an identifier of our own that needs no register.
 const POLICY: &str = "2.25.145449186334900260485901864053034253836";
 
@@ -59,6 +71,9 @@ impl AuthoritySettings {
             backdate_ms: 5 * 60_000,
             crl_url: None,
             issuer_url: None,
+            later_url: None,
+            // A seal ends with its maker's certificate (verdicts, check 4): so the last one made has two years at least.
+            renew_before_days: RenewBeforeDays { seal_maker: 2 * 365, time_stamping: 365 },
             crl_valid_for_ms: 24 * 3_600_000,
             crl_renew_before_ms: 6 * 3_600_000,
             time_stamp_policy: oid_of(POLICY).unwrap_or_else(|| Oid::from_content(&[])),
@@ -67,10 +82,27 @@ impl AuthoritySettings {
         }
     }
 
+    /// Where the list of the issuing authority of this generation is.
+    pub(super) fn crl_url_of(&self, generation: i64) -> Option<String> {
+        self.url_of(generation, &self.crl_url, "ca.crl")
+    }
+
+    /// Where the certificate of the issuing authority of this generation is.
+    pub(super) fn issuer_url_of(&self, generation: i64) -> Option<String> {
+        self.url_of(generation, &self.issuer_url, "issuing.cer")
+    }
+
+    fn url_of(&self, generation: i64, first: &Option<String>, name: &str) -> Option<String> {
+        match generation {
+            1 => first.clone(),
+            later => self.later_url.as_ref().map(|base| format!("{base}/{later}/{name}")),
+        }
+    }
+
     /// When a certificate of this role, made `now`, begins and ends, in whole seconds.
     pub(super) fn period(&self, role: Role, now: Timestamp) -> (Timestamp, Timestamp) {
         let days = match role {
-            Role::Root => self.valid_days.root,
+            Role::Root | Role::Cross => self.valid_days.root,
             Role::Issuing => self.valid_days.issuing,
             Role::SealMaker => self.valid_days.seal_maker,
             Role::SealOwner => self.valid_days.seal_owner,

@@ -8,49 +8,61 @@ use crate::{
 };
 use yinxin_pki::x509::{Crl, Reason};
 
-const FIND: Statement = Statement::portable(
-    "authority.find",
-    "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
-     cert, revoked_at_ms, reason FROM authority_cert WHERE reference = $1",
+/// The columns of a [`CertRow`], in the order that `from_row` reads them, and the rest of the statement.
+macro_rules! select {
+    ($name:literal, $($rest:literal),+) => {
+        Statement::portable($name, concat!(
+            "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, \
+             state, cert, revoked_at_ms, reason, COALESCE(line, reference), COALESCE(generation, 1), active_from_ms \
+             FROM authority_cert WHERE ",
+            $($rest),+
+        ))
+    };
+}
+
+const FIND: Statement = select!("authority.find", "reference = $1");
+
+const FIND_BY_SERIAL: Statement = select!("authority.find_by_serial", "serial = $1");
+
+const FIND_BY_ID: Statement = select!("authority.find_by_id", "id = $1");
+
+/// The newest of a line that is in use at an instant, whatever became of it.
+const CURRENT: Statement = select!(
+    "authority.current",
+    "(reference = $1 OR line = $1) AND state <> 'intended' AND COALESCE(active_from_ms, 0) <= $2 \
+     ORDER BY COALESCE(generation, 1) DESC LIMIT 1"
 );
 
-const FIND_BY_SERIAL: Statement = Statement::portable(
-    "authority.find_by_serial",
-    "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
-     cert, revoked_at_ms, reason FROM authority_cert WHERE serial = $1",
+/// A whole line, the newest first, intents among them.
+const LINE: Statement =
+    select!("authority.line", "reference = $1 OR line = $1 ORDER BY COALESCE(generation, 1) DESC LIMIT 100");
+
+/// Certificates of the service itself with this role: few, and the index knows them.
+const OF_ROLE: Statement = select!(
+    "authority.of_role",
+    "role <> 'seal-owner' AND role = $1 AND state <> 'intended' ORDER BY id LIMIT 10000"
 );
 
-const FIND_BY_ID: Statement = Statement::portable(
-    "authority.find_by_id",
-    "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
-     cert, revoked_at_ms, reason FROM authority_cert WHERE id = $1",
+const AUTHORITIES: Statement = select!(
+    "authority.authorities",
+    "role <> 'seal-owner' AND role IN ('root', 'issuing', 'cross') AND state <> 'intended' \
+     ORDER BY COALESCE(generation, 1) DESC, id LIMIT 1000"
 );
 
 /// Those that a crash left behind, newest first: old ones that can't be completed hold up nothing.
-const INTENDED: Statement = Statement::portable(
-    "authority.intended",
-    "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
-     cert, revoked_at_ms, reason FROM authority_cert WHERE state = 'intended' \
-     ORDER BY intended_at_ms DESC, id LIMIT 100",
-);
+const INTENDED: Statement =
+    select!("authority.intended", "state = 'intended' ORDER BY intended_at_ms DESC, id LIMIT 100");
 
 const INSERT: Statement = Statement::portable(
     "authority.insert",
     "INSERT INTO authority_cert (id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, \
-     not_after_ms, state, intended_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'intended', $11) \
-     ON CONFLICT (reference) DO NOTHING",
+     not_after_ms, state, intended_at_ms, line, generation, active_from_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'intended', $11, $12, $13, $14) ON CONFLICT (reference) DO NOTHING",
 );
 
 const ISSUE: Statement = Statement::portable(
     "authority.issue",
     "UPDATE authority_cert SET state = 'valid', cert = $2, issued_at_ms = $3 WHERE id = $1 AND state = 'intended'",
-);
-
-/// Every maker there ever was: what a revocation says of one is for its list to say.
-const MAKERS: Statement = Statement::portable(
-    "authority.makers",
-    "SELECT id, reference, role, issuer, serial, key_id, public_key, subject, not_before_ms, not_after_ms, state, \
-     cert, revoked_at_ms, reason FROM authority_cert WHERE role = 'seal-maker' AND state <> 'intended' ORDER BY id",
 );
 
 const REVOKE: Statement = Statement::portable(
@@ -60,24 +72,30 @@ const REVOKE: Statement = Statement::portable(
 
 const REVOCATIONS: Statement = Statement::portable(
     "authority.revocations",
-    "SELECT count(*) FROM authority_cert WHERE state = 'revoked'",
+    "SELECT count(*) FROM authority_cert WHERE state = 'revoked' AND issuer = $1",
 );
 
 const REVOKED: Statement = Statement::portable(
     "authority.revoked",
-    "SELECT serial, revoked_at_ms, reason FROM authority_cert WHERE state = 'revoked' ORDER BY revoked_at_ms, serial \
-     LIMIT $1",
+    "SELECT serial, revoked_at_ms, reason FROM authority_cert WHERE state = 'revoked' AND issuer = $1 \
+     ORDER BY revoked_at_ms, serial LIMIT $2",
 );
 
+/// A list that names no issuer is the first one's, `$2`.
 const LAST_CRL: Statement = Statement::portable(
     "authority.last_crl",
-    "SELECT number, this_update_ms, next_update_ms, revocations, crl FROM authority_crl ORDER BY number DESC LIMIT 1",
+    "SELECT number, this_update_ms, next_update_ms, revocations, crl FROM authority_crl \
+     WHERE COALESCE(issuer, $2) = $1 ORDER BY number DESC LIMIT 1",
 );
+
+/// Lists of all issuers are numbered in one row: each one's numbers only rise (RFC 5280 5.2.3).
+const LAST_NUMBER: Statement =
+    Statement::portable("authority.last_number", "SELECT COALESCE(MAX(number), 0) FROM authority_crl");
 
 const INSERT_CRL: Statement = Statement::portable(
     "authority.insert_crl",
-    "INSERT INTO authority_crl (number, this_update_ms, next_update_ms, revocations, crl) \
-     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (number) DO NOTHING",
+    "INSERT INTO authority_crl (number, this_update_ms, next_update_ms, revocations, crl, issuer) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (number) DO NOTHING",
 );
 
 /// Every statement of the room, for the test that prepares them on both engines.
@@ -85,14 +103,18 @@ pub const STATEMENTS: &[&Statement] = &[
     &FIND,
     &FIND_BY_SERIAL,
     &FIND_BY_ID,
+    &CURRENT,
+    &LINE,
+    &OF_ROLE,
+    &AUTHORITIES,
     &INTENDED,
     &INSERT,
-    &MAKERS,
     &ISSUE,
     &REVOKE,
     &REVOCATIONS,
     &REVOKED,
     &LAST_CRL,
+    &LAST_NUMBER,
     &INSERT_CRL,
 ];
 
@@ -116,6 +138,12 @@ pub(super) struct CertRow {
     pub state: CertState,
     /// DER; `None` while it is intended.
     pub cert: Option<Vec<u8>>,
+    /// What it is for: certificates that follow each other share it, and the first one bears it as its reference.
+    pub line: String,
+    /// From 1 in its line.
+    pub generation: i64,
+    /// From when on it is used in the place of the one before; `None`: from its issue on.
+    pub active_from: Option<Timestamp>,
 }
 
 /// A revocation list's row.
@@ -127,6 +155,13 @@ pub(super) struct CrlRow {
     /// How many revocations there were when it was made.
     pub revocations: i64,
     pub crl: Vec<u8>,
+}
+
+/// Whose list is meant: an issuing authority, and the first one there was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListOf<'a> {
+    pub issuer: &'a CertId,
+    pub first: &'a CertId,
 }
 
 /// What the list says of one certificate.
@@ -154,14 +189,31 @@ pub(super) async fn intended(rx: &mut Rx) -> Result<Vec<CertRow>, StoreError> {
     rx.all(&INTENDED, &[]).await
 }
 
-/// Certificates of makers, the revoked ones among them.
-pub(super) async fn makers(rx: &mut Rx) -> Result<Vec<CertRow>, StoreError> {
-    rx.all(&MAKERS, &[]).await
+/// The newest of a line that is in use at `now`.
+pub(super) async fn current(rx: &mut Rx, line: &str, now: Timestamp) -> Result<Option<CertRow>, StoreError> {
+    rx.optional(&CURRENT, &[line.into(), now.into()]).await
+}
+
+/// A line, the newest first, intents among them.
+pub(super) async fn line(rx: &mut Rx, line: &str) -> Result<Vec<CertRow>, StoreError> {
+    rx.all(&LINE, &[line.into()]).await
+}
+
+/// Certificates of this role, the revoked ones among them. Not for owners of seals, of whom there are many.
+pub(super) async fn of_role(rx: &mut Rx, role: Role) -> Result<Vec<CertRow>, StoreError> {
+    rx.all(&OF_ROLE, &[role.as_str().into()]).await
+}
+
+/// Roots, issuing authorities, and roots by other roots; the newest first.
+pub(super) async fn authorities(rx: &mut Rx) -> Result<Vec<CertRow>, StoreError> {
+    rx.all(&AUTHORITIES, &[]).await
 }
 
 /// `false` where the reference is taken.
 pub(super) async fn insert(tx: &mut Tx, row: &CertRow, now: Timestamp) -> Result<bool, StoreError> {
     let subject = serde_json::to_string(&row.subject).map_err(|_| corrupt("a subject cannot be written"))?;
+    // The first of a line is written as the first release wrote it.
+    let later = row.generation > 1;
     let values = [
         row.id.as_str().into(),
         (&row.reference).into(),
@@ -174,6 +226,9 @@ pub(super) async fn insert(tx: &mut Tx, row: &CertRow, now: Timestamp) -> Result
         row.not_before.into(),
         row.not_after.into(),
         now.into(),
+        later.then_some(row.line.as_str()).into(),
+        later.then_some(row.generation).into(),
+        row.active_from.into(),
     ];
     Ok(tx.execute(&INSERT, &values).await? == 1)
 }
@@ -193,27 +248,34 @@ pub(super) async fn revoke(
     Ok(tx.execute(&REVOKE, &[id.as_str().into(), at.into(), i64::from(reason as u8).into()]).await? == 1)
 }
 
-pub(super) async fn revocations(rx: &mut Rx) -> Result<i64, StoreError> {
-    rx.one(&REVOCATIONS, &[]).await
+pub(super) async fn revocations(rx: &mut Rx, issuer: &CertId) -> Result<i64, StoreError> {
+    rx.one(&REVOCATIONS, &[issuer.as_str().into()]).await
 }
 
-/// All revocations, as many as a list may hold.
-pub(super) async fn revoked(rx: &mut Rx) -> Result<Vec<RevokedRow>, StoreError> {
-    rx.all(&REVOKED, &[i64::try_from(Crl::ENTRIES_MAX).unwrap_or(i64::MAX).into()]).await
+/// All revocations of an issuer's certificates, as many as a list may hold.
+pub(super) async fn revoked(rx: &mut Rx, issuer: &CertId) -> Result<Vec<RevokedRow>, StoreError> {
+    let most = i64::try_from(Crl::ENTRIES_MAX).unwrap_or(i64::MAX);
+    rx.all(&REVOKED, &[issuer.as_str().into(), most.into()]).await
 }
 
-pub(super) async fn last_crl(rx: &mut Rx) -> Result<Option<CrlRow>, StoreError> {
-    rx.optional(&LAST_CRL, &[]).await
+pub(super) async fn last_crl(rx: &mut Rx, of: ListOf<'_>) -> Result<Option<CrlRow>, StoreError> {
+    rx.optional(&LAST_CRL, &[of.issuer.as_str().into(), of.first.as_str().into()]).await
+}
+
+/// The highest number that any list has; 0 where there is none.
+pub(super) async fn last_number(rx: &mut Rx) -> Result<i64, StoreError> {
+    rx.one(&LAST_NUMBER, &[]).await
 }
 
 /// `false` where the number is taken.
-pub(super) async fn insert_crl(tx: &mut Tx, row: &CrlRow) -> Result<bool, StoreError> {
+pub(super) async fn insert_crl(tx: &mut Tx, row: &CrlRow, issuer: &CertId) -> Result<bool, StoreError> {
     let values = [
         row.number.into(),
         row.this_update.into(),
         row.next_update.into(),
         row.revocations.into(),
         (&row.crl).into(),
+        issuer.as_str().into(),
     ];
     Ok(tx.execute(&INSERT_CRL, &values).await? == 1)
 }
@@ -241,6 +303,9 @@ impl FromRow for CertRow {
             not_after: row.timestamp(9)?,
             state,
             cert: row.opt_bytes(11)?,
+            line: row.text(14)?,
+            generation: row.int(15)?,
+            active_from: row.opt_timestamp(16)?,
         })
     }
 }

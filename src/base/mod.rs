@@ -4,6 +4,7 @@ pub mod clock;
 pub mod credit_code;
 pub mod entropy;
 pub mod failpoint;
+pub mod folder;
 pub mod id;
 pub mod plain_file;
 pub mod refusal;

@@ -5,8 +5,10 @@
 
 use super::{
     CliError,
-    door::{Ask, Door},
-    files, officer, serve,
+    door::{Ask, Door, PATIENCE},
+    files,
+    manager::Manager,
+    officer, serve,
     stamp::{Wanted, stamp},
 };
 use crate::{
@@ -70,7 +72,7 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     say!("\nopen {url}/verify to drop a file, {url}/api/v1/openapi.json for REST; Ctrl-C ends it");
     serve::log();
     let app = App::open(&config).await?;
-    serve::listen(&config, app, entrances).await
+    serve::listen(&config, app, entrances, &Manager::default()).await
 }
 
 /// What the demo has made so far, by name.
@@ -291,6 +293,7 @@ impl Stage {
             content: "application/pdf",
             body: file.into(),
             idempotency_key: None,
+            patience: PATIENCE,
         };
         let report = self.door.json(None, ask).await?;
         let pretty = serde_json::to_string_pretty(&report).unwrap_or_default();

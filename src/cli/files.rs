@@ -1,6 +1,7 @@
 //! Reading and writing files for commands: bounded, and never half done.
 
 use super::CliError;
+use crate::base::folder;
 use std::{
     fs,
     io::{Read, Write},
@@ -35,7 +36,22 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), CliError> {
     let wrong = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
     let mut file =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(wrong)
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    written.and_then(|()| folder::keep_name(path)).map_err(wrong)
+}
+
+/// Puts a file in the place of one that is there, for our own user alone (0600): at any instant one of the two is there, whole.
+pub fn replace_private(path: &Path, content: &[u8]) -> Result<(), CliError> {
+    let wrong = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error)),
+        _ => {}
+    }
+    write_private(&part, content)?;
+    fs::rename(&part, path).map_err(wrong)
 }
 
 /// Writes a file beside its place first, and puts it there when it is whole and on the disk.
@@ -48,5 +64,5 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), CliError> {
     let part = folder.join(name);
     let mut file = fs::File::create(&part).map_err(wrong)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(wrong)?;
-    fs::rename(&part, path).map_err(wrong)
+    folder::rename(&part, path).map_err(wrong)
 }

@@ -1,11 +1,12 @@
 //! `yinxin serve`: the daemon.
 
-use super::CliError;
+use super::{CliError, manager::Manager};
 use crate::{
     app::{App, Entrances},
     base::{Clock, clock::SystemClock},
-    config::Config,
+    config::{Config, environment},
     http::Stop,
+    sandbox::{Mode, Standing},
 };
 use clap::Command;
 use std::{
@@ -23,11 +24,32 @@ pub(super) fn command() -> Command {
     Command::new("serve").about("Serves REST and pages until SIGTERM or Ctrl-C").arg(super::listen())
 }
 
-pub(super) async fn run(config: &Config) -> Result<(), CliError> {
+/// What is done while there is one thread alone.
+pub(super) struct Prepared {
+    config: Config,
+    manager: Manager,
+    _standing: Standing,
+}
+
+/// Finds the service manager, then gives up what the daemon does not need, and says how far that went.
+pub(super) fn prepare(config: Config) -> Result<Prepared, CliError> {
     log();
-    let entrances = bind(config).await?;
-    let app = App::open(config).await?;
-    listen(config, app, entrances).await
+    let manager = Manager::of(environment());
+    let standing = crate::app::fence(&config)?;
+    if standing.is_full() {
+        tracing::info!("the sandbox is up: {standing}");
+    } else if config.sandbox == Mode::Off {
+        tracing::warn!("the sandbox is switched off by the configuration");
+    } else {
+        tracing::warn!("the sandbox is up as far as this kernel has it: {standing}");
+    }
+    Ok(Prepared { config, manager, _standing: standing })
+}
+
+pub(super) async fn run(prepared: &Prepared) -> Result<(), CliError> {
+    let entrances = bind(&prepared.config).await?;
+    let app = App::open(&prepared.config).await?;
+    listen(&prepared.config, app, entrances, &prepared.manager).await
 }
 
 /// Logs to standard error, one line an event.
@@ -50,23 +72,39 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 /// Serves until told to stop.
-pub(super) async fn listen(config: &Config, app: App, entrances: Entrances) -> Result<(), CliError> {
+pub(super) async fn listen(
+    config: &Config,
+    app: App,
+    entrances: Entrances,
+    manager: &Manager,
+) -> Result<(), CliError> {
     let socket = config.socket_path();
     let entrances = entrances.with_unix(bind_socket(&socket)?);
     let watch = entrances.watch(clock())?;
     let wrong = |error: io::Error| CliError::failed(error.to_string());
-    say!("serving on {}", entrances.public.url().map_err(wrong)?);
-    if let Some(administration) = &entrances.administration {
-        say!("administration on {}", administration.url().map_err(wrong)?);
-    }
+    let public = entrances.public.url().map_err(wrong)?;
+    let administration = entrances.administration.as_ref().map(|entrance| entrance.url()).transpose();
+    let administration = administration.map_err(wrong)?;
+    let announce = || {
+        say!("serving on {public}");
+        if let Some(administration) = &administration {
+            say!("administration on {administration}");
+        }
+        manager.ready();
+    };
     let (switch, stop) = Stop::switch();
-    let signals = tokio::spawn(async move {
+    let signal = async {
         wait_for_signal().await;
+        manager.stopping();
         // Nobody left to tell where the service has ended by itself.
         let _ = switch.send(true);
-    });
-    let served = app.serve(entrances, stop).await;
-    signals.abort();
+        std::future::pending().await
+    };
+    let served = tokio::select! {
+        served = app.serve(entrances, stop, announce) => served,
+        () = signal => Ok(()),
+        () = manager.keep_alive() => Ok(()),
+    };
     watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);

@@ -2,7 +2,7 @@
 
 use super::{
     CliError,
-    door::{Ask, Door},
+    door::{Ask, Door, PATIENCE},
     files,
 };
 use crate::config::Config;
@@ -121,6 +121,7 @@ pub(super) async fn stamp(
         content: "application/pdf",
         body: document.into(),
         idempotency_key: once,
+        patience: PATIENCE,
     };
     let answer = door.ask(Some(key), ask).await?.good()?;
     let id = answer.headers.get("yinxin-stamp").and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -15,6 +15,9 @@ use toml::{
 /// The longest file.
 const FILE_MAX_BYTES: u64 = 256 * 1024;
 
+/// Faults of one file that are told: whoever has more will look again anyway.
+const FAULTS_MAX: usize = 50;
+
 /// What a file says: values by key, and what is wrong.
 #[derive(Default)]
 pub(super) struct Found {
@@ -25,13 +28,18 @@ pub(super) struct Found {
 /// Reads a file. Everything that is wrong is found, not only the first thing.
 pub(super) fn read(path: &Path) -> Found {
     match text(path) {
-        Ok(text) => Walk { path, text: &text, found: Found::default() }.whole(),
+        Ok(text) => of_text(path, &text),
         Err(says) => {
             let says = format!("the file {says}");
             let fault = Fault { key: None, origin: Origin::File { path: path.to_owned(), line: 0 }, says };
             Found { values: Vec::new(), faults: vec![fault] }
         }
     }
+}
+
+/// What a text says that stands in this file.
+pub(super) fn of_text(path: &Path, text: &str) -> Found {
+    Walk { path, text, found: Found::default() }.whole()
 }
 
 /// The file's text. Whoever may write into it decides what the daemon does.
@@ -92,6 +100,9 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, name: &str, at: usize, value: &Spanned<DeValue<'_>>) {
+        if self.found.faults.len() >= FAULTS_MAX {
+            return;
+        }
         if is_section(name) {
             return self.wrong(Some(name), at, "this is a section, not a value".into());
         }
@@ -105,6 +116,9 @@ impl Walk<'_> {
     }
 
     fn wrong(&mut self, key: Option<&str>, at: usize, says: String) {
+        if self.found.faults.len() >= FAULTS_MAX {
+            return;
+        }
         let origin = self.origin(at);
         // A name that nobody knows is as long as its writer likes.
         let key = key.map(|key| key.chars().filter(|found| !found.is_control()).take(100).collect());
@@ -129,4 +143,72 @@ fn sections() -> impl Iterator<Item = &'static str> {
 
 fn nearest_section(name: &str) -> Option<&'static str> {
     super::nearest::nearest(name, sections(), |section| vec![(*section).to_owned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_file_full_of_mistakes_is_told_in_reason() {
+        let many: String = (0..20_000).map(|number| format!("key_{number} = 1\n")).collect();
+        assert_eq!(of_text(Path::new("x"), &many).faults.len(), FAULTS_MAX);
+        assert!(of_text(Path::new("x"), &"=\n".repeat(100_000)).faults.len() <= FAULTS_MAX);
+        let deep = format!("listen = {}", "[".repeat(100_000));
+        assert!(!of_text(Path::new("x"), &deep).faults.is_empty());
+        let deep = "a.".repeat(50_000) + "b = 1";
+        assert!(!of_text(Path::new("x"), &deep).faults.is_empty());
+    }
+
+    proptest! {
+        /// Pieces of a real configuration, in any order, cut anywhere.
+        #[test]
+        fn no_text_brings_the_reader_down(pieces in proptest::collection::vec(piece(), 0..40)) {
+            let found = of_text(Path::new("x"), &pieces.concat());
+            prop_assert!(found.faults.len() <= FAULTS_MAX);
+        }
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        let known = proptest::sample::select(vec![
+            "[listen]",
+            "[listen.tls]",
+            "[limits]",
+            "[",
+            "]",
+            "[[",
+            "\n",
+            "\n",
+            "\n",
+            " = ",
+            "=",
+            ".",
+            ",",
+            "{",
+            "}",
+            "'",
+            "\"",
+            "\"\"\"",
+            "address",
+            "connections",
+            "listen",
+            "limits",
+            "1",
+            "-1",
+            "0x1f",
+            "1e9",
+            "true",
+            "nan",
+            "1979-05-27",
+            "trusted_proxies",
+            "['10.0.0.0/8']",
+            "#",
+            "\\",
+            "\\u0000",
+            "\u{fffd}",
+            "印",
+        ]);
+        prop_oneof![4 => known.prop_map(str::to_owned), 1 => ".{0,6}"]
+    }
 }

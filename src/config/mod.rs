@@ -340,4 +340,16 @@ mod tests {
             matches!(config.database, Database::Postgres { ref url, .. } if url.expose() == "postgres://u:hunter2@db/x")
         );
     }
+
+    /// A device that never ends, a directory, a file that is much too long.
+    #[test]
+    fn what_stands_in_the_place_of_the_file_with_the_address_does_not_hold_the_start_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let long = folder.path().join("long");
+        fs::write(&long, "x".repeat(1 << 20)).expect("written");
+        for path in [Path::new("/dev/zero"), folder.path(), &long] {
+            let said = told("", &[("YINXIN_DATABASE_URL_FILE", &path.display().to_string())]);
+            assert!(said[0].starts_with("database.url_file"), "{said:?}");
+        }
+    }
 }

@@ -7,7 +7,12 @@ use super::{
     table as key,
     value::is_postgres,
 };
-use crate::{base::Secret, outside::Network};
+use crate::{
+    backup::{RECIPIENTS_MAX, Recipient},
+    base::Secret,
+    outside::Network,
+    sandbox::Mode,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// The configuration of one daemon.
@@ -25,8 +30,18 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// The address under which others see the service, without a slash at its end.
     pub public_url: String,
+    /// How much the daemon insists on giving up what it does not need.
+    pub sandbox: Mode,
+    /// What it may read besides.
+    pub sandbox_reads: Vec<PathBuf>,
+    /// The record of who did what.
+    pub audit: Audit,
+    /// Backups.
+    pub backup: Backup,
     /// How much is taken on.
     pub limits: Limits,
+    /// The people on our side.
+    pub officers: Officers,
     /// Other parties.
     pub outside: Outside,
     /// What was said about each key, and where.
@@ -48,6 +63,24 @@ pub enum Database {
         /// The schema that holds the tables; `None`: the one that the server's user comes to by default.
         schema: Option<String>,
     },
+}
+
+/// The record of who did what.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// A second place for the signed heads.
+    pub witness_file: Option<PathBuf>,
+}
+
+/// Backups of the whole service.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// To whom backups are encrypted. None: no backup is made.
+    pub recipients: Vec<Recipient>,
+    /// The longest that one may take.
+    pub deadline: Duration,
+    /// How long SQLite's log may grow meanwhile, in octets.
+    pub log_limit_bytes: u64,
 }
 
 /// How much is taken on.
@@ -83,6 +116,13 @@ pub struct Limits {
     pub verifications_per_minute: u32,
 }
 
+/// The people on our side.
+#[derive(Debug, Clone, Copy)]
+pub struct Officers {
+    /// Days that an API key is good for at the most.
+    pub key_days: u32,
+}
+
 /// Other parties.
 #[derive(Debug, Clone)]
 pub struct Outside {
@@ -109,7 +149,14 @@ impl Config {
             passphrase_file: from.path(key::PASSPHRASE_FILE),
             credentials_dir: settings.credentials_dir().map(PathBuf::from),
             public_url: public_url.trim_end_matches('/').to_owned(),
+            sandbox: from.text(key::SANDBOX).and_then(|name| Mode::parse(&name)).unwrap_or_default(),
+            sandbox_reads: from.list(key::SANDBOX_READS).into_iter().map(PathBuf::from).collect(),
+            audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
+            backup: backup(&mut from),
             limits: limits(&mut from),
+            officers: Officers {
+                key_days: u32::try_from(from.number(key::OFFICERS_KEY_DAYS)).unwrap_or(366),
+            },
             outside: outside(&from),
             settings: settings.clone(),
             data_dir,
@@ -148,6 +195,28 @@ fn url_in_file(from: &mut Reading<'_>) -> Option<String> {
         from.wrong(key::DATABASE_URL_FILE, "what the file holds does not begin with postgres://");
     }
     Some(url)
+}
+
+fn backup(from: &mut Reading<'_>) -> Backup {
+    let given = from.list(key::BACKUP_RECIPIENTS);
+    let mut recipients = Vec::new();
+    for text in &given {
+        match Recipient::parse(text) {
+            Ok(recipient) => recipients.push(recipient),
+            Err(says) => from.wrong(key::BACKUP_RECIPIENTS, says),
+        }
+    }
+    if given.len() > RECIPIENTS_MAX {
+        from.wrong(
+            key::BACKUP_RECIPIENTS,
+            format!("they are {}; at most {RECIPIENTS_MAX} are taken", given.len()),
+        );
+    }
+    Backup {
+        recipients,
+        deadline: from.duration(key::BACKUP_DEADLINE),
+        log_limit_bytes: from.number(key::BACKUP_LOG_LIMIT_BYTES),
+    }
 }
 
 fn limits(from: &mut Reading<'_>) -> Limits {

@@ -5,7 +5,7 @@ use super::{
     ConfigError,
     fault::{Fault, Origin},
     file,
-    key::{Key, Kind},
+    key::{Key, Kind, Place},
     redact,
     table::KEYS,
     value::{Value, milliseconds, of_text},
@@ -93,6 +93,22 @@ impl Settings {
     /// Where the value of a key comes from.
     pub fn origin(&self, key: &str) -> Origin {
         self.given.get(key).map_or(Origin::Default, |(_, origin)| origin.clone())
+    }
+
+    /// Every path that was given, and what it leads to.
+    pub fn paths(&self) -> impl Iterator<Item = (Place, PathBuf)> + '_ {
+        self.given.iter().filter_map(|(name, (value, _))| match (Key::named(name)?.kind, value) {
+            (Kind::Path(place), Value::Text(text)) => Some((place, PathBuf::from(text))),
+            _ => None,
+        })
+    }
+
+    /// Every address that was given to listen on.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.given.iter().filter_map(|(name, (value, _))| match (Key::named(name)?.kind, value) {
+            (Kind::Address, Value::Text(text)) => text.parse().ok(),
+            _ => None,
+        })
     }
 
     /// The path that was given for a key.

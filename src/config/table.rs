@@ -26,7 +26,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     ("listen.admin_tls", "TLS of listen.admin_address."),
     ("database", "Which database it uses. Without this section: SQLite in the data directory."),
+    ("audit", "The record of who did what."),
+    ("backup", "Backups of the whole service."),
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
+    ("officers", "The people on our side and their API keys."),
     ("outside", "Other parties that the daemon asks by itself: time stamps, revocation lists."),
 ];
 
@@ -43,6 +46,13 @@ keys! {
     PUBLIC_URL = Key::of("public_url", Kind::Url)
         .otherwise("http:// and listen.address", "\"https://seal.example.gov.cn\"")
         .says("The address under which others see the service; stands in certificates");
+
+    SANDBOX = Key::of("sandbox", Kind::Choice(&["off", "on", "require"]))
+        .default("\"on\"")
+        .says("What the daemon does not need it gives up (Landlock, seccomp): off, as far as the kernel can, or no start");
+    SANDBOX_READS = Key::of("sandbox_reads", Kind::List)
+        .default("[]")
+        .says("Further files and directories that the daemon may read from within its sandbox");
 
     LISTEN_ADDRESS = Key::address("listen.address")
         .default("\"127.0.0.1:8080\"")
@@ -114,6 +124,20 @@ keys! {
         .otherwise("the schema that the server's user comes to by default", "\"yinxin\"")
         .says("The PostgreSQL schema that holds the tables");
 
+    AUDIT_WITNESS_FILE = Key::path("audit.witness_file", Place::Output)
+        .otherwise("no witness", "\"/mnt/witness/audit-heads.jsonl\"")
+        .says("A second place for the signed heads of the audit chain, on another disk or machine");
+
+    BACKUP_RECIPIENTS = Key::of("backup.recipients", Kind::List)
+        .default("[]")
+        .says("Public keys that backups are encrypted to (`yinxin backup keygen`), 1 to 8; without any, no backup is made");
+    BACKUP_DEADLINE = Key::duration("backup.deadline", 60_000, 604_800_000)
+        .default("\"6h\"")
+        .says("The longest that one backup may take");
+    BACKUP_LOG_LIMIT_BYTES = Key::number("backup.log_limit_bytes", 1 << 20, 1 << 40, "bytes")
+        .default("4294967296")
+        .says("SQLite's log grows while a backup reads; beyond this the backup is given up");
+
     LIMITS_CONNECTIONS = Key::number("limits.connections", 1, 100_000, "connections")
         .default("1024")
         .says("Connections at a time; in a full house one that only sits there makes room, else the newcomer is told 503");
@@ -156,6 +180,10 @@ keys! {
     LIMITS_VERIFICATIONS_PER_MINUTE = Key::number("limits.verifications_per_minute", 1, 100_000, "verifications")
         .default("30")
         .says("Verifications a minute that one address has without an API key");
+
+    OFFICERS_KEY_DAYS = Key::number("officers.key_days", 1, 3660, "days")
+        .default("366")
+        .says("Days that an API key is good for at the most, from its making");
 
     OUTSIDE_CA_FILE = Key::path("outside.ca_file", Place::File)
         .otherwise("nobody is asked over https", "\"/etc/yinxin/outside-ca.pem\"")

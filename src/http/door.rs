@@ -39,6 +39,9 @@ pub type ProblemPage = fn(&Problem, &Arrival) -> Response;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
 form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// RFC 6797: for a year, this host alone; its neighbours are not ours.
+const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next: Next) -> Response {
     let now = kit.clock.now();
     let arrival = Arrival {
@@ -56,6 +59,9 @@ pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next
     };
     put_into_words(&mut response, &arrival, wants_page.then_some(kit.problem_page).flatten());
     protect(&mut response, &arrival);
+    if kit.https {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_FOR_A_YEAR);
+    }
     log(&method, &path, &response, &arrival);
     response
 }

@@ -58,10 +58,44 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
         }
         let bytes = read(request).await?;
         // The error names a place and a field, and may quote the sender's own value back to the sender.
-        serde_json::from_slice(&bytes)
+        of_json(&bytes)
             .map(Self)
             .map_err(|error| Problem::new("request/malformed", format!("the JSON can't be taken: {error}")))
     }
+}
+
+/// Where a whole number is wanted, `3.0` is one too (JSON Schema 2020-12, 6.1.1), and some clients write all numbers so.
+fn of_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(json).or_else(|error| match without_empty_fractions(json) {
+        Some(json) if error.is_data() => serde_json::from_slice(&json),
+        _ => Err(error),
+    })
+}
+
+/// The same JSON with `.0` taken off its numbers; `None` where there is none. In text, where members that stand twice stay to
+/// be refused.
+fn without_empty_fractions(json: &[u8]) -> Option<Vec<u8>> {
+    let mut written = Vec::with_capacity(json.len());
+    let (mut in_text, mut rest) = (false, json);
+    while let Some((&octet, after)) = rest.split_first() {
+        let zeros = after.iter().take_while(|octet| **octet == b'0').count();
+        // What is no number before or after stays, to be refused.
+        let begins = written.last().is_some_and(u8::is_ascii_digit);
+        let ends = after.get(zeros).is_none_or(|next| !next.is_ascii_digit() && !b"eE.".contains(next));
+        let mut taken = 1;
+        match octet {
+            b'\\' if in_text => taken = 2.min(rest.len()),
+            b'"' => in_text = !in_text,
+            b'.' if !in_text && zeros > 0 && begins && ends => {
+                rest = &after[zeros..];
+                continue;
+            }
+            _ => {}
+        }
+        written.extend(&rest[..taken]);
+        rest = &rest[taken..];
+    }
+    (written.len() < json.len()).then_some(written)
 }
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryOf<T> {
@@ -127,7 +161,38 @@ pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_text;
+    use super::{is_text, of_json};
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Taken {
+        days: u32,
+        name: String,
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_an_empty_fraction() {
+        let read = |json: &str| of_json::<Taken>(json.as_bytes());
+        let wanted = Taken { days: 1469, name: "1.0 \\\" 2.0".into() };
+        for number in ["1469", "1469.0", "1469.000"] {
+            let json = format!(r#"{{"name":"1.0 \\\" 2.0","days":{number}}}"#);
+            assert_eq!(read(&json).expect(number), wanted);
+        }
+        for wrong in [
+            r#"{"name":"","days":1469.5}"#,
+            r#"{"name":"","days":14.0e2}"#,
+            r#"{"name":"","days":1.0.0}"#,
+            r#"{"name":"","days":1.0,"days":.0}"#,
+            r#"{"name":"","days":01.0}"#,
+            r#"{"name":"","days":-1.0}"#,
+            r#"{"name":"","days":1.0,"days":2}"#,
+            r#"{"name":1.0,"days":1}"#,
+            r#"{"name":"","days":1.0"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_query_is_text_on_every_engine() {

@@ -7,6 +7,7 @@ use super::{
     body::{self, Holding, Pace},
     crowd::Presence,
     idempotency::{self, Turn},
+    query::Declared,
     table::Kit,
 };
 use crate::officer::{Actor, Caller, ClearKey, Denied, Right, SignInError};
@@ -24,13 +25,18 @@ use std::sync::Arc;
 pub(super) struct Gate {
     pub kit: Arc<Kit>,
     pub operation: Operation,
+    pub query: Declared,
 }
 
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    if let Some(problem) = gate.kit.hold.problem().filter(|_| !gate.operation.while_held) {
+        return problem.into_response();
+    }
     if let Err(problem) = gate.kit.admission.look(gate.operation.load) {
         return problem.into_response();
     }
-    match tokio::time::timeout(gate.kit.limits.request, gate.work(request, next)).await {
+    let deadline = gate.operation.deadline.unwrap_or(gate.kit.limits.request);
+    match tokio::time::timeout(deadline, gate.work(request, next)).await {
         Ok(answer) => answer.unwrap_or_else(Problem::into_response),
         Err(_) => {
             let says = "no answer within the time that one request may take";
@@ -44,6 +50,7 @@ impl Gate {
         let arrival = request.extensions().get::<Arrival>().cloned().ok_or_else(Problem::internal)?;
         let caller = self.caller(request.headers(), &arrival).await?;
         self.authorize(&caller)?;
+        self.query.check(request.uri())?;
         let key = self.idempotency_key(request.headers(), &caller)?;
         let (mut request, room) = self.received(request, &caller).await?;
         // From here on the connection is not one that only sits there.

@@ -1,44 +1,36 @@
-//! `/healthz`: the process answers. `/readyz`: it can do its work, because the database answers too.
+//! `/healthz`: the process answers. `/readyz`: it can do its work: the database answers, and changes are taken.
 
-use super::{Access, Gives, Load, Operation, Problem, Route};
-use crate::store::{FromRow, Row, Statement, Store, StoreError};
+use super::{Access, Gives, Hold, Load, Operation, Problem, Route};
+use crate::store::Store;
 use axum::extract::State;
 
-const READY: Statement = Statement::portable("http.ready", "SELECT 1");
-
-/// Every statement of this room, for the test that prepares them all.
-pub const STATEMENTS: &[&Statement] = &[&READY];
-
-/// That a row came back is all there is to know.
-struct Answered;
-
-impl FromRow for Answered {
-    fn from_row(_: &Row) -> Result<Self, StoreError> {
-        Ok(Self)
-    }
-}
-
 /// Both routes.
-pub fn routes(store: &Store) -> Vec<Route> {
+pub fn routes(store: &Store, hold: &Hold) -> Vec<Route> {
     vec![
         Operation::get(Access::PUBLIC, "/healthz", "readHealth", "Whether the process answers")
             .load(Load::Probe)
             .gives(200, Gives::Bytes("text/plain"))
+            .while_held()
             .handled_by((), async || "ok\n"),
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
             .load(Load::Probe)
             .gives(200, Gives::Bytes("text/plain"))
-            .problems(&["service/not-ready"])
-            .handled_by(store.clone(), ready),
+            .problems(&["service/not-ready", "audit/rolled-back", "audit/stopped"])
+            .while_held()
+            .handled_by((store.clone(), hold.clone()), ready),
     ]
 }
 
-async fn ready(State(store): State<Store>) -> Result<&'static str, Problem> {
-    match store.read(async |rx| rx.one::<Answered>(&READY, &[]).await).await {
-        Ok(Answered) => Ok("ready\n"),
+async fn ready(State((store, hold)): State<(Store, Hold)>) -> Result<&'static str, Problem> {
+    if let Some(problem) = hold.problem() {
+        return Err(problem);
+    }
+    match store.ping().await {
+        Ok(()) => Ok("ready\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            Err(Problem::new("service/not-ready", "the database does not answer").retry_after_s(2))
+            Err(Problem::new("service/not-ready", "the database does not answer, or takes no changes")
+                .retry_after_s(2))
         }
     }
 }

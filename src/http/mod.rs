@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod extract;
 pub mod health;
+pub mod hold;
 pub mod idempotency;
 pub mod limits;
 pub mod openapi;
@@ -22,12 +23,14 @@ mod crowd;
 mod door;
 mod drain;
 mod gate;
+mod query;
 mod stall;
 mod table;
 mod tls;
 
 pub use door::{Arrival, ProblemPage, is_english};
 pub use extract::{JsonBody, QueryOf};
+pub use hold::{Held, Hold};
 pub use idempotency::{Answer, IdempotencyKey, Once};
 pub use limits::Limits;
 pub use problem::Problem;

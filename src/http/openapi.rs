@@ -20,7 +20,10 @@ pub fn document(operations: &[&Operation]) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| operation.face == Face::Api) {
         let method = operation.method.as_str().to_ascii_lowercase();
-        let described = describe(operation, &mut shapes);
+        let mut described = describe(operation, &mut shapes);
+        if let Some(links) = links(operation, operations) {
+            described["responses"]["201"]["links"] = links;
+        }
         paths.entry(operation.path).or_default().insert(method, described);
     }
     json!({
@@ -36,6 +39,23 @@ pub fn document(operations: &[&Operation]) -> Value {
             },
         },
     })
+}
+
+/// Where the id of something new can be used: what was made by `POST /api/v1/seals` is the `seal` of every path.
+fn links(operation: &Operation, operations: &[&Operation]) -> Option<Value> {
+    operation.gives.iter().find(|(status, gives)| *status == 201 && matches!(gives, Gives::Json(_)))?;
+    let below = |other: &&Operation| {
+        let part = other.path.strip_prefix(operation.path)?.strip_prefix("/{")?;
+        Some(part.split('}').next().unwrap_or_default())
+    };
+    let name = operations.iter().copied().find_map(|other| below(&other))?;
+    let parameter = format!("{{{name}}}");
+    let uses = operations.iter().filter(|other| other.face == Face::Api && other.path.contains(&parameter));
+    let link = |other: &&Operation| {
+        let link = json!({ "operationId": other.id, "parameters": { name: "$response.body#/id" } });
+        (other.id.to_owned(), link)
+    };
+    Some(Value::Object(uses.map(link).collect()))
 }
 
 fn describe(operation: &Operation, shapes: &mut BTreeMap<&'static str, Value>) -> Value {

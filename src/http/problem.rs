@@ -124,6 +124,16 @@ impl From<StoreError> for Problem {
                 Self::new("service/deadline", "the database did not confirm the commit in time")
                     .retry_after_s(1)
             }
+            StoreError::Full | StoreError::ReadOnly | StoreError::Halted => {
+                tracing::error!(%error, "a change was refused");
+                Self::new("service/no-changes", "changes are not taken now; nothing was done")
+                    .retry_after_s(10)
+            }
+            StoreError::Corrupt { .. } => {
+                tracing::error!(%error, "the database is damaged; see to it");
+                Self::new("service/damaged", "what this needs is damaged in the database; nothing was done")
+                    .retry_after_s(60)
+            }
             error if error.is_passing() => {
                 tracing::warn!(%error, "the database could not serve a request");
                 Self::new("service/busy", "the database could not take this on; nothing was done")
@@ -158,7 +168,7 @@ mod tests {
     fn what_the_database_says_becomes_what_the_caller_may_do() {
         for (error, code) in [
             (StoreError::Busy, "service/busy"),
-            (StoreError::Full, "service/busy"),
+            (StoreError::Full, "service/no-changes"),
             (StoreError::Unknown, "service/deadline"),
             (StoreError::Spoiled, "internal"),
         ] {

@@ -11,6 +11,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use serde_json::Value;
+use std::time::Duration;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +176,10 @@ pub struct Operation {
     /// Whether it stands on the listener for administration, where there is one; `None`: if only administrators and
     /// auditors may use it. [`Operation::is_administration`] tells.
     pub administration: Option<bool>,
+    /// Whether it answers while the service is held back ([`super::Hold`]).
+    pub while_held: bool,
+    /// The longest that the answer may take; `None`: as long as any request.
+    pub deadline: Option<Duration>,
 }
 
 /// A declared route and what answers it.
@@ -208,6 +213,8 @@ impl Operation {
             body_limit_bytes: 0,
             creates: Creates::No,
             administration: None,
+            while_held: false,
+            deadline: None,
         }
     }
 
@@ -271,6 +278,16 @@ impl Operation {
     /// Counts as this kind of work, instead of as one that reads (`GET`) or writes.
     pub fn load(self, load: Load) -> Self {
         Self { load, ..self }
+    }
+
+    /// Answers while the service is held back: it looks into that, or ends it.
+    pub fn while_held(self) -> Self {
+        Self { while_held: true, ..self }
+    }
+
+    /// May take this long, whatever the limit of other requests.
+    pub fn within(self, deadline: Duration) -> Self {
+        Self { deadline: Some(deadline), ..self }
     }
 
     /// Stands on the listener for administration, whoever may use it.

@@ -38,6 +38,16 @@ pub fn text(says: &str) -> Value {
     json!({ "type": "string", "description": says })
 }
 
+/// A string of so many characters that says what it is.
+pub fn words(least: u32, most: u32, says: &str) -> Value {
+    json!({ "type": "string", "minLength": least, "maxLength": most, "description": says })
+}
+
+/// A whole number within these bounds, in this unit.
+pub fn whole(least: u32, most: u32, says: &str) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most, "description": says })
+}
+
 /// An instant, RFC 3339 in UTC.
 pub fn instant(says: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": says })

@@ -1,8 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Limits, Operation, Problem, Proxies, Route, admission::Admission, door, gate, openapi,
-    rate::Rates,
+    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, admission::Admission, door, gate,
+    openapi, query::Declared, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -30,7 +30,10 @@ pub struct Kit {
     pub(super) problem_page: Option<door::ProblemPage>,
     pub(super) admission: Admission,
     pub(super) rates: Rates,
+    pub(super) hold: Hold,
     pub(super) proxies: Proxies,
+    /// Whether everybody comes by https.
+    pub(super) https: bool,
     /// Whether routes of administration are turned away here.
     administration_elsewhere: bool,
 }
@@ -55,14 +58,26 @@ impl Kit {
             problem_page: None,
             admission,
             rates,
+            hold: Hold::default(),
             proxies: Proxies::default(),
+            https: false,
             administration_elsewhere: false,
         }
+    }
+
+    /// Has every gate mind `hold`.
+    pub fn with_hold(self, hold: Hold) -> Self {
+        Self { hold, ..self }
     }
 
     /// Takes the word of these proxies about who comes.
     pub fn behind(self, proxies: Proxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// Tells browsers never to come but by https, where `https` says that everybody does.
+    pub fn by_https(self, https: bool) -> Self {
+        Self { https, ..self }
     }
 
     /// Turns requests for routes of administration away: they have a listener of their own.
@@ -97,7 +112,8 @@ impl Table {
     /// [`TableError`] where two routes collide.
     pub fn new(mut routes: Vec<Route>) -> Result<Self, TableError> {
         let described = Operation::get(Access::PUBLIC, OPENAPI_PATH, "readOpenApi", "This document")
-            .gives(200, Gives::AnyJson);
+            .gives(200, Gives::AnyJson)
+            .while_held();
         let mut operations: Vec<&Operation> = routes.iter().map(|route| &route.operation).collect();
         operations.push(&described);
         check(&operations)?;
@@ -126,7 +142,8 @@ impl Table {
                 router = router.route(path, operation.answered_by(elsewhere));
                 continue;
             }
-            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation });
+            let query = Declared::of(operation.query);
+            let gate = Arc::new(gate::Gate { kit: Arc::clone(&kit), operation, query });
             // A route layer: another method on this path is refused as such, without asking who comes.
             router = router.route(path, handler.route_layer(from_fn_with_state(gate, gate::pass)));
         }

@@ -19,12 +19,15 @@ const ADD: Statement = Statement::portable(
      ON CONFLICT (kind, key) WHERE state = 'waiting' DO UPDATE SET payload = excluded.payload, \
      run_at_ms = CASE WHEN excluded.run_at_ms < job.run_at_ms THEN excluded.run_at_ms ELSE job.run_at_ms END",
 );
+/// Nodes' clocks are not farther apart than this. A lease that ends later than any that could be taken now was taken by a
+/// clock that has been set back since.
+const CLOCKS_APART_MS: i64 = 300_000;
 /// One job that is due, or whose worker let its lease run out; none whose twin runs.
 const CLAIM: Statement = Statement::split(
     "job.claim",
     "UPDATE job SET state = 'running', attempts = attempts + 1, lease = $1, lease_until_ms = $2 \
      WHERE id = (SELECT due.id FROM job AS due \
-     WHERE ((due.state = 'waiting' AND due.run_at_ms <= $3) OR (due.state = 'running' AND due.lease_until_ms <= $3)) \
+     WHERE ((due.state = 'waiting' AND due.run_at_ms <= $3) OR (due.state = 'running' AND (due.lease_until_ms <= $3 OR due.lease_until_ms > $5))) \
      AND due.kind IN (SELECT value FROM json_each($4)) \
      AND NOT EXISTS (SELECT 1 FROM job AS twin WHERE twin.kind = due.kind AND twin.key = due.key \
      AND twin.state = 'running' AND twin.id <> due.id) \
@@ -32,7 +35,7 @@ const CLAIM: Statement = Statement::split(
      RETURNING id, kind, payload, attempts",
     "UPDATE job SET state = 'running', attempts = attempts + 1, lease = $1, lease_until_ms = $2 \
      WHERE id = (SELECT due.id FROM job AS due \
-     WHERE ((due.state = 'waiting' AND due.run_at_ms <= $3) OR (due.state = 'running' AND due.lease_until_ms <= $3)) \
+     WHERE ((due.state = 'waiting' AND due.run_at_ms <= $3) OR (due.state = 'running' AND (due.lease_until_ms <= $3 OR due.lease_until_ms > $5))) \
      AND due.kind IN (SELECT json_array_elements_text($4::json)) \
      AND NOT EXISTS (SELECT 1 FROM job AS twin WHERE twin.kind = due.kind AND twin.key = due.key \
      AND twin.state = 'running' AND twin.id <> due.id) \
@@ -114,7 +117,8 @@ pub(super) async fn claim(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Claimed>, StoreError> {
-    tx.optional(&CLAIM, &[lease.into(), until.into(), now.into(), kinds.into()]).await
+    let too_far = until.plus_ms(CLOCKS_APART_MS);
+    tx.optional(&CLAIM, &[lease.into(), until.into(), now.into(), kinds.into(), too_far.into()]).await
 }
 
 pub(super) async fn done(tx: &mut Tx, id: i64, lease: &str) -> Result<u64, StoreError> {

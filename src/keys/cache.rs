@@ -99,6 +99,7 @@ mod tests {
             wrapped: None,
             made_at: Timestamp::from_ms(0),
             destroyed_at: None,
+            master: 1,
         }
     }
 

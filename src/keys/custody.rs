@@ -11,6 +11,7 @@
 use super::{
     Custody, KeyId, KeyKind, KeyPurpose, KeysError,
     key::KeyRow,
+    master::Ring,
     wrap::{Aead, SecretKey, derive, framed},
 };
 use crate::base::{Entropy, Timestamp, entropy::Rng};
@@ -30,25 +31,17 @@ pub(super) trait Custodian: Send + Sync {
     fn open(&self, row: &KeyRow) -> Result<Arc<dyn Signer>, KeysError>;
 }
 
-/// Keys wrapped in the database, under the master key that this holds. Wiped on drop.
+/// Keys wrapped in the database, under master keys that this holds. Wiped on drop.
 pub(super) struct Soft {
-    master: SecretKey,
+    pub ring: Ring,
 }
 
 impl Soft {
-    pub fn new(master: SecretKey) -> Self {
-        Self { master }
-    }
-
-    pub fn master(&self) -> &SecretKey {
-        &self.master
-    }
-
-    /// A fresh key, wrapped.
+    /// A fresh key, wrapped under this master key.
     pub fn make(
         &self,
-        purpose: KeyPurpose,
-        kind: KeyKind,
+        (purpose, kind): (KeyPurpose, KeyKind),
+        master: i64,
         entropy: &Arc<dyn Entropy>,
         now: Timestamp,
     ) -> Result<KeyRow, KeysError> {
@@ -65,14 +58,42 @@ impl Soft {
             wrapped: None,
             made_at: now,
             destroyed_at: None,
+            master,
         };
         let key = self.wrapping_key(&row)?;
         row.wrapped = Some(aead.wrap(&key, &context(&row), &secret, &**entropy).ok_or(KeysError::Fault)?);
         Ok(row)
     }
 
+    /// The same key, wrapped under another master key. `None` where nothing is wrapped: it is destroyed, or in a device.
+    pub fn rewrapped(
+        &self,
+        row: &KeyRow,
+        master: i64,
+        entropy: &dyn Entropy,
+    ) -> Result<Option<KeyRow>, KeysError> {
+        if row.wrapped.is_none() {
+            return Ok(None);
+        }
+        let (aead, secret) = self.secret(row)?;
+        let mut other = KeyRow { master, ..row.clone() };
+        let key = self.wrapping_key(&other)?;
+        other.wrapped = Some(aead.wrap(&key, &context(&other), &secret, entropy).ok_or(KeysError::Fault)?);
+        Ok(Some(other))
+    }
+
     fn wrapping_key(&self, row: &KeyRow) -> Result<SecretKey, KeysError> {
-        derive(&self.master, "yinxin key wrapping", &[&row.purpose, row.id.as_str()]).ok_or(KeysError::Fault)
+        let master = self.ring.find(row.master).ok_or(KeysError::OtherMaster { master: row.master })?;
+        derive(&master, "yinxin key wrapping", &[&row.purpose, row.id.as_str()]).ok_or(KeysError::Fault)
+    }
+
+    /// What is wrapped in a row.
+    fn secret(&self, row: &KeyRow) -> Result<(Aead, Zeroizing<Vec<u8>>), KeysError> {
+        let damaged = || KeysError::damaged(&row.id);
+        let (Some(aead), Some(wrapped)) = (&row.aead, &row.wrapped) else { return Err(damaged()) };
+        let aead = Aead::from_id(aead).ok_or_else(damaged)?;
+        let secret = aead.unwrap(&self.wrapping_key(row)?, &context(row), wrapped).ok_or_else(damaged)?;
+        Ok((aead, secret))
     }
 }
 
@@ -84,16 +105,15 @@ impl Custodian for Soft {
     fn open(&self, row: &KeyRow) -> Result<Arc<dyn Signer>, KeysError> {
         let damaged = || KeysError::damaged(&row.id);
         let key = row.describe()?;
-        let (Some(aead), Some(wrapped)) = (&row.aead, &row.wrapped) else { return Err(damaged()) };
-        let aead = Aead::from_id(aead).ok_or_else(damaged)?;
-        let secret = aead.unwrap(&self.wrapping_key(row)?, &context(row), wrapped).ok_or_else(damaged)?;
+        let (_, secret) = self.secret(row)?;
         let signer = signer_of(key.kind, &secret).ok_or_else(damaged)?;
         // The wrapping binds the public key; looking again costs nothing and catches a fault in the machine.
         if signer.public_key() == key.public_key { Ok(signer) } else { Err(damaged()) }
     }
 }
 
-/// What the wrapping of a key binds: every field of its row but its destruction.
+/// What the wrapping of a key binds: every field of its row but its destruction. The number of the master key needs no
+/// binding: under another one the wrapping does not open.
 fn context(row: &KeyRow) -> Vec<u8> {
     framed([
         &b"yinxin key"[..],

@@ -2,7 +2,7 @@
 //!
 //! Argon2id (RFC 9106) makes a root from the passphrase; HKDF-SM3 makes from it the key that wraps the master key, and
 //! a verifier that tells a wrong passphrase from a damaged row. All other keys hang on the random master key, so that
-//! a new passphrase rewraps 32 octets and touches no key.
+//! a new passphrase rewraps 32 octets and touches no key. Master keys are numbered: a new one has a new header too.
 
 use super::{
     KeysError,
@@ -14,8 +14,10 @@ use subtle::ConstantTimeEq;
 use yinxin_pki::sm3;
 use zeroize::Zeroizing;
 
-/// The only layout so far.
-const FORMAT: i64 = 1;
+/// The layout that is written: the number of the master key is bound in.
+const FORMAT: i64 = 2;
+/// The layout of the first release, which had one master key, number 1.
+const FIRST_FORMAT: i64 = 1;
 /// Argon2id, version 1.3.
 const KDF: &str = "argon2id-19";
 const SALT_BYTES: usize = 16;
@@ -35,7 +37,7 @@ impl UnlockCost {
     /// The most that is accepted, so that a changed header can't starve the machine.
     pub const CEILING: Self = Self { memory_kib: 1024 * 1024, passes: 64 };
 
-    fn checked(self) -> Result<Params, KeysError> {
+    pub(super) fn checked(self) -> Result<Params, KeysError> {
         let within = |value: u32, floor: u32, ceiling: u32| (floor..=ceiling).contains(&value);
         if !within(self.memory_kib, Self::FLOOR.memory_kib, Self::CEILING.memory_kib)
             || !within(self.passes, Self::FLOOR.passes, Self::CEILING.passes)
@@ -80,18 +82,20 @@ pub(super) struct Header {
     pub generation: i64,
     pub made_at: Timestamp,
     pub checksum: Vec<u8>,
+    /// Which master key is wrapped.
+    pub master: i64,
 }
 
 /// What a passphrase gives: the key that wraps the master key, and the verifier.
-struct Root {
-    wrapping: SecretKey,
+pub(super) struct Root {
+    pub wrapping: SecretKey,
     verifier: SecretKey,
 }
 
 impl Header {
-    /// Wraps `master` under `passphrase`. Blocking: it costs what `cost` says.
+    /// Wraps a master key under `passphrase`. Blocking: it costs what `cost` says.
     pub fn wrap(
-        master: &SecretKey,
+        (number, master): (i64, &SecretKey),
         passphrase: &Secret<String>,
         cost: UnlockCost,
         generation: i64,
@@ -113,6 +117,7 @@ impl Header {
             generation,
             made_at,
             checksum: Vec::new(),
+            master: number,
         };
         header.wrapped = Aead::Aes256Gcm
             .wrap(&root.wrapping, &header.context(), &master[..], entropy)
@@ -127,11 +132,8 @@ impl Header {
     /// changes the row on purpose can renew it, and is then stopped by the verifier or by the wrapping.
     pub fn unwrap(&self, passphrase: &Secret<String>) -> Result<SecretKey, KeysError> {
         let damaged = || KeysError::damaged("the header");
-        if self.checksum != self.sum()
-            || self.format != FORMAT
-            || self.kdf != KDF
-            || self.salt.len() != SALT_BYTES
-        {
+        let known = self.format == FORMAT || (self.format == FIRST_FORMAT && self.master == 1);
+        if self.checksum != self.sum() || !known || self.kdf != KDF || self.salt.len() != SALT_BYTES {
             return Err(damaged());
         }
         let aead = Aead::from_id(&self.aead).ok_or_else(damaged)?;
@@ -139,7 +141,7 @@ impl Header {
         let cost = UnlockCost { memory_kib: narrow(self.memory_kib)?, passes: narrow(self.passes)? };
         let root = Root::of(passphrase, cost.checked()?, &self.salt)?;
         if !bool::from(root.verifier[..].ct_eq(&self.verifier)) {
-            return Err(KeysError::WrongPassphrase);
+            return Err(KeysError::WrongPassphrase { generation: self.generation, since: self.made_at });
         }
         let plain = aead.unwrap(&root.wrapping, &self.context(), &self.wrapped).ok_or_else(damaged)?;
         let mut master = Zeroizing::new([0; KEY_BYTES]);
@@ -152,7 +154,7 @@ impl Header {
 
     /// What the wrapping binds: every field that is not derived.
     fn context(&self) -> Vec<u8> {
-        framed([
+        let mut bound = framed([
             &b"yinxin keystore header"[..],
             &self.format.to_be_bytes(),
             self.kdf.as_bytes(),
@@ -162,7 +164,11 @@ impl Header {
             self.aead.as_bytes(),
             &self.generation.to_be_bytes(),
             &self.made_at.ms().to_be_bytes(),
-        ])
+        ]);
+        if self.format != FIRST_FORMAT {
+            bound.extend(framed([&self.master.to_be_bytes()[..]]));
+        }
+        bound
     }
 
     fn sum(&self) -> Vec<u8> {
@@ -171,7 +177,7 @@ impl Header {
 }
 
 impl Root {
-    fn of(passphrase: &Secret<String>, params: Params, salt: &[u8]) -> Result<Self, KeysError> {
+    pub(super) fn of(passphrase: &Secret<String>, params: Params, salt: &[u8]) -> Result<Self, KeysError> {
         let mut blocks = Zeroizing::new(vec![Block::new(); params.block_count()]);
         let mut root = Zeroizing::new([0; KEY_BYTES]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
@@ -201,7 +207,7 @@ mod tests {
     fn header() -> Header {
         let chance = SeededEntropy::new(1);
         let (master, at) = (Zeroizing::new([9; KEY_BYTES]), Timestamp::from_ms(1));
-        Header::wrap(&master, &secret("right"), UnlockCost::FLOOR, 1, at, &chance).unwrap()
+        Header::wrap((1, &master), &secret("right"), UnlockCost::FLOOR, 1, at, &chance).unwrap()
     }
 
     fn code(header: &Header, passphrase: &str) -> &'static str {
@@ -211,8 +217,10 @@ mod tests {
     /// One field bent.
     type Bend = fn(&mut Header);
 
-    const BENDS: [(&str, Bend); 12] = [
+    const BENDS: [(&str, Bend); 14] = [
         ("format", |header| header.format += 1),
+        ("format of the first release", |header| header.format = FIRST_FORMAT),
+        ("master", |header| header.master += 1),
         ("kdf", |header| header.kdf.push('x')),
         ("memory_kib", |header| header.memory_kib += 1),
         ("memory_kib below the floor", |header| header.memory_kib = 8),
@@ -255,6 +263,21 @@ mod tests {
             bent.checksum = bent.sum();
             assert_ne!(code(&bent, "right"), "opened", "{field}");
         }
+    }
+
+    /// Made by the release before this one, with the passphrase "right": it stays readable.
+    #[test]
+    fn a_header_of_the_first_release_opens() {
+        let mut header = header();
+        header.format = FIRST_FORMAT;
+        let params = UnlockCost::FLOOR.checked().unwrap();
+        let root = Root::of(&secret("right"), params, &header.salt).unwrap();
+        let chance = SeededEntropy::new(2);
+        header.wrapped = Aead::Aes256Gcm.wrap(&root.wrapping, &header.context(), &[7; 32], &chance).unwrap();
+        header.checksum = header.sum();
+        assert_eq!(*header.unwrap(&secret("right")).unwrap(), [7; KEY_BYTES]);
+        header.master = 2;
+        assert_eq!(code(&header, "right"), "keys/damaged", "it knew of no second master key");
     }
 
     #[test]

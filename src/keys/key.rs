@@ -136,6 +136,8 @@ pub(super) struct KeyRow {
     pub wrapped: Option<Vec<u8>>,
     pub made_at: Timestamp,
     pub destroyed_at: Option<Timestamp>,
+    /// The number of the master key that it is wrapped under.
+    pub master: i64,
 }
 
 impl KeyRow {

@@ -2,11 +2,12 @@
 //! [`Signer`].
 
 use super::{
-    Custody, Key, KeyId, KeyKind, KeyPurpose, KeysError, UnlockCost,
+    Custody, Key, KeyId, KeyKind, KeyPurpose, KeysError, PassphraseSource, UnlockCost,
     cache::Cache,
     custody::{Custodian, Soft},
     header::Header,
     key::KeyRow,
+    master::Ring,
     store,
     wrap::{KEY_BYTES, SecretKey},
 };
@@ -14,29 +15,37 @@ use crate::{
     base::{Entropy, Secret, Timestamp},
     store::{Rx, Store, Tx},
 };
-use std::sync::Arc;
-use yinxin_pki::sign::Signer;
+use std::sync::{Arc, Mutex};
+use yinxin_pki::sign::{PublicKey, Signer};
 use zeroize::Zeroizing;
 
 /// Opened keys that are held at most.
 const CACHE_ROOM: usize = 256;
 /// Keys listed in one call at most.
 const LONGEST_LIST: usize = 1000;
+/// Keys of one purpose that [`Keystore::of_purpose`] answers at most.
+const MOST_OF_PURPOSE: i64 = 100;
+/// Attempts to open a key whose master key is replaced at the same moment.
+const TRIES: usize = 3;
 
-/// An unlocked keystore. Cheap to clone; the master key is wiped when the last clone goes.
+/// An unlocked keystore. Cheap to clone; master keys are wiped when the last clone goes.
 #[derive(Clone)]
-pub struct Keystore(Arc<Inner>);
+pub struct Keystore(pub(super) Arc<Inner>);
 
-struct Inner {
-    store: Store,
-    entropy: Arc<dyn Entropy>,
-    soft: Arc<Soft>,
+pub(super) struct Inner {
+    pub store: Store,
+    pub entropy: Arc<dyn Entropy>,
+    pub soft: Arc<Soft>,
     custodians: Vec<Arc<dyn Custodian>>,
     cache: Cache,
+    /// Where the passphrase lay at the start: for a node that was away while the master key was replaced.
+    source: Option<PassphraseSource>,
+    /// Which master key this node said last that it holds, and when.
+    pub told: Mutex<Option<(i64, Timestamp)>>,
 }
 
 /// A header under a new passphrase, not yet recorded.
-pub struct NewHeader(Header);
+pub struct NewHeader(pub(super) Header);
 
 impl Keystore {
     /// Makes the keystore of this database, with a fresh master key under `passphrase`.
@@ -52,12 +61,14 @@ impl Keystore {
     ) -> Result<Self, KeysError> {
         let mut master: SecretKey = Zeroizing::new([0; KEY_BYTES]);
         entropy.fill(&mut master[..]);
-        let NewHeader(header) = new_header(&master, passphrase, cost, 1, &entropy, now).await?;
-        let inserted = store.write(async |tx: &mut Tx| store::insert_header(tx, &header).await).await?;
-        if !inserted {
-            return Err(KeysError::Exists);
-        }
-        Ok(Self::assembled(store, master, entropy))
+        let NewHeader(header) = new_header((1, &master), passphrase, cost, 1, &entropy, now).await?;
+        store
+            .write(async |tx: &mut Tx| {
+                store::insert_master(tx, 1, now).await?;
+                if store::insert_header(tx, &header).await? { Ok(()) } else { Err(KeysError::Exists) }
+            })
+            .await?;
+        Ok(Self::assembled(store, Ring::new(1, master), None, entropy))
     }
 
     /// Unlocks the keystore of this database. Takes what [`UnlockCost`] says, on a thread that may block.
@@ -69,37 +80,72 @@ impl Keystore {
         passphrase: &Secret<String>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, KeysError> {
-        let header = store.read(async |rx| store::header(rx).await).await?.ok_or(KeysError::NoKeystore)?;
-        let passphrase = Secret::new(passphrase.expose().clone());
+        Self::unlocked(store, passphrase, None, entropy).await
+    }
+
+    /// The same, with the passphrase that lies at `source`. Should the master key be replaced while this node is away
+    /// (paused, cut off), it is read there again.
+    ///
+    /// # Errors
+    /// As [`Keystore::unlock`], and [`KeysError::Passphrase`].
+    pub async fn unlock_from(
+        store: Store,
+        source: PassphraseSource,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, KeysError> {
+        let passphrase = source.read()?;
+        Self::unlocked(store, &passphrase, Some(source), entropy).await
+    }
+
+    async fn unlocked(
+        store: Store,
+        passphrase: &Secret<String>,
+        source: Option<PassphraseSource>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, KeysError> {
+        let header = read_header(&store).await?;
+        let (id, passphrase) = (header.master, Secret::new(passphrase.expose().clone()));
         let master = blocking(move || header.unwrap(&passphrase)).await?;
-        Ok(Self::assembled(store, master, entropy))
+        let keystore = Self::assembled(store, Ring::new(id, master), source, entropy);
+        keystore.learn().await?;
+        Ok(keystore)
+    }
+
+    /// The signer of the living key with this purpose and public part, straight from the tables that `rx` reads: in a
+    /// database that is being restored and not open yet. `None` where there is none. That it opens proves that whoever made
+    /// these rows had the passphrase: the wrapping binds the public part.
+    ///
+    /// # Errors
+    /// [`KeysError::NoKeystore`], [`KeysError::WrongPassphrase`], [`KeysError::Damaged`].
+    pub async fn signer_within(
+        rx: &mut Rx,
+        passphrase: &Secret<String>,
+        purpose: KeyPurpose,
+        public_key: &PublicKey,
+    ) -> Result<Option<Arc<dyn Signer>>, KeysError> {
+        let header = store::header(rx).await?.ok_or(KeysError::NoKeystore)?;
+        let passphrase = Secret::new(passphrase.expose().clone());
+        let id = header.master;
+        let ring = Ring::new(id, blocking(move || header.unwrap(&passphrase)).await?);
+        ring.follow(&store::masters(rx).await?)?;
+        let soft = Soft { ring };
+        let mut after = String::new();
+        loop {
+            let page = store::list(rx, &after, LONGEST_LIST as i64).await?;
+            let Some(last) = page.last() else { return Ok(None) };
+            after = last.id.as_str().to_owned();
+            for row in page.iter().filter(|row| row.destroyed_at.is_none()) {
+                let key = row.describe()?;
+                if key.purpose == purpose && key.public_key == *public_key {
+                    return soft.open(row).map(Some);
+                }
+            }
+        }
     }
 
     /// Whether this database holds a keystore.
     pub async fn exists(store: &Store) -> Result<bool, KeysError> {
         Ok(store.read(async |rx| store::header(rx).await).await?.is_some())
-    }
-
-    /// The header under a new passphrase; keys stay as they are. Nothing changes until [`Keystore::replace_header`].
-    pub async fn rewrap(
-        &self,
-        passphrase: &Secret<String>,
-        cost: UnlockCost,
-        now: Timestamp,
-    ) -> Result<NewHeader, KeysError> {
-        let inner = &self.0;
-        let header =
-            inner.store.read(async |rx| store::header(rx).await).await?.ok_or(KeysError::NoKeystore)?;
-        let next = header.generation.saturating_add(1);
-        new_header(inner.soft.master(), passphrase, cost, next, &inner.entropy, now).await
-    }
-
-    /// Records a new header in the caller's transaction, beside its audit entry.
-    ///
-    /// # Errors
-    /// [`KeysError::Exists`] where somebody else changed it meanwhile.
-    pub async fn replace_header(&self, tx: &mut Tx, header: &NewHeader) -> Result<(), KeysError> {
-        if store::replace_header(tx, &header.0).await? { Ok(()) } else { Err(KeysError::Exists) }
     }
 
     /// Makes a key in the caller's transaction: it is there when that commits, beside what refers to it and its audit
@@ -111,7 +157,9 @@ impl Keystore {
         kind: KeyKind,
         now: Timestamp,
     ) -> Result<Key, KeysError> {
-        let row = self.0.soft.make(purpose, kind, &self.0.entropy, now)?;
+        // As the database has it now: under a master key that is about to go, nothing new is put.
+        let master = self.0.soft.ring.follow(&store::masters(tx).await?)?;
+        let row = self.0.soft.make((purpose, kind), master, &self.0.entropy, now)?;
         store::insert(tx, &row).await?;
         row.describe()
     }
@@ -130,6 +178,19 @@ impl Keystore {
     /// # Errors
     /// [`KeysError::Unknown`], [`KeysError::Destroyed`], [`KeysError::Damaged`], [`KeysError::NoDevice`].
     pub async fn signer(&self, id: &KeyId) -> Result<Arc<dyn Signer>, KeysError> {
+        let mut tries = 1..TRIES;
+        loop {
+            match self.try_signer(id).await {
+                // The row was read before, or the master key learned of after, one took the other's place.
+                Err(KeysError::OtherMaster { .. }) if tries.next().is_some() => {
+                    self.learn().await.map(|_| ())?
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_signer(&self, id: &KeyId) -> Result<Arc<dyn Signer>, KeysError> {
         let inner = &self.0;
         let row = inner.store.read(async |rx| store::find(rx, id).await).await?;
         let row = row.ok_or_else(|| KeysError::Unknown(id.clone()))?;
@@ -143,6 +204,12 @@ impl Keystore {
         let (row, signer) = blocking(move || custodian.open(&row).map(|signer| (row, signer))).await?;
         inner.cache.put(&row, signer.clone());
         Ok(signer)
+    }
+
+    /// Keys with this purpose, newest first, destroyed ones too, 100 at most: for purposes that few keys have.
+    pub async fn of_purpose(&self, purpose: KeyPurpose) -> Result<Vec<Key>, KeysError> {
+        let read = self.0.store.read(async |rx| store::newest(rx, purpose.as_str(), MOST_OF_PURPOSE).await);
+        read.await?.iter().map(KeyRow::describe).collect()
     }
 
     /// Up to `limit` keys (1000 at most) after `after`, oldest first, destroyed ones too.
@@ -174,10 +241,41 @@ impl Keystore {
         self.0.cache.forget(id);
     }
 
-    fn assembled(store: Store, master: SecretKey, entropy: Arc<dyn Entropy>) -> Self {
-        let soft = Arc::new(Soft::new(master));
+    /// Learns which master keys there are now; the newest one's number.
+    ///
+    /// # Errors
+    /// [`KeysError::OtherMaster`] where it was replaced while this node was away and the passphrase is not at hand.
+    pub(super) async fn learn(&self) -> Result<i64, KeysError> {
+        let inner = &self.0;
+        let rows = inner.store.read(async |rx| store::masters(rx).await).await?;
+        match (inner.soft.ring.follow(&rows), &inner.source) {
+            (Err(KeysError::OtherMaster { master }), Some(source)) => {
+                tracing::info!(master, "no bridge leads to the new master key; the passphrase is read again");
+                self.unlock_again(source.clone()).await?;
+                inner.soft.ring.follow(&rows)
+            }
+            (other, _) => other,
+        }
+    }
+
+    async fn unlock_again(&self, source: PassphraseSource) -> Result<(), KeysError> {
+        let header = read_header(&self.0.store).await?;
+        let id = header.master;
+        let master = blocking(move || header.unwrap(&source.read()?)).await?;
+        self.0.soft.ring.take(id, master);
+        Ok(())
+    }
+
+    fn assembled(
+        store: Store,
+        ring: Ring,
+        source: Option<PassphraseSource>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let soft = Arc::new(Soft { ring });
         let custodians: Vec<Arc<dyn Custodian>> = vec![soft.clone()];
-        Self(Arc::new(Inner { store, entropy, soft, custodians, cache: Cache::new(CACHE_ROOM) }))
+        let (cache, told) = (Cache::new(CACHE_ROOM), Mutex::default());
+        Self(Arc::new(Inner { store, entropy, soft, custodians, cache, source, told }))
     }
 
     fn custodian(&self, row: &KeyRow) -> Result<Arc<dyn Custodian>, KeysError> {
@@ -193,8 +291,12 @@ impl std::fmt::Debug for Keystore {
     }
 }
 
-async fn new_header(
-    master: &SecretKey,
+pub(super) async fn read_header(store: &Store) -> Result<Header, KeysError> {
+    store.read(async |rx| store::header(rx).await).await?.ok_or(KeysError::NoKeystore)
+}
+
+pub(super) async fn new_header(
+    (id, master): (i64, &SecretKey),
     passphrase: &Secret<String>,
     cost: UnlockCost,
     generation: i64,
@@ -203,12 +305,12 @@ async fn new_header(
 ) -> Result<NewHeader, KeysError> {
     let (master, entropy) = (master.clone(), entropy.clone());
     let passphrase = Secret::new(passphrase.expose().clone());
-    let wrap = move || Header::wrap(&master, &passphrase, cost, generation, now, &*entropy);
+    let wrap = move || Header::wrap((id, &master), &passphrase, cost, generation, now, &*entropy);
     blocking(wrap).await.map(NewHeader)
 }
 
 /// Runs `work` where blocking is allowed; a panic in it is a fault, not ours.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeysError> + Send + 'static,
 ) -> Result<T, KeysError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(KeysError::Fault))

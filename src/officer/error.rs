@@ -19,6 +19,8 @@ pub enum OfficerError {
     ShownOnce(ApiKeyId),
     /// The first officers were made before.
     Exists,
+    /// A security administrator has a key that is good: nobody has to be let in by the back door.
+    NoRescue,
     /// The database failed.
     Store(StoreError),
 }
@@ -66,6 +68,9 @@ impl fmt::Display for OfficerError {
                 write!(out, "key {id} was made by an earlier request with this idempotency key")
             }
             Self::Exists => out.write_str("the first officers were made before"),
+            Self::NoRescue => out.write_str(
+                "a security administrator on duty has an API key that is good still: that one makes others; nothing was done",
+            ),
             Self::Store(error) => error.fmt(out),
         }
     }

@@ -1,8 +1,8 @@
 //! Routes of officers and their keys.
 
 use super::{
-    ApiKey, ApiKeyId, Caller, MakeKey, Officer, OfficerError, OfficerId, OfficerState, Officers,
-    RegisterOfficer, Right, Role, SignInError,
+    Actor, ApiKey, ApiKeyId, Caller, Denied, IssuedKey, MakeKey, Officer, OfficerError, OfficerId,
+    OfficerState, Officers, RegisterOfficer, Right, Role, RotateKey, SignInError,
 };
 use crate::{
     base::{Refusal, Timestamp},
@@ -10,7 +10,7 @@ use crate::{
         self, Access, Gives, IdempotencyKey, JsonBody, Load, Once, Operation, Param, Problem, QueryOf, Route,
         Shape,
         idempotency::Confidential,
-        shape::{id, instant, list_of, nullable, object, one_of, text},
+        shape::{id, instant, list_of, nullable, object, one_of, text, words},
     },
 };
 use axum::{
@@ -43,7 +43,7 @@ static NEW_OFFICER: Shape = Shape {
     name: "NewOfficer",
     json: || {
         let roles = list_of(one_of(Role::ALL.iter().map(|role| role.name())));
-        object(&[("name", text("1 to 100 characters")), ("roles", roles)], &[])
+        object(&[("name", words(1, 100, "in one line")), ("roles", roles)], &[])
     },
     parts: &[],
 };
@@ -66,9 +66,31 @@ static NEW_KEY: Shape = Shape {
     name: "NewApiKey",
     json: || {
         object(
-            &[("label", text("what it is for, 1 to 100 characters"))],
-            &[("expires_at", nullable(instant("from when on it is refused")))],
+            &[("label", words(1, 100, "what it is for, in one line"))],
+            &[(
+                "expires_at",
+                nullable(instant("from when on it is refused; as late as may be where left out")),
+            )],
         )
+    },
+    parts: &[],
+};
+static ROTATION: Shape = Shape {
+    name: "ApiKeyRotation",
+    json: || {
+        let hours = json!({
+            "type": "integer", "minimum": 0, "maximum": 168, "description": "for how long both are good; 24 where left out",
+        });
+        let label = nullable(text("what the new one is for; as the one before where left out"));
+        object(&[], &[("label", label), ("overlap_hours", hours)])
+    },
+    parts: &[],
+};
+static ENDING_KEYS: Shape = Shape {
+    name: "EndingApiKeys",
+    json: || {
+        let key = || object(&key_members(), &[]);
+        object(&[("soon", list_of(key())), ("without_end", list_of(key()))], &[])
     },
     parts: &[],
 };
@@ -81,6 +103,11 @@ fn key_members() -> Vec<(&'static str, Value)> {
         ("made_at", instant("when made")),
         ("expires_at", nullable(instant("from when on it is refused"))),
         ("revoked_at", nullable(instant("since when it is revoked"))),
+        ("replaced_by", nullable(id("key"))),
+        (
+            "renewable",
+            json!({ "type": "boolean", "description": "whether a key in its place lives as long as any, or ends with it" }),
+        ),
     ]
 }
 
@@ -91,6 +118,23 @@ const AFTER: &[Param] = &[Param {
     required: false,
 }];
 
+const WITHIN: &[Param] = &[Param {
+    name: "days",
+    says: "those that end within so many days; 30 where left out",
+    schema: || json!({ "type": "integer", "minimum": 0, "maximum": 3660 }),
+    required: false,
+}];
+/// Why a key was not changed for another.
+const ROTATION_REFUSALS: &[&str] = &[
+    "officer/unknown",
+    "officer/unknown-key",
+    "officer/wrong-state",
+    "officer/key-replaced",
+    "officer/bad-overlap",
+    "officer/bad-name",
+    "officer/key-shown-once",
+];
+
 /// The routes of this room.
 pub fn routes(officers: &Officers) -> Vec<Route> {
     let read = Access::Right(Right::OfficerRead);
@@ -100,6 +144,33 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
         Operation::get(Access::Officer, "/api/v1/me", "readMe", "The officer of the key that is sent")
             .gives(200, Gives::Json(&OFFICER))
             .handled_by((), me),
+        Operation::get(
+            Access::Officer,
+            "/api/v1/me/keys",
+            "listOwnApiKeys",
+            "One's own API keys, the newest first",
+        )
+        .gives(200, Gives::List(&API_KEY))
+        .handled_by(state(), own_keys),
+        Operation::create(
+            Access::Officer,
+            "/api/v1/me/keys/{key}/rotation",
+            "rotateOwnApiKey",
+            "Change one's own API key for another; shown once, and to nobody else",
+        )
+        .json(&ROTATION)
+        .gives(201, Gives::Json(&ISSUED_KEY))
+        .problems(ROTATION_REFUSALS)
+        .handled_by(state(), rotate_own_key),
+        Operation::post(
+            Access::Officer,
+            "/api/v1/me/keys/{key}/revoke",
+            "revokeOwnApiKey",
+            "Revoke one's own API key",
+        )
+        .gives(200, Gives::Json(&API_KEY))
+        .problems(&["officer/unknown-key"])
+        .handled_by(state(), revoke_own_key),
         Operation::get(read, "/api/v1/officers", "listOfficers", "Officers in order of registration")
             .query(AFTER)
             .gives(200, Gives::List(&OFFICER))
@@ -167,6 +238,25 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
         .gives(200, Gives::Json(&API_KEY))
         .problems(&["officer/unknown", "officer/unknown-key"])
         .handled_by(state(), revoke_key),
+        Operation::create(
+            manage,
+            "/api/v1/officers/{officer}/keys/{key}/rotation",
+            "rotateApiKey",
+            "Change an API key for another; shown once",
+        )
+        .json(&ROTATION)
+        .gives(201, Gives::Json(&ISSUED_KEY))
+        .problems(ROTATION_REFUSALS)
+        .handled_by(state(), rotate_key),
+        Operation::get(
+            read,
+            "/api/v1/ending-keys",
+            "listEndingApiKeys",
+            "Good API keys that end soon, or never, and have no key in their place",
+        )
+        .query(WITHIN)
+        .gives(200, Gives::Json(&ENDING_KEYS))
+        .handled_by(state(), ending_keys),
     ]
 }
 
@@ -200,8 +290,8 @@ type Answer<T = Json<Officer>> = Result<T, Problem>;
 
 async fn me(caller: Caller) -> Answer {
     match caller.actor {
-        super::Actor::Officer(officer) => Ok(Json(officer)),
-        _ => Err(super::Denied::NotSignedIn.into()),
+        Actor::Officer(officer) => Ok(Json(officer)),
+        _ => Err(Denied::NotSignedIn.into()),
     }
 }
 
@@ -267,10 +357,98 @@ async fn make_key(
 ) -> Answer<impl IntoResponse> {
     let expires_at = body.expires_at.as_deref().map(expiry).transpose()?;
     let command = MakeKey { officer: officer_id(&id)?, label: body.label, expires_at };
-    let issued = officers.make_key(&caller, command, once.as_ref()).await?;
+    Ok(shown_once(&officers.make_key(&caller, command, once.as_ref()).await?))
+}
+
+/// A key with its secret, which is stored nowhere on its way.
+fn shown_once(issued: &IssuedKey) -> impl IntoResponse + use<> {
     let mut answer = json!(issued.key);
     answer["secret"] = json!(issued.clear.text().expose());
-    Ok((StatusCode::CREATED, Extension(Confidential), Json(answer)))
+    (StatusCode::CREATED, Extension(Confidential), Json(answer))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    label: Option<String>,
+    #[serde(default = "usual_overlap")]
+    overlap_hours: i64,
+}
+
+fn usual_overlap() -> i64 {
+    24
+}
+
+impl Rotation {
+    fn of(self, officer: OfficerId, key: ApiKeyId) -> RotateKey {
+        RotateKey {
+            officer,
+            key,
+            label: self.label,
+            overlap_ms: self.overlap_hours.saturating_mul(3_600_000),
+        }
+    }
+}
+
+async fn rotate_key(
+    State(officers): State<Officers>,
+    caller: Caller,
+    Path((officer, key)): Path<(String, String)>,
+    once: Option<IdempotencyKey>,
+    JsonBody(body): JsonBody<Rotation>,
+) -> Answer<impl IntoResponse> {
+    let command = body.of(officer_id(&officer)?, key_id(&key)?);
+    Ok(shown_once(&officers.rotate_key(&caller, command, once.as_ref()).await?))
+}
+
+async fn own_keys(State(officers): State<Officers>, caller: Caller) -> Answer<Json<Value>> {
+    let own = oneself(&caller)?;
+    Ok(Json(json!({ "items": officers.keys_of(&caller, &own).await? })))
+}
+
+async fn rotate_own_key(
+    State(officers): State<Officers>,
+    caller: Caller,
+    Path(key): Path<String>,
+    once: Option<IdempotencyKey>,
+    JsonBody(body): JsonBody<Rotation>,
+) -> Answer<impl IntoResponse> {
+    let command = body.of(oneself(&caller)?, key_id(&key)?);
+    Ok(shown_once(&officers.rotate_key(&caller, command, once.as_ref()).await?))
+}
+
+async fn revoke_own_key(
+    State(officers): State<Officers>,
+    caller: Caller,
+    Path(key): Path<String>,
+) -> Answer<Json<ApiKey>> {
+    Ok(Json(officers.revoke_key(&caller, &oneself(&caller)?, &key_id(&key)?).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Within {
+    days: Option<u16>,
+}
+
+async fn ending_keys(
+    State(officers): State<Officers>,
+    caller: Caller,
+    QueryOf(within): QueryOf<Within>,
+) -> Answer<Json<Value>> {
+    caller.officer(Right::OfficerRead)?;
+    let days = within.days.unwrap_or(30);
+    if days > 3660 {
+        return Err(Problem::new("request/invalid", "`days` is 0 to 3660"));
+    }
+    Ok(Json(json!(officers.ending_keys(caller.now, i64::from(days)).await?)))
+}
+
+fn oneself(caller: &Caller) -> Answer<OfficerId> {
+    match &caller.actor {
+        Actor::Officer(officer) => Ok(officer.id.clone()),
+        _ => Err(Denied::NotSignedIn.into()),
+    }
 }
 
 async fn revoke_key(
@@ -278,9 +456,12 @@ async fn revoke_key(
     caller: Caller,
     Path((officer, key)): Path<(String, String)>,
 ) -> Answer<Json<ApiKey>> {
-    let key = ApiKeyId::parse(&key)
-        .ok_or_else(|| Problem::new("officer/unknown-key", "this is not the id of a key (`key_…`)"))?;
-    Ok(Json(officers.revoke_key(&caller, &officer_id(&officer)?, &key).await?))
+    Ok(Json(officers.revoke_key(&caller, &officer_id(&officer)?, &key_id(&key)?).await?))
+}
+
+fn key_id(text: &str) -> Result<ApiKeyId, Problem> {
+    ApiKeyId::parse(text)
+        .ok_or_else(|| Problem::new("officer/unknown-key", "this is not the id of a key (`key_…`)"))
 }
 
 fn officer_id(text: &str) -> Result<OfficerId, Problem> {
@@ -310,7 +491,7 @@ impl From<OfficerError> for Problem {
             OfficerError::Unknown(_) => Problem::new("officer/unknown", says),
             OfficerError::UnknownKey(_) => Problem::new("officer/unknown-key", says),
             OfficerError::ShownOnce(_) => Problem::new("officer/key-shown-once", says),
-            OfficerError::Exists => Problem::new("officer/exists", says),
+            OfficerError::Exists | OfficerError::NoRescue => Problem::new("officer/exists", says),
             OfficerError::Store(error) => error.into(),
         }
     }

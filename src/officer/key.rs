@@ -1,7 +1,7 @@
 //! API keys: `yx_<id>_<secret>`. The clear text leaves once, at making; the database holds the SM3 of it.
 
 use super::OfficerId;
-use crate::base::{Entropy, Secret, Timestamp, id::is_well_formed};
+use crate::base::{Entropy, Refusal, Secret, Timestamp, id::is_well_formed};
 use subtle::ConstantTimeEq as _;
 use yinxin_pki::sm3::Sm3;
 use zeroize::Zeroizing;
@@ -33,12 +33,78 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// Since when it is revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The key that came in its place.
+    pub replaced_by: Option<ApiKeyId>,
+    /// Whether a key in its place lives as long as any; else it ends when this one does.
+    pub renewable: bool,
+}
+
+/// How long API keys last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyTerms {
+    /// Days that a key is good for at the most, from its making.
+    pub longest_days: i64,
+}
+
+/// The longest time for which a key and the one in its place are both good.
+pub const OVERLAP_MAX_MS: i64 = 7 * 86_400_000;
+
+impl Default for KeyTerms {
+    /// A year and a day.
+    fn default() -> Self {
+        Self { longest_days: 366 }
+    }
+}
+
+impl KeyTerms {
+    /// When a key made `now` ends: as asked, or as late as may be; and whether a key in its place may live as long.
+    ///
+    /// # Errors
+    /// For an instant that is past, or too far.
+    pub fn end(self, asked: Option<Timestamp>, now: Timestamp) -> Result<(Timestamp, bool), Refusal> {
+        let latest = now.plus_days(self.longest_days);
+        let refused = |says: String| Err(Refusal::new("officer/bad-expiry", says));
+        match asked {
+            None => Ok((latest, true)),
+            Some(end) if end <= now => refused(format!("the key would expire at once; now is {now}")),
+            Some(end) if end > latest => {
+                refused(format!("a key is good for {} days at the most: until {latest}", self.longest_days))
+            }
+            Some(end) => Ok((end, false)),
+        }
+    }
+
+    /// When a key that comes in the place of `key` at `now` ends.
+    pub fn end_of_next(self, key: &ApiKey, now: Timestamp) -> Timestamp {
+        let latest = now.plus_days(self.longest_days);
+        match key.expires_at.filter(|_| !key.renewable) {
+            Some(end) => end.min(latest),
+            None => latest,
+        }
+    }
 }
 
 impl ApiKey {
     /// Whether the key opens anything at `now`.
     pub fn is_good_at(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expiry| now < expiry)
+    }
+
+    /// When the key ends once another has come in its place at `now`, and both are good for `overlap_ms`.
+    ///
+    /// # Errors
+    /// For a key that opens nothing any more, and for an overlap that is negative or longer than a week.
+    pub fn end_beside_next(&self, overlap_ms: i64, now: Timestamp) -> Result<Timestamp, Refusal> {
+        if !self.is_good_at(now) {
+            let says = "the key has expired or is revoked; a security administrator makes another";
+            return Err(Refusal::new("officer/wrong-state", says));
+        }
+        if !(0..=OVERLAP_MAX_MS).contains(&overlap_ms) {
+            let says = "both keys are good for 0 to 168 hours";
+            return Err(Refusal::new("officer/bad-overlap", says));
+        }
+        let end = now.plus_ms(overlap_ms);
+        Ok(self.expires_at.map_or(end, |expiry| expiry.min(end)))
     }
 }
 
@@ -178,9 +244,48 @@ mod tests {
             made_at: NOW,
             expires_at: Some(NOW.plus_ms(10)),
             revoked_at: None,
+            replaced_by: None,
+            renewable: false,
         };
         assert!(key.is_good_at(NOW.plus_ms(9)));
         assert!(!key.is_good_at(NOW.plus_ms(10)));
         assert!(!ApiKey { revoked_at: Some(NOW), ..key }.is_good_at(NOW));
+    }
+
+    #[test]
+    fn a_key_lasts_as_long_as_its_terms_allow_and_so_does_the_next() {
+        let terms = KeyTerms { longest_days: 100 };
+        let days = |count| NOW.plus_days(count);
+        assert_eq!(terms.end(None, NOW), Ok((days(100), true)));
+        assert_eq!(terms.end(Some(days(1)), NOW), Ok((days(1), false)));
+        assert_eq!(terms.end(Some(days(100)), NOW), Ok((days(100), false)));
+        for odd in [NOW, days(-1), days(100).plus_ms(1)] {
+            assert_eq!(terms.end(Some(odd), NOW).map_err(|no| no.code), Err("officer/bad-expiry"), "{odd}");
+        }
+        let key = |expires_at, renewable| ApiKey {
+            id: ApiKeyId::fresh(NOW, &SeededEntropy::new(4)),
+            officer: OfficerId::fresh(NOW, &SeededEntropy::new(5)),
+            label: "test".into(),
+            made_at: NOW,
+            expires_at,
+            revoked_at: None,
+            replaced_by: None,
+            renewable,
+        };
+        // One that somebody bounded stays bounded; the others begin anew.
+        assert_eq!(terms.end_of_next(&key(Some(days(7)), false), days(1)), days(7));
+        assert_eq!(terms.end_of_next(&key(Some(days(500)), false), days(1)), days(101));
+        assert_eq!(terms.end_of_next(&key(Some(days(7)), true), days(1)), days(101));
+        assert_eq!(terms.end_of_next(&key(None, true), days(1)), days(101));
+
+        let bounded = key(Some(days(2)), false);
+        assert_eq!(bounded.end_beside_next(0, NOW), Ok(NOW));
+        assert_eq!(bounded.end_beside_next(86_400_000, NOW), Ok(days(1)));
+        assert_eq!(bounded.end_beside_next(OVERLAP_MAX_MS, NOW), Ok(days(2)), "never later than before");
+        assert_eq!(key(None, true).end_beside_next(OVERLAP_MAX_MS, NOW), Ok(days(7)));
+        for odd in [-1, OVERLAP_MAX_MS + 1, i64::MAX] {
+            assert_eq!(bounded.end_beside_next(odd, NOW).map_err(|no| no.code), Err("officer/bad-overlap"));
+        }
+        assert_eq!(bounded.end_beside_next(0, days(2)).map_err(|no| no.code), Err("officer/wrong-state"));
     }
 }

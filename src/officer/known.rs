@@ -70,6 +70,8 @@ mod tests {
                 made_at: now,
                 expires_at: None,
                 revoked_at: None,
+                renewable: false,
+                replaced_by: None,
             },
             officer: Officer {
                 id: officer,

@@ -12,9 +12,12 @@ pub mod store;
 
 pub use caller::{Actor, Caller, Denied};
 pub use error::OfficerError;
-pub use key::{ApiKey, ApiKeyId, ClearKey, KeyHash};
+pub use key::{ApiKey, ApiKeyId, ClearKey, KeyHash, KeyTerms, OVERLAP_MAX_MS};
 pub use right::{Right, Role, Roles, RolesError};
-pub use service::{FirstOfficer, IssuedKey, MakeKey, Officers, RegisterOfficer, SignInError, bootstrap};
+pub use service::{
+    EndingKeys, FirstOfficer, IssuedKey, MakeKey, Officers, RegisterOfficer, RotateKey, SignInError,
+    bootstrap, rescue,
+};
 
 use crate::base::{Refusal, Timestamp};
 

@@ -45,9 +45,9 @@ pub(crate) use named;
 named! {
     /// What an officer is on duty for.
     Role {
-        /// 系统管理员: keys, authorities, makers; sees no audit and makes no officers.
+        /// 系统管理员: keys, authorities, makers, backups; sees no audit and makes no officers.
         SystemAdministrator = "system_administrator",
-        /// 安全管理员: officers, their roles and their keys.
+        /// 安全管理员: officers, their roles and their keys; whether a restored service may go on.
         SecurityAdministrator = "security_administrator",
         /// 审计员: reads and exports the audit records.
         Auditor = "auditor",
@@ -105,6 +105,10 @@ named! {
         AuditRead = "audit_read",
         /// Export audit records.
         AuditExport = "audit_export",
+        /// Accept that the service goes on from an older state of the database, and say why.
+        RestorationAccept = "restoration_accept",
+        /// Take a backup of the whole service, encrypted to a key that lies elsewhere.
+        BackupMake = "backup_make",
         /// Verify without the limits that the public has.
         VerifyUnlimited = "verify_unlimited",
         /// Keep reports of verifications, and read them again.
@@ -117,8 +121,8 @@ impl Role {
     pub const fn rights(self) -> &'static [Right] {
         use Right::*;
         match self {
-            Role::SystemAdministrator => &[KeyManage, KeyRead, MakerRegister],
-            Role::SecurityAdministrator => &[OfficerManage, OfficerRead],
+            Role::SystemAdministrator => &[KeyManage, KeyRead, MakerRegister, BackupMake],
+            Role::SecurityAdministrator => &[OfficerManage, OfficerRead, RestorationAccept],
             Role::Auditor => &[AuditRead, AuditExport],
             Role::SealOperator => &[
                 SealApply,

@@ -9,6 +9,33 @@ use crate::{
 /// Officers that one page of a list shows.
 pub(super) const PAGE: i64 = 100;
 
+/// The columns of an [`ApiKey`], in the order that `key_from` reads them. A key that the first release made lives as long
+/// as any in its place where nobody bounded it.
+macro_rules! key_columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            ".id, ",
+            $table,
+            ".officer, ",
+            $table,
+            ".label, ",
+            $table,
+            ".made_at, ",
+            $table,
+            ".expires_at, ",
+            $table,
+            ".revoked_at, ",
+            $table,
+            ".replaced_by, COALESCE(",
+            $table,
+            ".renewable, CASE WHEN ",
+            $table,
+            ".expires_at IS NULL THEN 1 ELSE 0 END)"
+        )
+    };
+}
+
 const CLAIM_BOOTSTRAP: Statement = Statement::portable(
     "officer.claim_bootstrap",
     "INSERT INTO officer_bootstrap (one, at) VALUES (1, $1) ON CONFLICT (one) DO NOTHING",
@@ -44,16 +71,20 @@ const LIST: Statement = Statement::portable(
 );
 const ADD_KEY: Statement = Statement::portable(
     "officer.add_key",
-    "INSERT INTO api_key (id, officer, label, secret_sm3, made_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    "INSERT INTO api_key (id, officer, label, secret_sm3, made_at, expires_at, renewable)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)",
 );
 const FIND_KEY: Statement = Statement::portable(
     "officer.find_key",
-    "SELECT id, officer, label, made_at, expires_at, revoked_at FROM api_key WHERE id = $1 AND officer = $2",
+    concat!("SELECT ", key_columns!("k"), " FROM api_key k WHERE k.id = $1 AND k.officer = $2"),
 );
 const KEYS_OF: Statement = Statement::portable(
     "officer.keys_of",
-    "SELECT id, officer, label, made_at, expires_at, revoked_at FROM api_key WHERE officer = $1
-     ORDER BY id DESC LIMIT 100",
+    concat!(
+        "SELECT ",
+        key_columns!("k"),
+        " FROM api_key k WHERE k.officer = $1 ORDER BY k.id DESC LIMIT 100"
+    ),
 );
 const REVOKE_KEY: Statement = Statement::portable(
     "officer.revoke_key",
@@ -61,10 +92,48 @@ const REVOKE_KEY: Statement = Statement::portable(
 );
 const SIGN_IN: Statement = Statement::portable(
     "officer.sign_in",
+    concat!(
+        "SELECT o.id, o.name, o.state, o.made_at,
+            (SELECT string_agg(r.role, ',') FROM officer_role r WHERE r.officer = o.id), ",
+        key_columns!("k"),
+        ", k.secret_sm3 FROM api_key k JOIN officer o ON o.id = k.officer WHERE k.id = $1"
+    ),
+);
+/// The row is locked until the transaction ends: of two who change a key at once, the second sees what the first did.
+const LOCK_KEY: Statement = Statement::split(
+    "officer.lock_key",
+    "SELECT id FROM api_key WHERE id = $1",
+    "SELECT id FROM api_key WHERE id = $1 FOR UPDATE",
+);
+const REPLACE_KEY: Statement = Statement::portable(
+    "officer.replace_key",
+    "UPDATE api_key SET expires_at = $2, replaced_by = $3 WHERE id = $1 AND revoked_at IS NULL",
+);
+/// Good keys of officers on duty that end by `$2`, or never, and have no key in their place.
+const ENDING_KEYS: Statement = Statement::portable(
+    "officer.ending_keys",
+    concat!(
+        "SELECT ",
+        key_columns!("k"),
+        " FROM api_key k JOIN officer o ON o.id = k.officer
+     WHERE o.state = 'active' AND k.revoked_at IS NULL AND k.replaced_by IS NULL
+     AND (k.expires_at IS NULL OR (k.expires_at > $1 AND k.expires_at <= $2))
+     ORDER BY k.expires_at, k.id LIMIT 500"
+    ),
+);
+/// Keys that are good at an instant, of officers on duty with this role.
+const GOOD_KEYS_OF_ROLE: Statement = Statement::portable(
+    "officer.good_keys_of_role",
+    "SELECT count(*) FROM api_key k JOIN officer o ON o.id = k.officer JOIN officer_role r ON r.officer = o.id
+     WHERE r.role = $1 AND o.state = 'active' AND k.revoked_at IS NULL
+     AND (k.expires_at IS NULL OR k.expires_at > $2)",
+);
+const FIRST_OF_ROLE: Statement = Statement::portable(
+    "officer.first_of_role",
     "SELECT o.id, o.name, o.state, o.made_at,
-            (SELECT string_agg(r.role, ',') FROM officer_role r WHERE r.officer = o.id),
-            k.id, k.officer, k.label, k.made_at, k.expires_at, k.revoked_at, k.secret_sm3
-     FROM api_key k JOIN officer o ON o.id = k.officer WHERE k.id = $1",
+            (SELECT string_agg(r.role, ',') FROM officer_role r WHERE r.officer = o.id)
+     FROM officer o JOIN officer_role own ON own.officer = o.id
+     WHERE own.role = $1 AND o.state = 'active' ORDER BY o.id LIMIT 1",
 );
 
 /// Every statement of this room, for the test that prepares them all.
@@ -82,6 +151,11 @@ pub const STATEMENTS: &[&Statement] = &[
     &KEYS_OF,
     &REVOKE_KEY,
     &SIGN_IN,
+    &LOCK_KEY,
+    &REPLACE_KEY,
+    &ENDING_KEYS,
+    &GOOD_KEYS_OF_ROLE,
+    &FIRST_OF_ROLE,
 ];
 
 /// What signing in looks at.
@@ -112,7 +186,7 @@ impl FromRow for ApiKey {
 
 impl FromRow for SignIn {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let hash = KeyHash::from_row(&row.bytes(11)?).ok_or_else(|| corrupt("api_key.secret_sm3"))?;
+        let hash = KeyHash::from_row(&row.bytes(13)?).ok_or_else(|| corrupt("api_key.secret_sm3"))?;
         Ok(Self { officer: Officer::from_row(row)?, key: key_from(row, 5)?, hash })
     }
 }
@@ -125,6 +199,8 @@ fn key_from(row: &Row, at: usize) -> Result<ApiKey, StoreError> {
         made_at: row.timestamp(at + 3)?,
         expires_at: row.opt_timestamp(at + 4)?,
         revoked_at: row.opt_timestamp(at + 5)?,
+        replaced_by: row.opt_text(at + 6)?.map(ApiKeyId::from_row),
+        renewable: row.int(at + 7)? != 0,
     })
 }
 
@@ -198,6 +274,7 @@ pub(super) async fn add_key(tx: &mut Tx, key: &ApiKey, hash: &KeyHash) -> Result
         hash.octets().into(),
         key.made_at.into(),
         key.expires_at.into(),
+        i64::from(key.renewable).into(),
     ];
     tx.execute(&ADD_KEY, &values).await.map(|_| ())
 }
@@ -223,4 +300,39 @@ pub(super) async fn revoke_key(tx: &mut Tx, key: &ApiKeyId, now: Timestamp) -> R
 
 pub(super) async fn sign_in(rx: &mut Rx, key: &ApiKeyId) -> Result<Option<SignIn>, StoreError> {
     rx.optional(&SIGN_IN, &[key.as_str().into()]).await
+}
+
+/// Keeps everybody else from changing the key until this transaction ends.
+pub(super) async fn lock_key(tx: &mut Tx, key: &ApiKeyId) -> Result<(), StoreError> {
+    tx.optional::<String>(&LOCK_KEY, &[key.as_str().into()]).await.map(|_| ())
+}
+
+/// Bounds a key in whose place another came; `false` where it was revoked meanwhile.
+pub(super) async fn replace_key(
+    tx: &mut Tx,
+    key: &ApiKeyId,
+    end: Timestamp,
+    next: &ApiKeyId,
+) -> Result<bool, StoreError> {
+    tx.outdate();
+    Ok(tx.execute(&REPLACE_KEY, &[key.as_str().into(), end.into(), next.as_str().into()]).await? == 1)
+}
+
+/// Good keys that end until `until`, or never, 500 at the most.
+pub(super) async fn ending_keys(
+    rx: &mut Rx,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<ApiKey>, StoreError> {
+    rx.all(&ENDING_KEYS, &[now.into(), until.into()]).await
+}
+
+/// How many keys officers on duty with this role have that are good at `now`.
+pub(super) async fn good_keys_of_role(rx: &mut Rx, role: Role, now: Timestamp) -> Result<i64, StoreError> {
+    rx.one(&GOOD_KEYS_OF_ROLE, &[role.name().into(), now.into()]).await
+}
+
+/// The first officer on duty with this role.
+pub(super) async fn first_of_role(rx: &mut Rx, role: Role) -> Result<Option<Officer>, StoreError> {
+    rx.optional(&FIRST_OF_ROLE, &[role.name().into()]).await
 }

@@ -122,5 +122,16 @@ pub fn may_stamp(seal: &Seal, acts_for_owner: bool, now: Timestamp) -> Result<()
         let says = "you do not act for the owner of this seal; its owner's members may stamp with it";
         return Err(Refusal::new("seal/not-your-owner", says));
     }
-    seal.standing(now).after(Act::Stamp).map(drop)
+    seal.standing(now).after(Act::Stamp)?;
+    match &seal.made {
+        Some(made) if now < made.valid_from => Err(not_yet("this seal", made.valid_from)),
+        _ => Ok(()),
+    }
+}
+
+/// What begins after `now` was made by a clock that is ahead of this one, or this one was set back: a stamp made now would
+/// be refused by everybody.
+pub fn not_yet(what: &str, from: Timestamp) -> Refusal {
+    let says = format!("the period of {what} begins at {from}, and the service's clock is not there yet");
+    Refusal::new("seal/not-yet-valid", says)
 }

@@ -3,15 +3,15 @@
 use super::{
     EngineConfig, FromRow, OpenError, Statement, StoreConfig, StoreError, Value,
     error::Cause,
-    migrations::Dialect,
+    migrations::{Dialect, Migration},
     postgres::{self, PostgresEngine},
     sqlite::{self, SqliteEngine},
     writer::{OtherType, OwnedRow, Writer},
 };
 use crate::base::Timestamp;
 use sqlx::{
-    Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
-    postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
+    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
 use std::{
     ops::{Deref, DerefMut},
@@ -28,16 +28,18 @@ impl Engine {
     pub(super) async fn open(
         config: &StoreConfig,
         node: &Arc<str>,
-        now: Timestamp,
+        update: (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         let deadlines = &config.deadlines;
         Ok(match &config.engine {
             EngineConfig::Sqlite { path, readers } => {
-                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, node, now).await?)
+                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, node, update).await?)
             }
             EngineConfig::Postgres { url, schema, connections } => {
                 let schema = schema.as_deref();
-                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, node, now).await?)
+                Self::Postgres(
+                    PostgresEngine::open(url, schema, *connections, deadlines, node, update).await?,
+                )
             }
         })
     }
@@ -77,6 +79,13 @@ impl Engine {
             }
         };
         Ok(Rx { conn, failed: false })
+    }
+
+    pub(super) fn log_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Sqlite(engine) => Some(engine.log_bytes()),
+            Self::Postgres(_) => None,
+        }
     }
 
     pub(super) fn is_halted(&self) -> bool {
@@ -120,26 +129,32 @@ impl Turn {
 /// A connection, however it was come by.
 pub(super) enum Conn {
     SqliteWriter(Writer),
+    SqliteSingle(SqliteConnection),
+
     SqliteReader(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
     PostgresSnapshot(Transaction<'static, Postgres>),
+    PostgresSingle(PgConnection),
 }
 
-enum Link<'c> {
+pub(super) enum Link<'c> {
     Writer(&'c mut Writer),
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
 }
 
 impl Conn {
-    fn link(&mut self) -> Link<'_> {
+    pub(super) fn link(&mut self) -> Link<'_> {
         match self {
             Self::SqliteWriter(conn) => Link::Writer(conn),
+            Self::SqliteSingle(conn) => Link::Sqlite(conn),
+
             Self::SqliteReader(conn) => Link::Sqlite(conn),
             Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
             Self::Postgres(conn) => Link::Postgres(conn),
             Self::PostgresSnapshot(conn) => Link::Postgres(conn),
+            Self::PostgresSingle(conn) => Link::Postgres(conn),
         }
     }
 }
@@ -169,8 +184,17 @@ macro_rules! bound {
         })
     };
 }
+pub(super) use bound;
 
 impl Rx {
+    pub(super) fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        self.conn.is_postgres()
+    }
+
     /// The one row that is there; [`StoreError::Missing`] where there is none. Of several, the first.
     pub async fn one<T: FromRow>(
         &mut self,
@@ -317,9 +341,22 @@ impl Tx {
     }
 
     pub(super) fn dialect(&self) -> Dialect {
-        match self.rx.conn {
-            Conn::SqliteWriter(_) | Conn::SqliteReader(_) | Conn::SqliteSnapshot(_) => Dialect::Sqlite,
-            Conn::Postgres(_) | Conn::PostgresSnapshot(_) => Dialect::Postgres,
+        match self.rx.conn.is_postgres() {
+            false => Dialect::Sqlite,
+            true => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a text that was made at run time, from names that were looked at.
+    pub(super) async fn control_made(&mut self, text: String) -> Result<(), Cause> {
+        match self.rx.conn.link() {
+            Link::Writer(conn) => conn.control(&text).map_err(Cause::from),
+            Link::Sqlite(conn) => {
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop).map_err(Cause::from)
+            }
+            Link::Postgres(conn) => {
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop).map_err(Cause::from)
+            }
         }
     }
 
@@ -404,6 +441,14 @@ impl Row {
         match self {
             Self::Postgres(row) => of("row", row.try_get(column)),
             Self::Owned(_) | Self::Sqlite(_) => self.int(column).map(|number| number != 0),
+        }
+    }
+
+    /// The same, where NULL is allowed.
+    pub fn opt_bool(&self, column: usize) -> Result<Option<bool>, StoreError> {
+        match self {
+            Self::Postgres(row) => of("row", row.try_get(column)),
+            Self::Owned(_) | Self::Sqlite(_) => Ok(self.opt_int(column)?.map(|number| number != 0)),
         }
     }
 

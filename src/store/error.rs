@@ -15,6 +15,8 @@ pub enum StoreError {
     Lost,
     /// After a failed sync, or after closing, this process takes no more writes: start it again.
     Halted,
+    /// A later release has changed the tables beyond what this one can work with: start that one here too.
+    Outgrown,
     /// A constraint of the database refused a row.
     Conflict {
         /// Which kind.
@@ -31,6 +33,8 @@ pub enum StoreError {
     },
     /// The disk is full; nothing was done. Reads go on.
     Full,
+    /// The file, its folder or the disk cannot be written; nothing was done. Reads go on.
+    ReadOnly,
     /// The database cannot be reached, or broke the connection before the commit. Nothing was done.
     Unavailable,
     /// A row is not what its table says, or the file is damaged.
@@ -87,10 +91,12 @@ impl StoreError {
             Self::Unknown => "store/unknown",
             Self::Lost => "store/lost",
             Self::Halted => "store/halted",
+            Self::Outgrown => "store/outgrown",
             Self::Conflict { .. } => "store/conflict",
             Self::Spoiled => "store/spoiled",
             Self::Missing { .. } => "store/missing",
             Self::Full => "store/full",
+            Self::ReadOnly => "store/read-only",
             Self::Unavailable => "store/unavailable",
             Self::Corrupt { .. } => "store/corrupt",
             Self::Fault { .. } => "store/fault",
@@ -153,6 +159,16 @@ pub(super) enum Cause {
     Writer(rusqlite::Error),
 }
 
+impl Cause {
+    /// PostgreSQL's code for it.
+    pub(super) fn sqlstate(&self) -> Option<String> {
+        match self {
+            Self::Client(error) => Some(error.as_database_error()?.code()?.into_owned()),
+            Self::Writer(_) => None,
+        }
+    }
+}
+
 impl From<sqlx::Error> for Cause {
     fn from(error: sqlx::Error) -> Self {
         Self::Client(error)
@@ -178,11 +194,13 @@ impl fmt::Display for Cause {
 mod sqlite_code {
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
     pub(super) const NOMEM: i32 = 7;
     pub(super) const INTERRUPT: i32 = 9;
     pub(super) const IOERR: i32 = 10;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
     pub(super) const NOTADB: i32 = 26;
     pub(super) const CONSTRAINT_FOREIGN_KEY: i32 = 787;
@@ -201,6 +219,7 @@ fn of_sqlite(statement: &'static str, number: i32, message: &str) -> StoreError 
             sqlite::CONSTRAINT => conflict(Conflict::Check),
             sqlite::BUSY | sqlite::LOCKED => StoreError::Busy,
             sqlite::FULL => StoreError::Full,
+            sqlite::READONLY | sqlite::CANTOPEN => StoreError::ReadOnly,
             sqlite::IOERR | sqlite::NOMEM => StoreError::Unavailable,
             sqlite::CORRUPT | sqlite::NOTADB => {
                 StoreError::Corrupt { says: "the database file is damaged, or no database".into() }
@@ -253,6 +272,9 @@ impl fmt::Display for StoreError {
             Self::Halted => out.write_str(
                 "this process takes no more writes (it was stopped, or the disk failed to sync); start it again",
             ),
+            Self::Outgrown => out.write_str(
+                "a later release has changed the tables beyond what this one can work with; start that release here",
+            ),
             Self::Conflict { kind, constraint } => {
                 let rule = match kind {
                     Conflict::Unique => "another record has this value already",
@@ -264,6 +286,10 @@ impl fmt::Display for StoreError {
             Self::Spoiled => out.write_str("a statement failed and the work went on; it was rolled back"),
             Self::Missing { statement } => write!(out, "{statement} found nothing"),
             Self::Full => out.write_str("the disk of the database is full; nothing was done"),
+            Self::ReadOnly => out.write_str(
+                "the database cannot be written: its file, its folder or the disk is read-only, or belongs to somebody \
+                 else; nothing was done",
+            ),
             Self::Unavailable => out.write_str("the database cannot be reached; nothing was done"),
             Self::Corrupt { says } => write!(out, "the database holds something unexpected: {says}"),
             Self::Fault { statement, code } => write!(out, "{statement} failed with {code}"),
@@ -287,6 +313,11 @@ pub enum OpenError {
         path: PathBuf,
         /// What its holder wrote into it.
         holder: String,
+    },
+    /// Something is there where an empty place was needed.
+    Taken {
+        /// What was found.
+        says: String,
     },
     /// A file or directory could not be made, opened or given its mode.
     File {
@@ -325,6 +356,7 @@ impl OpenError {
         match self {
             Self::Config { .. } => "store/config",
             Self::Locked { .. } => "store/locked",
+            Self::Taken { .. } => "store/taken",
             Self::File { .. } => "store/file",
             Self::NotDurable { .. } => "store/not-durable",
             Self::TooOld { .. } => "store/too-old",
@@ -344,7 +376,7 @@ impl From<StoreError> for OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config { says } | Self::Migration { says } => out.write_str(says),
+            Self::Config { says } | Self::Migration { says } | Self::Taken { says } => out.write_str(says),
             Self::Locked { path, holder } => write!(
                 out,
                 "another daemon ({holder}) has this database open, see {}; stop it first, or let the command talk \
@@ -375,6 +407,8 @@ mod tests {
             (517, "store/busy"),
             (13, "store/full"),
             (9, "store/deadline"),
+            (1032, "store/read-only"),
+            (14, "store/read-only"),
             (1034, "store/unavailable"),
             (267, "store/corrupt"),
             (1, "store/fault"),

@@ -1,8 +1,9 @@
 //! How the way to a PostgreSQL server is kept: what an operator has to know before trusting it with a network.
 
 use crate::base::Secret;
+use rustls::{CertificateError, Error};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use std::{net::IpAddr, str::FromStr};
+use std::{io, net::IpAddr, str::FromStr};
 
 /// The way to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,34 @@ impl Link {
             ),
         }
     }
+}
+
+/// Why a connection was not made, in words that say what to look at.
+pub(super) fn broken(error: &io::Error) -> String {
+    let said = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let Some(said) = said else {
+        return match error.kind() {
+            io::ErrorKind::NotFound => {
+                "a file that its address names is not there: the socket, sslrootcert, sslcert or sslkey"
+                    .into()
+            }
+            _ => error.to_string(),
+        };
+    };
+    let what = match said {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the server's certificate is from no authority in sslrootcert"
+        }
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "the server's certificate is for another name than the database's address has",
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "the server's certificate has expired"
+        }
+        Error::AlertReceived(_) => "the server did not take our certificate (sslcert), or misses one",
+        _ => "no TLS with the server",
+    };
+    format!("{what}: {said}")
 }
 
 #[cfg(test)]

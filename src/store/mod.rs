@@ -17,27 +17,36 @@
 mod config;
 mod engine;
 mod error;
+mod fill;
 mod link;
 mod lock;
 pub mod migrations;
 mod postgres;
+mod reach;
 mod sqlite;
 mod statement;
+mod whole;
 mod writer;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
+pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use link::Link;
+pub use reach::Reach;
+#[doc(hidden)]
+pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
+pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 
 use crate::base::Timestamp;
 use engine::Engine;
+use migrations::{MIGRATIONS, Migration};
 use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -53,6 +62,9 @@ struct Inner {
     body: Duration,
     bell: Notify,
     edition: AtomicU64,
+    /// The last migration of this release.
+    last_step: i64,
+    halted: AtomicBool,
 }
 
 /// A change of what others may have kept in memory. A new edition begins before its commit and another one behind it, so
@@ -78,11 +90,22 @@ impl Store {
     /// migration applied. Refuses where a second daemon holds the file, where a commit would not be durable, where
     /// the database is too old, or newer than this program.
     pub async fn open(config: &StoreConfig, now: Timestamp) -> Result<Self, OpenError> {
+        Self::open_as(config, MIGRATIONS, now).await
+    }
+
+    /// The same as another release would, whose steps are `migrations`: to try out how releases get along.
+    pub async fn open_as(
+        config: &StoreConfig,
+        migrations: &[Migration],
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
         config.check()?;
         let node: Arc<str> = config.node.as_str().into();
-        let engine = Engine::open(config, &node, now).await?;
+        let engine = Engine::open(config, &node, (migrations, now)).await?;
         let body = Duration::from_millis(config.deadlines.body_ms);
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), edition: AtomicU64::new(0) })))
+        let last_step = migrations::last_of(migrations);
+        let (edition, halted) = (AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), edition, last_step, halted })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -94,6 +117,7 @@ impl Store {
     where
         E: From<StoreError>,
     {
+        self.refuse_if_halted()?;
         let mut turn = self.0.engine.turn().await?;
         let out = match timeout(self.0.body, body(turn.tx())).await {
             Ok(out) => out,
@@ -132,6 +156,13 @@ impl Store {
         body(&mut rx).await
     }
 
+    fn refuse_if_halted(&self) -> Result<(), StoreError> {
+        match self.0.halted.load(Ordering::SeqCst) || self.0.engine.is_halted() {
+            true => Err(StoreError::Halted),
+            false => Ok(()),
+        }
+    }
+
     async fn within_deadline<T, E: From<StoreError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -147,13 +178,18 @@ impl Store {
         self.0.engine.reader().await?.prepare(statement).await
     }
 
-    /// Whether the database answers, and writes are taken: for readiness.
+    /// Takes no more writes: for when what has to stand beside them (the signed heads of the audit) cannot be kept any more.
+    /// Reads go on; only a new process takes writes again.
+    pub fn halt(&self) {
+        self.0.halted.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the database answers, writes are taken, and no later release has meanwhile made of the tables what this
+    /// one cannot work with ([`StoreError::Outgrown`]): for readiness.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        const PING: Statement = Statement::portable("store.ping", "SELECT count(*) FROM migration");
-        if self.0.engine.is_halted() {
-            return Err(StoreError::Halted);
-        }
-        self.read(async |rx| rx.one::<i64>(&PING, &[]).await).await.map(drop)
+        self.refuse_if_halted()?;
+        let asked = self.read(async |rx| rx.one::<i64>(&migrations::WORKS_FROM, &[]).await).await?;
+        if asked > self.0.last_step { Err(StoreError::Outgrown) } else { Ok(()) }
     }
 
     /// Changes with every write of this process that called [`Tx::outdate`]. What was read under one edition and is kept

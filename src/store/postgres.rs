@@ -5,7 +5,8 @@ use super::{
     Deadlines, OpenError, StoreError,
     engine::{Conn, Tx, of},
     error::Cause,
-    migrations,
+    link,
+    migrations::{self, Migration},
 };
 use crate::base::{Secret, Timestamp, failpoint};
 use sqlx::{
@@ -40,21 +41,11 @@ impl PostgresEngine {
         connections: u32,
         deadlines: &Deadlines,
         node: &Arc<str>,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
-        // The parser's own words may quote the address, and with it the password.
-        let options = PgConnectOptions::from_str(url.expose()).map_err(|_| OpenError::Config {
-            says: "the address of the database must look like postgres://user:password@host/name".into(),
-        })?;
-        let options = options
-            .application_name("yinxin")
-            .statement_cache_capacity(STATEMENTS_KEPT)
-            .disable_statement_logging();
+        let options = options(url)?;
         let wait = Duration::from_millis(deadlines.wait_ms);
-        let first = timeout(wait, options.connect()).await;
-        let mut first = first.map_err(|_| unreachable("no answer in time"))?.map_err(of_connecting)?;
-        demand_durability(&mut first).await?;
-        drop(first);
+        drop(first(&options, wait).await?);
 
         let settings = Arc::new(session_settings(schema, deadlines));
         let pool = PgPoolOptions::new()
@@ -68,7 +59,7 @@ impl PostgresEngine {
             .connect_lazy_with(options);
         let conn = pool.acquire().await.map_err(|error| StoreError::of("connect", error))?;
         let mut tx = Tx::new(Conn::Postgres(conn), node.clone());
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         Ok(Self { pool, node: node.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 
@@ -83,6 +74,35 @@ impl PostgresEngine {
         of("begin", turn.tx().control("BEGIN ISOLATION LEVEL READ COMMITTED").await)?;
         Ok(turn)
     }
+}
+
+fn options(url: &Secret<String>) -> Result<PgConnectOptions, OpenError> {
+    // The parser's own words may quote the address, and with it the password.
+    let options = PgConnectOptions::from_str(url.expose()).map_err(|_| OpenError::Config {
+        says: "the address of the database must look like postgres://user:password@host/name".into(),
+    })?;
+    let options = options.application_name("yinxin").statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(options.disable_statement_logging())
+}
+
+/// A connection to a server whose commits are durable.
+async fn first(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection, OpenError> {
+    let first = timeout(wait, options.connect()).await;
+    let mut first = first.map_err(|_| unreachable("no answer in time"))?.map_err(of_connecting)?;
+    demand_durability(&mut first).await?;
+    Ok(first)
+}
+
+/// A single connection outside any pool, with the session's settings: for filling an empty database.
+pub(super) async fn single(
+    url: &Secret<String>,
+    schema: Option<&str>,
+    deadlines: &Deadlines,
+) -> Result<PgConnection, OpenError> {
+    let mut conn = first(&options(url)?, Duration::from_millis(deadlines.wait_ms)).await?;
+    let settings = session_settings(schema, deadlines);
+    prepare_session(&mut conn, &settings).await.map_err(|error| StoreError::of("connect", error))?;
+    Ok(conn)
 }
 
 fn session_settings(schema: Option<&str>, deadlines: &Deadlines) -> Vec<(&'static str, String)> {
@@ -135,7 +155,8 @@ fn of_connecting(error: sqlx::Error) -> OpenError {
     match &error {
         // The server's own words: which user, which database; never the password.
         sqlx::Error::Database(said) => unreachable(said.message()),
-        sqlx::Error::Io(said) => unreachable(&said.to_string()),
+        sqlx::Error::Io(said) => unreachable(&link::broken(said)),
+        sqlx::Error::Tls(said) => unreachable(&format!("no TLS with the server: {said}")),
         _ => unreachable("the connection was refused or broken"),
     }
 }
@@ -187,13 +208,7 @@ impl Turn {
 /// A server that answered with an error has rolled back, unless it was being shut down: then it may have committed
 /// locally before. Everything else leaves the outcome open.
 fn of_commit(error: Cause) -> StoreError {
-    let code = match &error {
-        Cause::Client(error) => {
-            error.as_database_error().and_then(|said| said.code()).map(|code| code.into_owned())
-        }
-        Cause::Writer(_) => None,
-    };
-    match code {
+    match error.sqlstate() {
         Some(code) if !code.starts_with("57") && !code.starts_with("08") => {
             match StoreError::of("commit", error) {
                 StoreError::Fault { .. } => StoreError::Lost,

@@ -9,18 +9,18 @@ use super::{
     engine::{Conn, Tx},
     error::commit_may_go_on,
     lock::FileLock,
-    migrations,
+    migrations::{self, Migration},
     writer::Writer,
 };
-use crate::base::{Timestamp, failpoint};
+use crate::base::{Timestamp, failpoint, folder};
 use sqlx::{
     ConnectOptions as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 use std::{
-    fs::{DirBuilder, OpenOptions, Permissions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    fs::{OpenOptions, Permissions},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -35,12 +35,15 @@ use tokio::{
 
 /// Prepared statements kept by each connection that reads.
 const STATEMENTS_KEPT: usize = 256;
+/// Whether [`forget_to_sync`] was called.
+static WEAKENED: AtomicBool = AtomicBool::new(false);
 
 pub(super) struct SqliteEngine {
     shared: Arc<Shared>,
     readers: SqlitePool,
     wait: Duration,
     lock: std::sync::Mutex<Option<FileLock>>,
+    log: PathBuf,
 }
 
 struct Shared {
@@ -59,21 +62,27 @@ impl SqliteEngine {
         readers: u32,
         deadlines: &Deadlines,
         node: &Arc<str>,
-        now: Timestamp,
+        (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         make_private(path)?;
         let lock = FileLock::take(path)?;
         let lock_wait = Duration::from_millis(deadlines.lock_ms);
         let writer = Writer::open(path, lock_wait).map_err(|error| StoreError::of("open", error))?;
         demand_durability(&writer)?;
+        if WEAKENED.load(Ordering::SeqCst) {
+            weaken(&writer)?;
+        }
         write_log_home(&writer)?;
         let mut tx = Tx::new(Conn::SqliteWriter(writer), node.clone());
-        migrations::apply(&mut tx, now).await?;
+        migrations::apply(&mut tx, steps, now).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(lock_wait)
             .foreign_keys(true)
             .statement_cache_capacity(STATEMENTS_KEPT)
+            // What a savepoint needs for its way back otherwise goes to a file under /var/tmp: parts of the database outside
+            // its directory, and nothing at all where the process may not write there.
+            .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
         let readers = SqlitePoolOptions::new()
             .max_connections(readers)
@@ -95,7 +104,12 @@ impl SqliteEngine {
             commit: Duration::from_millis(deadlines.commit_ms),
         });
         let wait = Duration::from_millis(deadlines.wait_ms);
-        Ok(Self { shared, readers, wait, lock: std::sync::Mutex::new(Some(lock)) })
+        let log = PathBuf::from(format!("{}-wal", path.display()));
+        Ok(Self { shared, readers, wait, lock: std::sync::Mutex::new(Some(lock)), log })
+    }
+
+    pub(super) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
@@ -126,6 +140,19 @@ impl SqliteEngine {
         }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
+}
+
+/// From now on this process commits to SQLite without syncing, as `synchronous=NORMAL` does: a power cut then loses what was
+/// acknowledged. For the endurance harness alone, whose test of power cuts must fail with it; nothing in the program calls
+/// it (a test looks), and no setting leads here.
+pub fn forget_to_sync() {
+    WEAKENED.store(true, Ordering::SeqCst);
+}
+
+fn weaken(writer: &Writer) -> Result<(), OpenError> {
+    tracing::error!("commits are not synced: this is the endurance harness's mutation, never a service");
+    let done = writer.control("PRAGMA synchronous = NORMAL;");
+    done.map_err(|error| StoreError::of("open", error).into())
 }
 
 /// Starts the thread that commits. It waits in line for the seat like any writer, so that whoever stood there before it
@@ -268,7 +295,13 @@ impl Seat {
                     sender.send(Ok(())).ok();
                 }
             }
-            Err(error) if commit_may_go_on(&error) => self.fail_group(&StoreError::Lost),
+            Err(error) if commit_may_go_on(&error) => {
+                let told = match StoreError::of("commit", error) {
+                    StoreError::Full => StoreError::Full,
+                    _ => StoreError::Lost,
+                };
+                self.fail_group(&told);
+            }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);
@@ -318,11 +351,11 @@ fn gone() -> rusqlite::Error {
 type Answer = oneshot::Receiver<Result<(), StoreError>>;
 
 /// Makes directory and file for their owner alone, before SQLite makes them for everyone.
-fn make_private(path: &Path) -> Result<(), OpenError> {
+pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
     let file =
         |path: &Path, error: std::io::Error| OpenError::File { path: path.into(), says: error.to_string() };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| file(folder, error))?;
+        folder::make_private(folder).map_err(|error| file(folder, error))?;
     }
     OpenOptions::new()
         .write(true)

@@ -18,6 +18,11 @@ impl Statement {
         Self { name, sqlite: sql, postgres: sql }
     }
 
+    /// The text for SQLite, for the test that asks how it is answered.
+    pub const fn on_sqlite(&self) -> &'static str {
+        self.sqlite
+    }
+
     /// A text for each, where one cannot serve both.
     pub const fn split(name: &'static str, sqlite: &'static str, postgres: &'static str) -> Self {
         Self { name, sqlite, postgres }

@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::sync::{Notify, watch};
 use yinxin::{
-    audit::{self, AuditError, AuditReport, Defect, Entry, Filter, Record, Sequencer},
+    audit::{self, AuditError, AuditReport, Defect, Entry, Filter, HeadKeys, Record, Sequencer},
     base::{Timestamp, clock::SteppedClock, entropy::SeededEntropy},
     store::{Store, StoreError},
 };
@@ -50,7 +50,7 @@ async fn sequencer(store: &Store, heads: &Path) -> Result<Sequencer, AuditError>
 }
 
 async fn verify(store: &Store, heads: &Path) -> AuditReport {
-    audit::verify(store, heads, &public()).await.unwrap().unwrap()
+    audit::verify(store, heads, &HeadKeys::only(public())).await.unwrap().unwrap()
 }
 
 /// Twenty records, with signed heads at 10 and 20.
@@ -254,7 +254,7 @@ async fn heads_that_are_forged_or_lost_are_named() {
 
         fs::write(&path, &whole).unwrap();
         let other = Signer::public_key(&sm2::PrivateKey::from_bytes(&[8; 32]).unwrap());
-        let report = audit::verify(&store, &path, &other).await.unwrap().unwrap();
+        let report = audit::verify(&store, &path, &HeadKeys::only(other)).await.unwrap().unwrap();
         assert_eq!(report.heads, 0);
         assert!(matches!(report.defects[..], [Defect::ForgedHead { .. }, Defect::ForgedHead { .. }]));
     })
@@ -351,6 +351,10 @@ async fn nodes_chain_side_by_side() {
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.chained, report.without_heads), (6, vec!["b".to_owned()]));
     assert!(sequencer(&stores[0], &heads("b")).await.is_err(), "another node's file");
+    // A node taken out altogether: whoever has its file of heads knows.
+    database.tamper("DELETE FROM audit WHERE node = 'b'; DELETE FROM audit_head WHERE node = 'b'").await;
+    let wanted = Defect::OldCopy { node: "b".into(), ends_at: 0, signed_to: 3 };
+    assert_eq!(verify(&stores[1], &heads("b")).await.defects, [wanted]);
 }
 
 #[tokio::test]

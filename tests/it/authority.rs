@@ -27,19 +27,19 @@ use yinxin_pki::{
     },
 };
 
-const NOW: Timestamp = Timestamp::from_seconds(1_795_219_200);
-const LONG: Duration = Duration::from_secs(60);
+pub const NOW: Timestamp = Timestamp::from_seconds(1_795_219_200);
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// A node: its keystore, pool and authority over a store.
-struct Node {
+pub struct Node {
     store: Store,
     keystore: Keystore,
-    pool: Arc<SigningPool>,
-    authority: Authority,
+    pub pool: Arc<SigningPool>,
+    pub authority: Authority,
 }
 
 impl Node {
-    async fn new(store: &Store, seed: u64) -> Self {
+    pub async fn new(store: &Store, seed: u64) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let passphrase = Secret::new("for tests".to_owned());
         let keystore = if Keystore::exists(store).await.unwrap() {
@@ -52,21 +52,22 @@ impl Node {
         let mut settings = AuthoritySettings::of("某市大数据局");
         settings.patience = LONG;
         settings.crl_url = Some("http://127.0.0.1:8080/authority/crl".into());
+        settings.later_url = Some("http://127.0.0.1:8080/pki/issuing".into());
         let authority = Authority::new(store.clone(), keystore.clone(), pool.clone(), entropy, settings);
         Self { store: store.clone(), keystore, pool, authority }
     }
 
-    async fn ready(store: &Store) -> Self {
+    pub async fn ready(store: &Store) -> Self {
         let node = Self::new(store, 1).await;
         node.authority.bootstrap(&at(NOW)).await.unwrap();
         node
     }
 
-    async fn owner(&self, reference: &str) -> Cert {
+    pub async fn owner(&self, reference: &str) -> Cert {
         self.authority.issue_owner(&at(NOW), &ask(reference, SubjectKey::Fresh)).await.unwrap().cert
     }
 
-    async fn actions(&self) -> Vec<String> {
+    pub async fn actions(&self) -> Vec<String> {
         let filter = audit::Filter::default();
         let records = self.store.read(async |rx| audit::query(rx, &filter, 100).await).await.unwrap();
         let mut actions: Vec<_> = records.into_iter().map(|record| record.action).collect();
@@ -75,16 +76,16 @@ impl Node {
     }
 }
 
-fn at(now: Timestamp) -> Act<'static> {
+pub fn at(now: Timestamp) -> Act<'static> {
     Act { actor: "system", request: "test", now }
 }
 
-fn ask(reference: &str, key: SubjectKey) -> Ask {
+pub fn ask(reference: &str, key: SubjectKey) -> Ask {
     let subject = SubjectFields::new("某市人民政府").and_then(|subject| subject.organisation("某市人民政府"));
     Ask { reference: reference.into(), subject: subject.unwrap(), key }
 }
 
-fn code<T>(result: Result<T, AuthorityError>) -> &'static str {
+pub fn code<T>(result: Result<T, AuthorityError>) -> &'static str {
     result.map_or_else(|error| error.code(), |_| "done")
 }
 
@@ -396,7 +397,7 @@ async fn a_revoked_time_stamp_authority_stamps_no_more() {
 }
 
 /// Runs OpenSSL in `folder`; `None`, loudly, where there is none that knows SM2.
-fn openssl(folder: &Path, arguments: &[&str]) -> Option<(bool, String)> {
+pub fn openssl(folder: &Path, arguments: &[&str]) -> Option<(bool, String)> {
     let knows_sm2 = Command::new("openssl").args(["list", "-public-key-algorithms"]).output();
     if !knows_sm2.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("SM2")) {
         eprintln!("SKIPPED: no OpenSSL with SM2 here");

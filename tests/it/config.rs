@@ -1,8 +1,19 @@
 //! The configuration as operators meet it: through the real program, its words and its exit codes.
 
-use crate::support::process::{Place, Said};
+use crate::support::{
+    certificates::{Authority, Kind},
+    process::{Place, Said},
+};
 use serde_json::Value;
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{PermissionsExt as _, symlink},
+    },
+    path::Path,
+};
 
 // sysexits.h: wrong usage, and a configuration that can't be taken.
 const USAGE: i32 = 64;
@@ -89,4 +100,213 @@ fn the_example_is_printed_and_taken() {
     let said = check(&place, &example);
     // Somebody else may listen on the default port of this machine.
     assert!(said.code == 0 || said.out.contains("can't be listened on"), "{said:?}");
+}
+
+fn mode(path: impl AsRef<Path>, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What the daemon says of a configuration file that it can't start with, and with which exit code.
+fn refused(place: &Place, file: &str) -> Said {
+    let said = place.run(["serve", "--config", file]);
+    assert!(said.code != 0 && said.out.is_empty() && !place.dir().join("yinxin.sock").exists(), "{said:?}");
+    said
+}
+
+#[test]
+fn a_configuration_file_that_is_none_is_refused_with_its_name_and_a_reason() {
+    let place = Place::initialised();
+    let at = |name: &str| place.file(name);
+    fs::create_dir(at("folder")).unwrap();
+    symlink(at("b"), at("a")).unwrap();
+    symlink(at("a"), at("b")).unwrap();
+    written(&place, "latin", b"# fine\n# caf\xe9\n");
+    written(&place, "long", "#".repeat(256 * 1024 + 1));
+    written(&place, "binary", [0, 1, 2, 3]);
+    mode(written(&place, "open", ""), 0o666);
+    let cut = place.good(["config", "example"]).replace("#address", "address");
+    written(&place, "cut", &cut[..cut.find("address = \"127").unwrap() + 14]);
+    let piped = std::process::Command::new("mkfifo").arg(at("pipe")).status();
+    assert!(piped.is_ok_and(|status| status.success()));
+    for (name, words) in [
+        ("none", "can't be read: No such file"),
+        ("folder", "is no plain file"),
+        ("a", "symbolic links"),
+        ("pipe", "is no plain file"),
+        ("latin", "is not UTF-8 text in line 2"),
+        ("long", "is longer than 262144 bytes"),
+        ("binary", "line 1: this is no TOML"),
+        ("open", "has mode 0666"),
+        ("cut", "this is no TOML: "),
+    ] {
+        let said = refused(&place, &at(name));
+        assert_eq!(said.code, CONFIGURATION, "{name}: {said:?}");
+        assert!(said.err.contains(words) && said.err.contains(&at(name)), "{name}: {said:?}");
+        assert_eq!(place.run(["config", "check", "--config", &at(name)]).err, said.err, "{name}");
+    }
+    // The place of the cut is named.
+    assert!(refused(&place, &at("cut")).err.contains(" line "));
+}
+
+#[test]
+fn slips_in_the_environment_are_refused_with_the_name_that_was_meant() {
+    let place = Place::initialised();
+    for (name, value, words) in [
+        ("YINXIN_LISTEN_ADRESS", &b"127.0.0.1:0"[..], "did you mean YINXIN_LISTEN_ADDRESS?"),
+        ("YINXIN_LIMIT_CONNECTIONS", b"1", "did you mean YINXIN_LIMITS_CONNECTIONS?"),
+        ("YINXIN_LIMITS_CONNECTIONS", b"many", "environment YINXIN_LIMITS_CONNECTIONS"),
+        ("YINXIN_LIMITS_CONNECTIONS", b"", "environment YINXIN_LIMITS_CONNECTIONS"),
+        ("YINXIN_PUBLIC_URL", b"http://caf\xe9", "is not UTF-8 text"),
+        ("YINXIN_DATABASE_URL", b"postgres//u:hunter2@db", "database.url"),
+    ] {
+        let mut command = place.command(["serve"]);
+        let output = command.env(name, OsStr::from_bytes(value)).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(CONFIGURATION), "{name}: {err}");
+        assert!(err.contains(words) && !err.contains("hunter2"), "{name}: {err}");
+    }
+}
+
+#[test]
+fn files_with_secrets_that_others_may_read_or_that_hold_none_are_refused() {
+    let place = Place::initialised();
+    let open = written(&place, "open", "postgres://u:hunter2@db/x");
+    mode(&open, 0o644);
+    let wrong = written(&place, "wrong", "mysql://u:hunter2@db/x");
+    let empty = written(&place, "empty", "");
+    let binary = written(&place, "binary", b"\xff\xfe");
+    let long = written(&place, "long", "x".repeat(5000));
+    for file in [&wrong, &empty, &binary, &long] {
+        mode(file, 0o600);
+    }
+    let folder = place.dir().display().to_string();
+    for (file, words) in [
+        (open.as_str(), "mode 0644, which lets others in; it may have 0640 at most"),
+        (&wrong, "does not begin with postgres://"),
+        (&empty, "does not begin with postgres://"),
+        (&binary, "is not UTF-8 text"),
+        (&long, "is longer than 4096 bytes"),
+        (&folder, "is no plain file"),
+        ("/no/such/file", "No such file"),
+    ] {
+        let toml = format!("[database]\nurl_file = '{file}'\n");
+        let said = refused(&place, &written(&place, "yinxin.toml", toml));
+        assert_eq!(said.code, CONFIGURATION, "{file}: {said:?}");
+        assert!(
+            said.err.contains(words) && said.err.contains("line 2") && !said.err.contains("hunter2"),
+            "{said:?}"
+        );
+    }
+    // The passphrase has rules of its own, stricter by one bit.
+    let passphrase = place.dir().join("passphrase");
+    for bad in [0o640, 0o644] {
+        mode(&passphrase, bad);
+        let said = refused(&place, &written(&place, "yinxin.toml", "[listen]\naddress = '127.0.0.1:0'\n"));
+        assert!(said.code == 1 && said.err.contains(&format!("{bad:04o}")), "{said:?}");
+        let checked = place.run(["config", "check"]);
+        assert!(checked.code == CONFIGURATION && checked.out.contains(&format!("{bad:04o}")), "{checked:?}");
+    }
+}
+
+#[test]
+fn files_of_tls_that_can_t_be_used_are_refused_at_start_and_found_by_the_check() {
+    let Some(authority) = Authority::new() else { return };
+    let place = Place::initialised();
+    let (good, other) = (authority.server("good"), authority.server("other"));
+    let (sm2, expired) = (authority.issue("sm2", Kind::Sm2, 90), authority.issue("expired", Kind::P256, -1));
+    let soon = authority.issue("soon", Kind::P256, 5);
+    let path = |path: &Path| path.display().to_string();
+    let key = fs::read(&good.key).unwrap();
+    let chain = fs::read(&good.certificate).unwrap();
+    let private = |name: &str, content: &[u8]| {
+        let file = written(&place, name, content);
+        mode(&file, 0o600);
+        file
+    };
+    let (certificate, good_key) = (path(&good.certificate), path(&good.key));
+    let open_key = written(&place, "open.key", &key);
+    mode(&open_key, 0o644);
+    let encrypted = String::from_utf8(key.clone()).unwrap().replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let half_key = private("half.key", &key[..key.len() / 2]);
+    let half = written(&place, "half.pem", &chain[..chain.len() / 2]);
+    let nonsense =
+        written(&place, "nonsense.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let folder = place.dir().display().to_string();
+    let told = |certificate: &str, key: &str, rest: &str| {
+        let toml = format!(
+            "[listen]\naddress = '127.0.0.1:0'\n[listen.tls]\ncertificate_file = '{certificate}'\nkey_file = '{key}'\n{rest}"
+        );
+        let file = written(&place, "yinxin.toml", toml);
+        let checked = place.run(["config", "check", "--config", &file]);
+        (file, checked)
+    };
+    let clients = |name: &str, file: &str| format!("client_ca_file = '{certificate}'\n{name} = '{file}'\n");
+    for (certificate, key, rest, words) in [
+        ("/no/such/file", good_key.as_str(), String::new(), "No such file"),
+        (&folder, &good_key, String::new(), "is no plain file"),
+        (&half, &good_key, String::new(), "half written, or cut off"),
+        (&good_key, &good_key, String::new(), "holds no certificate"),
+        (&nonsense, &good_key, String::new(), "certificate that can't be read"),
+        (&path(&other.certificate), &good_key, String::new(), "does not belong to the certificate"),
+        (&path(&sm2.certificate), &path(&sm2.key), String::new(), "SM2"),
+        (&certificate, &open_key, String::new(), "mode 0644, which lets others in"),
+        (&certificate, &half_key, String::new(), "half written, or cut off"),
+        (&certificate, &private("encrypted.key", encrypted.as_bytes()), String::new(), "encrypted key"),
+        (&certificate, &private("empty.key", b""), String::new(), "holds no private key"),
+        (&certificate, &good_key, format!("client_ca_file = '{half}'\n"), "half written, or cut off"),
+        (&certificate, &good_key, format!("client_ca_file = '{nonsense}'\n"), "can't be an authority"),
+        (&certificate, &good_key, clients("client_crl_file", &certificate), "holds no revocation list"),
+    ] {
+        let (file, checked) = told(certificate, key, &rest);
+        let said = refused(&place, &file);
+        assert_eq!(
+            (said.code, checked.code),
+            (CONFIGURATION, CONFIGURATION),
+            "{words}: {said:?} {checked:?}"
+        );
+        assert!(said.err.contains(words) && checked.out.contains(words), "{words}: {said:?} {checked:?}");
+        assert!(checked.out.contains("line "), "{checked:?}");
+    }
+    let (_, checked) = told(&path(&expired.certificate), &path(&expired.key), "");
+    assert!(checked.code == CONFIGURATION && checked.out.contains("has expired at"), "{checked:?}");
+    let (_, checked) = told(&path(&soon.certificate), &path(&soon.key), "");
+    assert!(
+        checked.code == 0 && checked.out.contains("weak: ") && checked.out.contains("ends soon"),
+        "{checked:?}"
+    );
+    let (_, checked) = told(&certificate, &good_key, "");
+    assert_eq!((checked.code, checked.out.lines().count()), (0, 1), "{checked:?}");
+}
+
+#[test]
+fn what_is_in_the_way_of_the_socket_is_not_removed() {
+    let place = Place::initialised();
+    let precious = written(&place, "precious", "do not remove");
+    let toml = format!("[listen]\naddress = '127.0.0.1:0'\nsocket = '{precious}'\n");
+    let said = refused(&place, &written(&place, "yinxin.toml", toml));
+    assert!(said.code == 1 && said.err.contains("is no socket"), "{said:?}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "do not remove");
+}
+
+#[test]
+fn what_is_weak_is_told_and_taken() {
+    let place = Place::initialised();
+    for (toml, words) in [
+        ("[listen]\naddress = '0.0.0.0:0'\nbehind_proxy = true\n", "listen.trusted_proxies"),
+        ("[listen]\naddress = '0.0.0.0:0'\nbehind_proxy = true\n", "listen.admin_address"),
+        ("[listen]\naddress = '127.0.0.1:0'\ntrusted_proxies = ['0.0.0.0/0']\n", "everybody is believed"),
+        (
+            "[listen]\naddress = '127.0.0.1:0'\n[database]\nurl = 'postgres://yinxin@db.example/x'\n",
+            "sslmode=verify-full",
+        ),
+        (
+            "[listen]\naddress = '127.0.0.1:0'\n[database]\nurl = 'postgres://u:hunter2@localhost/x'\n",
+            "holds a password",
+        ),
+    ] {
+        let said = check(&place, toml);
+        assert_eq!(said.code, 0, "{toml}: {said:?}");
+        let weak = said.out.lines().any(|line| line.starts_with("weak: ") && line.contains(words));
+        assert!(weak && !said.out.contains("hunter2"), "{toml}: {said:?}");
+    }
 }

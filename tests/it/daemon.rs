@@ -5,6 +5,8 @@ use rustix::process::Signal;
 use std::{
     fs,
     io::{Read as _, Write as _},
+    os::unix::net::UnixDatagram,
+    time::Duration,
 };
 
 fn heard(mut stream: std::net::TcpStream) -> String {
@@ -126,4 +128,24 @@ fn what_was_acknowledged_survives_being_killed() {
     place.good(["seal", "suspend", &sealed.seal, "--reason", "盘点", "--key-file", &sealed.approver]);
     let said = place.good(["audit", "verify", "--key-file", &place.key("auditor")]);
     assert!(said.contains("the chain holds"), "{said}");
+}
+
+#[test]
+fn the_service_manager_hears_when_it_serves_that_it_lives_and_that_it_stops() {
+    let place = Place::initialised();
+    let socket = place.file("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let hear = || {
+        let mut words = [0; 200];
+        let length = manager.recv(&mut words).unwrap();
+        String::from_utf8_lossy(&words[..length]).lines().next().unwrap().to_owned()
+    };
+    let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
+    let daemon = Daemon::start(command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "100000"));
+    assert_eq!([hear(), hear(), hear()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    daemon.signal(Signal::TERM);
+    let last = std::iter::from_fn(|| Some(hear())).find(|word| word != "WATCHDOG=1");
+    assert_eq!(last.as_deref(), Some("STOPPING=1"));
+    assert!(daemon.wait().success());
 }

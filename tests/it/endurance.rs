@@ -14,7 +14,7 @@ use std::{
 const ARMED: [(&str, &str); 2] = [("ENDURANCE_FAILPOINT", "sqlite.left 1"), ("ENDURANCE_CONTROLLED", "yes")];
 
 /// The harness, which cargo builds beside this binary; with `CI=true` it must be there.
-fn harness() -> Option<PathBuf> {
+pub fn harness() -> Option<PathBuf> {
     let own = std::env::current_exe().unwrap();
     let beside = own.parent().unwrap().parent().unwrap().join("examples/endurance");
     if beside.is_file() {
@@ -45,6 +45,24 @@ fn a_daemon_killed_at_its_steps_under_load_loses_nothing_and_does_nothing_twice(
     assert_eq!(code, 0, "{figures}");
     assert!(figures["acknowledged"].as_u64() > Some(10), "{figures}");
     assert_eq!((&figures["runs"], &figures["sound"]), (&12.into(), &true.into()), "{figures}");
+}
+
+#[test]
+fn a_power_cut_takes_nothing_that_was_acknowledged() {
+    for words in [&["power", "4"][..], &["power", "4", "torn"]] {
+        let Some((code, figures)) = figures(words) else { return };
+        assert_eq!(code, 0, "{figures}");
+        assert!(figures["acknowledged"].as_u64() > Some(4), "{figures}");
+        assert!(figures["unsynced_bytes_dropped"].as_u64() > Some(0), "nothing was cut off: {figures}");
+    }
+}
+
+/// Killing alone would not tell: the mutation passes that test, and has to fail this one.
+#[test]
+fn commits_that_are_not_synced_are_lost_in_a_power_cut_and_this_is_noticed() {
+    let Some((code, figures)) = figures(&["power", "4", "normal"]) else { return };
+    assert_eq!((code, &figures["synchronous"]), (1, &"NORMAL".into()), "{figures}");
+    assert!(figures["lost"].as_u64() > Some(0), "{figures}");
 }
 
 #[test]

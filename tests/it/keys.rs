@@ -131,19 +131,19 @@ async fn a_new_passphrase_opens_the_same_keys_and_the_old_one_nothing() {
         let change = async |passphrase: &str| {
             keystore.rewrap(&secret(passphrase), UnlockCost::FLOOR, NOW).await.unwrap()
         };
-        let (new, rival) = (change("new").await, change("rival").await);
+        let (new, rival) = (change("a new passphrase").await, change("a rival's passphrase").await);
         let replace =
             async |header| store.write(async |tx: &mut Tx| keystore.replace_header(tx, header).await).await;
         replace(&new).await.unwrap();
         assert_eq!(
             replace(&rival).await.unwrap_err().code(),
-            "keys/exists",
+            "keys/changed",
             "both began from the same header"
         );
-        for wrong in ["right", "rival"] {
+        for wrong in ["right", "a rival's passphrase"] {
             assert_eq!(unlocked(&store, wrong).await.unwrap_err().code(), "keys/wrong-passphrase");
         }
-        works(&unlocked(&store, "new").await.unwrap(), &key).await;
+        works(&unlocked(&store, "a new passphrase").await.unwrap(), &key).await;
         works(&keystore, &key).await;
     })
     .await;

@@ -22,29 +22,51 @@ use yinxin_pki::{
 
 const SERIAL_BYTES: usize = 16;
 
+/// What is to be issued: for whom, and in which place of its line.
+pub(super) struct Draft {
+    pub role: Role,
+    pub ask: Ask,
+    pub line: String,
+    pub generation: i64,
+    pub active_from: Option<Timestamp>,
+    /// Who signs; `None`: whoever does so at the time.
+    pub issuer: Option<Issued>,
+}
+
+impl Draft {
+    /// The first of a line.
+    pub fn first(role: Role, ask: Ask) -> Self {
+        let line = ask.reference.clone();
+        Self { role, ask, line, generation: 1, active_from: None, issuer: None }
+    }
+}
+
 impl Authority {
-    pub(super) async fn issue(&self, act: &Act<'_>, role: Role, ask: &Ask) -> Result<Issued, AuthorityError> {
+    pub(super) async fn issue(&self, act: &Act<'_>, draft: &Draft) -> Result<Issued, AuthorityError> {
+        let Draft { role, ask, .. } = draft;
         let row = self.0.store.read(async |rx| store::find(rx, &ask.reference).await).await?;
         let row = match row {
             Some(row) => row,
-            None => self.intend(act, role, ask).await?,
+            None => self.intend(act, draft).await?,
         };
-        if row.role != role || row.subject != ask.subject || !ask.key.fits(&row) {
+        if row.role != *role || row.subject != ask.subject || !ask.key.fits(&row) {
             return Err(AuthorityError::Taken { reference: ask.reference.clone() });
         }
         self.complete(act, row).await
     }
 
     /// Steps one and two: the intent, with its key and its audit entry, in one transaction.
-    async fn intend(&self, act: &Act<'_>, role: Role, ask: &Ask) -> Result<CertRow, AuthorityError> {
-        let issuer = match role.issuer() {
-            Some(Role::Root) => Some(self.own(ROOT).await?),
-            Some(_) => Some(self.own(ISSUING).await?),
-            None => None,
+    async fn intend(&self, act: &Act<'_>, draft: &Draft) -> Result<CertRow, AuthorityError> {
+        let Draft { role, ask, .. } = draft;
+        let issuer = match (&draft.issuer, role.issuer()) {
+            (Some(issuer), _) => Some(issuer.clone()),
+            (None, Some(Role::Root)) => Some(self.own(ROOT, act.now).await?),
+            (None, Some(_)) => Some(self.own(ISSUING, act.now).await?),
+            (None, None) => None,
         };
         let intent = async |tx: &mut Tx| {
-            let (key, public_key) = self.subject_key(tx, role, &ask.key, act.now).await?;
-            let row = self.intended_row(role, ask, issuer.as_ref(), key, &public_key, act.now)?;
+            let (key, public_key) = self.subject_key(tx, *role, &ask.key, act.now).await?;
+            let row = self.intended_row(draft, issuer.as_ref(), key, &public_key, act.now)?;
             if !store::insert(tx, &row, act.now).await? {
                 // Another node was faster; an error takes our key back.
                 return Err(AuthorityError::Taken { reference: ask.reference.clone() });
@@ -84,18 +106,18 @@ impl Authority {
 
     fn intended_row(
         &self,
-        role: Role,
-        ask: &Ask,
+        draft: &Draft,
         issuer: Option<&Issued>,
         key: Option<KeyId>,
         public_key: &PublicKey,
         now: Timestamp,
     ) -> Result<CertRow, AuthorityError> {
+        let Draft { role, ask, .. } = draft;
         let mut serial = [0; SERIAL_BYTES];
         self.0.entropy.fill(&mut serial);
         // Positive, and never with a leading zero octet (RFC 5280 4.1.2.2).
         serial[0] = serial[0] & 0x7f | 0x40;
-        let (not_before, not_after) = self.0.settings.period(role, now);
+        let (not_before, not_after) = self.0.settings.period(*role, now);
         let not_after = issuer.map_or(not_after, |issuer| not_after.min(issuer.cert.not_after()));
         let not_before = issuer.map_or(not_before, |issuer| not_before.max(issuer.cert.not_before()));
         if not_before >= not_after {
@@ -105,7 +127,7 @@ impl Authority {
         Ok(CertRow {
             id: CertId::fresh(now, &*self.0.entropy),
             reference: ask.reference.clone(),
-            role,
+            role: *role,
             issuer: issuer.map(|issuer| issuer.id.clone()),
             serial: hex::encode(serial),
             key,
@@ -115,6 +137,9 @@ impl Authority {
             not_after,
             state: CertState::Intended,
             cert: None,
+            line: draft.line.clone(),
+            generation: draft.generation,
+            active_from: draft.active_from,
         })
     }
 
@@ -128,9 +153,10 @@ impl Authority {
             Some(issuer) => self.sign_under(&row, issuer, act.now).await?,
         };
         failpoint::reach("authority.issue.signed");
-        if row.role.is_listed() {
-            let [issuing, root] = self.above().await?;
-            paper::check_path(&row, &cert, &[issuing], &root)?;
+        if let Some(issuer) = row.issuer.as_ref().filter(|_| row.role.is_listed()) {
+            let above = self.authorities_with(issuer).await?.above(issuer);
+            let (above, root) = above.ok_or_else(|| AuthorityError::not_ready(ISSUING))?;
+            paper::check_path(&row, &cert, &above, &root)?;
         }
         failpoint::reach("authority.issue.checked");
         self.record(act, row, cert).await
@@ -151,11 +177,12 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Cert, AuthorityError> {
         let found = self.0.store.read(async |rx| store::find_by_id(rx, issuer).await).await?;
-        let found = found.ok_or_else(|| AuthorityError::not_ready(issuer.as_str()))?;
-        let (cert, signer) = self.own_signer(&found.reference, now).await?;
+        let issuer = Issued::of(found.ok_or_else(|| AuthorityError::not_ready(issuer.as_str()))?)?;
+        let signer = self.signer_of(&issuer, now).await?;
         let (row, inner) = (row.clone(), self.0.clone());
         let work = move |rng: &mut dyn CryptoRng| {
-            paper::issued(&row, &Issuer { cert: &cert, signer: &*signer }, &inner.settings, rng)
+            let by = Issuer { cert: &issuer.cert, signer: &*signer };
+            paper::issued(&row, &by, (&inner.settings, issuer.generation), rng)
         };
         self.0.pool.run(work, self.0.settings.patience).await
     }
@@ -183,7 +210,7 @@ impl Authority {
             return Issued::of(CertRow { state, cert: Some(cert.der().to_vec()), ..row });
         }
         // Another node completed the same intent; its signature is the one that counts, ours is forgotten.
-        self.own(&row.reference).await
+        self.find(&row.reference).await?.ok_or_else(|| AuthorityError::not_ready(&row.reference))
     }
 }
 

@@ -1,11 +1,15 @@
 //! The authority's acts: its own certificates, those of others, and their end.
 
+mod authorities;
 mod issuing;
 mod listing;
 mod renewal;
+mod succession;
 mod time_stamp;
 
+pub use authorities::Authorities;
 pub use renewal::RenewList;
+pub use succession::{Ending, Succession, line_of};
 
 use super::{
     AuthorityError, AuthoritySettings, CertId, CertState, Role, SubjectFields,
@@ -18,8 +22,9 @@ use crate::{
     keys::{KeyId, Keystore, SigningPool},
     store::{Rx, Store, Tx},
 };
+use issuing::Draft;
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use yinxin_pki::{
     sign::{PublicKey, Signer},
     x509::{Cert, Reason},
@@ -90,6 +95,14 @@ pub struct Issued {
     pub cert: Cert,
     /// Valid or revoked.
     pub state: CertState,
+    /// Who signed it; `None` for a root.
+    pub issuer: Option<CertId>,
+    /// What it is for: certificates that follow each other share it, and the first one bears it as its reference.
+    pub line: String,
+    /// From 1 in its line.
+    pub generation: i64,
+    /// From when on it is used in the place of the one before; `None`: from its issue on.
+    pub active_from: Option<Timestamp>,
 }
 
 /// The service's own certification and time-stamping authority (R-SEAL-11). Cheap to clone.
@@ -102,6 +115,8 @@ pub(super) struct Inner {
     pub pool: Arc<SigningPool>,
     pub entropy: Arc<dyn Entropy>,
     pub settings: AuthoritySettings,
+    /// The own authorities as they were seen last.
+    authorities: Mutex<Option<Arc<Authorities>>>,
 }
 
 impl Authority {
@@ -113,7 +128,7 @@ impl Authority {
         entropy: Arc<dyn Entropy>,
         settings: AuthoritySettings,
     ) -> Self {
-        Self(Arc::new(Inner { store, keystore, pool, entropy, settings }))
+        Self(Arc::new(Inner { store, keystore, pool, entropy, settings, authorities: Mutex::default() }))
     }
 
     /// Makes what is missing of root, issuing, seal-maker and time-stamping certificate, and completes every intent
@@ -122,7 +137,7 @@ impl Authority {
         for (reference, role, name) in OWN {
             let subject = self.0.settings.own_subject(name)?;
             let ask = Ask { reference: reference.to_owned(), subject, key: SubjectKey::Fresh };
-            self.issue(act, role, &ask).await?;
+            self.issue(act, &Draft::first(role, ask)).await?;
         }
         self.complete_intents(act).await.map(|_| ())
     }
@@ -146,13 +161,13 @@ impl Authority {
     /// Certifies a seal maker (制作主体).
     pub async fn issue_maker(&self, act: &Act<'_>, ask: &Ask) -> Result<Issued, AuthorityError> {
         check_reference(&ask.reference)?;
-        self.issue(act, Role::SealMaker, ask).await
+        self.issue(act, &Draft::first(Role::SealMaker, ask.clone())).await
     }
 
     /// Certifies a seal owner (使用主体).
     pub async fn issue_owner(&self, act: &Act<'_>, ask: &Ask) -> Result<Issued, AuthorityError> {
         check_reference(&ask.reference)?;
-        self.issue(act, Role::SealOwner, ask).await
+        self.issue(act, &Draft::first(Role::SealOwner, ask.clone())).await
     }
 
     /// Revokes the certificate with this serial number (hex as [`Cert::serial_hex`] gives it). The next list says so.
@@ -188,48 +203,61 @@ impl Authority {
         }
     }
 
-    /// The root: the anchor that others trust.
+    /// The certificate with this serial number (hex as [`Cert::serial_hex`] gives it), as seen by an act of another room:
+    /// inside its transaction.
+    pub async fn find_by_serial_in(
+        &self,
+        rx: &mut Rx,
+        serial: &str,
+    ) -> Result<Option<Issued>, AuthorityError> {
+        match store::find_by_serial(rx, serial).await? {
+            Some(row) if row.state != CertState::Intended => Issued::of(row).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The newest root: the anchor that others trust.
     pub async fn root(&self) -> Result<Cert, AuthorityError> {
-        self.own(ROOT).await.map(|issued| issued.cert)
+        let roots = self.authorities().await?.roots();
+        roots.into_iter().next().ok_or_else(|| AuthorityError::not_ready(ROOT))
     }
 
-    /// The certificates above every one that is issued: the issuing authority, then the root.
+    /// The certificates above all that were ever issued, the newest first of each kind: issuing authorities, roots as
+    /// certified by other roots, roots.
     pub async fn chain(&self) -> Result<Vec<Cert>, AuthorityError> {
-        self.above().await.map(Vec::from)
+        let own = self.authorities().await?;
+        Ok([own.between(), own.roots()].concat())
     }
 
-    pub(super) async fn above(&self) -> Result<[Cert; 2], AuthorityError> {
-        Ok([self.own(ISSUING).await?.cert, self.own(ROOT).await?.cert])
-    }
-
-    /// The seal maker that [`Authority::bootstrap`] made.
+    /// The seal maker that [`Authority::bootstrap`] made, or its successor.
     pub async fn maker(&self) -> Result<Issued, AuthorityError> {
-        self.own(MAKER).await
+        self.own(MAKER, Timestamp::from_ms(i64::MAX)).await
     }
 
     /// Every certificate of a seal maker, the revoked ones among them: nobody else whom we certified makes seals.
     pub async fn makers(&self) -> Result<Vec<Cert>, AuthorityError> {
-        let rows = self.0.store.read(async |rx| store::makers(rx).await).await?;
+        let rows = self.0.store.read(async |rx| store::of_role(rx, Role::SealMaker).await).await?;
         rows.into_iter().map(|row| Issued::of(row).map(|issued| issued.cert)).collect()
     }
 
-    pub(super) async fn own(&self, reference: &str) -> Result<Issued, AuthorityError> {
-        self.find(reference).await?.ok_or_else(|| AuthorityError::not_ready(reference))
+    /// The certificate of a line that is in use at `now`, whatever became of it.
+    pub async fn own(&self, line: &str, now: Timestamp) -> Result<Issued, AuthorityError> {
+        let row = self.0.store.read(async |rx| store::current(rx, line, now).await).await?;
+        Issued::of(row.ok_or_else(|| AuthorityError::not_ready(line))?)
     }
 
-    /// One of our own certificates with its signer, if it may sign at `now`.
-    pub(super) async fn own_signer(
+    /// The signer of one of our own certificates, if it may sign at `now`.
+    pub(super) async fn signer_of(
         &self,
-        reference: &str,
+        own: &Issued,
         now: Timestamp,
-    ) -> Result<(Cert, Arc<dyn Signer>), AuthorityError> {
-        let own = self.own(reference).await?;
+    ) -> Result<Arc<dyn Signer>, AuthorityError> {
         let within = own.cert.not_before() <= now && now <= own.cert.not_after();
         if own.state != CertState::Valid || !within {
-            return Err(AuthorityError::OutOfPeriod { reference: reference.to_owned() });
+            return Err(AuthorityError::OutOfPeriod { reference: own.reference.clone() });
         }
-        let key = own.key.ok_or_else(|| AuthorityError::not_ready(reference))?;
-        Ok((own.cert, self.0.keystore.signer(&key).await?))
+        let key = own.key.as_ref().ok_or_else(|| AuthorityError::not_ready(&own.reference))?;
+        Ok(self.0.keystore.signer(key).await?)
     }
 }
 
@@ -246,6 +274,10 @@ impl Issued {
             key: row.key,
             cert,
             state: row.state,
+            issuer: row.issuer,
+            line: row.line,
+            generation: row.generation,
+            active_from: row.active_from,
         })
     }
 }

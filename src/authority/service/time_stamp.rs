@@ -1,6 +1,6 @@
 //! The time-stamp authority (RFC 3161 / GB/T 20520): SM3 imprints, SM2 tokens, nothing kept.
 
-use super::{Authority, TIME_STAMPING};
+use super::{Authority, ISSUING, TIME_STAMPING};
 use crate::{
     authority::AuthorityError,
     base::{Timestamp, failpoint},
@@ -59,8 +59,11 @@ impl Authority {
     }
 
     async fn token(&self, request: &Request, now: Timestamp) -> Result<Vec<u8>, AuthorityError> {
-        let (cert, signer) = self.own_signer(TIME_STAMPING, now).await?;
-        let [issuing, root] = self.above().await?;
+        let own = self.own(TIME_STAMPING, now).await?;
+        let signer = self.signer_of(&own, now).await?;
+        let issuer = own.issuer.as_ref().ok_or_else(|| AuthorityError::not_ready(ISSUING))?;
+        let above = self.authorities_with(issuer).await?.above(issuer);
+        let (above, root) = above.ok_or_else(|| AuthorityError::not_ready(ISSUING))?;
         let mut serial = [0; SERIAL_BYTES];
         self.0.entropy.fill(&mut serial);
         serial[0] = serial[0] & 0x7f | 0x40;
@@ -73,15 +76,15 @@ impl Authority {
                 seconds: self.0.settings.time_stamp_accuracy_s,
                 ..Accuracy::default()
             }),
-            authority: &cert,
-            chain: std::slice::from_ref(&issuing),
+            authority: &own.cert,
+            chain: &above,
         };
         let prepared = draft.prepare().map_err(AuthorityError::withheld)?;
         let input = ToSign::Message(prepared.to_be_signed().to_vec());
         let signature = self.0.pool.sign(signer, input, self.0.settings.patience).await?;
         let token = prepared.assemble(&signature).map_err(AuthorityError::withheld)?;
         failpoint::reach("authority.time_stamp.signed");
-        check_token(&token, &[cert, issuing], &root, now)?;
+        check_token(&token, &[&[own.cert][..], &above].concat(), &root, now)?;
         Ok(token)
     }
 }

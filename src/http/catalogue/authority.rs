@@ -82,6 +82,21 @@ pub(super) const KINDS: &[Kind] = &[
         ["请先查询证书状态。", "Look at the certificate first."],
     ),
     kind(
+        "authority/replaced",
+        409,
+        ["证书已被更换", "Another certificate came in its place already"],
+        ["请查看当前证书。", "Look at the present one first."],
+    ),
+    kind(
+        "authority/active-from",
+        422,
+        ["启用时间不可接受", "It can't be announced for that instant"],
+        [
+            "仅签发机构可提前公布，且不超过一年。",
+            "Only an issuing authority is announced ahead, for a year at most.",
+        ],
+    ),
+    kind(
         "keys/busy",
         503,
         ["签名队列已满", "Too many signatures are waiting"],
@@ -124,6 +139,36 @@ pub(super) const KINDS: &[Kind] = &[
         ["请使用现有密钥库。", "Use the one that is there."],
     ),
     kind(
+        "keys/changed",
+        409,
+        ["密钥库刚刚被他人更改", "The keystore was changed at the same time"],
+        ["请查看当前状态后重试。", "Look at its present state, then try again."],
+    ),
+    kind(
+        "keys/rotating",
+        409,
+        ["正在更换主密钥", "The master key is being replaced"],
+        ["更换会自行继续；请在完成后重试。", "That goes on by itself; try again when it is done."],
+    ),
+    kind(
+        "keys/other-master",
+        503,
+        ["本节点未持有当前主密钥", "This node lacks the present master key"],
+        ["请用当前口令重新启动本节点。", "Start this node again with the present passphrase."],
+    ),
+    kind(
+        "keys/same-passphrase",
+        422,
+        ["新口令与现用口令相同", "The new passphrase is the one in use"],
+        ["请使用另一口令。", "Use another one."],
+    ),
+    kind(
+        "keys/weak-passphrase",
+        422,
+        ["新口令过短", "The new passphrase is too short"],
+        ["请使用更长的口令。", "Use a longer one."],
+    ),
+    kind(
         "keys/wrong-passphrase",
         403,
         ["口令不正确", "The passphrase does not open the keystore"],
@@ -131,7 +176,7 @@ pub(super) const KINDS: &[Kind] = &[
     ),
     kind(
         "keys/passphrase-file",
-        500,
+        422,
         ["口令文件不可用", "The passphrase file can't be used"],
         ["请检查文件是否存在及其权限。", "See that it exists, and its permissions."],
     ),

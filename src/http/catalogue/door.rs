@@ -29,6 +29,25 @@ pub(super) const KINDS: &[Kind] = &[
         ],
     ),
     kind(
+        "service/no-changes",
+        503,
+        ["暂不接受变更", "Changes are not taken at the moment"],
+        [
+            "查询与验证照常；请管理员检查数据库所在磁盘及服务日志，稍后以同一幂等键重试。",
+            "Reading and verifying go on. The administrator looks at the database's disk and the service's log; repeat later \
+             with the same idempotency key.",
+        ],
+    ),
+    kind(
+        "service/damaged",
+        503,
+        ["数据已损坏", "Stored data are damaged"],
+        [
+            "请管理员检查服务日志与磁盘，并从备份恢复。",
+            "The administrator looks at the service's log and the disk, and restores a backup.",
+        ],
+    ),
+    kind(
         "service/not-ready",
         503,
         ["服务尚未就绪", "The service is not ready"],

@@ -2,6 +2,7 @@
 //!
 //! A code is never given another meaning; a new case gets a new code. Rooms add theirs in a file here.
 
+mod audit;
 mod authority;
 mod door;
 mod officer;
@@ -41,6 +42,7 @@ const ROOMS: &[&[Kind]] = &[
     pdf::KINDS,
     authority::KINDS,
     verification::KINDS,
+    audit::KINDS,
 ];
 
 /// What a failure is told as whose own code stands nowhere.

@@ -23,6 +23,18 @@ pub(super) const KINDS: &[Kind] = &[
         ["若未收到，请吊销该密钥并另建一个。", "If it did not arrive, revoke that key and make another."],
     ),
     kind(
+        "officer/key-replaced",
+        409,
+        ["该密钥已被更换", "Another key came in the place of this one"],
+        ["请使用新密钥；若新密钥遗失，请先吊销它。", "Use the new one; if it was lost, revoke it first."],
+    ),
+    kind(
+        "officer/bad-overlap",
+        422,
+        ["并行期不符合要求", "Both keys can't be good for so long"],
+        ["请取 0 至 168 小时。", "Take 0 to 168 hours."],
+    ),
+    kind(
         "officer/oneself",
         403,
         ["不得变更本人权限", "Nobody changes their own standing"],
@@ -47,7 +59,10 @@ pub(super) const KINDS: &[Kind] = &[
         "officer/bad-expiry",
         422,
         ["有效期不符合要求", "The expiry can't be taken"],
-        ["有效期须晚于当前时间。", "The expiry lies in the future."],
+        [
+            "有效期须晚于当前时间，且不超过密钥最长有效期。",
+            "The expiry lies in the future, and not beyond the longest life of a key.",
+        ],
     ),
     kind(
         "officer/wrong-state",

@@ -50,6 +50,15 @@ pub(super) const KINDS: &[Kind] = &[
         ["请先续期。", "Renew the seal first."],
     ),
     kind(
+        "seal/not-yet-valid",
+        409,
+        ["印章尚未生效", "The seal is not valid yet"],
+        [
+            "请稍后重试；若时间相差较大，请管理员校准服务器时钟。",
+            "Try again later; where the times lie far apart, the administrator sets the server's clock right.",
+        ],
+    ),
+    kind(
         "seal/certificate-revoked",
         409,
         ["印章证书已吊销", "The seal's certificate is revoked"],

@@ -58,6 +58,9 @@ pub(super) const CONSTRAINT: &str = "idempotency";
 
 /// Beyond the longest request: a holder is surely gone when the lease ends.
 const LEASE_MARGIN_MS: i64 = 30_000;
+/// Nodes' clocks are not farther apart than this. A lease that ends later than any that could be taken now was taken by a
+/// clock that has been set back since.
+const CLOCKS_APART_MS: i64 = 300_000;
 const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
 
 /// The reservation that a command works under. Hand it to [`record`] in the transaction of the effect.
@@ -285,7 +288,9 @@ async fn decide(tx: &mut Tx, wanted: Record, now: Timestamp) -> Result<Decision,
         Some(settled) if settled.answer.is_some() => Ok(Decision::Replay(settled)),
         // Too long to be stored: the handler reads its subject again. Nothing is made, so no lease is needed.
         Some(_) => Ok(Decision::Work(found.key)),
-        None if found.lease_until > now => {
+        None if found.lease_until > now
+            && found.lease_until <= wanted.lease_until.plus_ms(CLOCKS_APART_MS) =>
+        {
             let wait_s = (found.lease_until.ms() - now.ms()) / 1000;
             Ok(Decision::Refuse(in_progress(u32::try_from(wait_s).unwrap_or(1).clamp(1, 5))))
         }

@@ -6,7 +6,7 @@ use crate::{
     http::{
         Access, Answer, Gives, IdempotencyKey, JsonBody, Load, Once, Operation, Param, Problem, QueryOf,
         Route, Shape,
-        shape::{self, object, one_of, text},
+        shape::{self, nullable, object, one_of, text, whole, words},
     },
     officer::{Caller, Right},
     seal::{
@@ -36,7 +36,7 @@ static NEW_SEAL: Shape = Shape {
             &[
                 ("owner", shape::id("owner")),
                 ("maker", shape::id("maker")),
-                ("name", text("name of the seal: 1 to 60 characters")),
+                ("name", words(1, 60, "name of the seal")),
                 ("look", look()),
             ],
             &[
@@ -59,13 +59,7 @@ fn look() -> Value {
             ("marking", json!({ "type": "boolean" })),
         ],
     );
-    let design = object(
-        &[
-            ("by", one_of(["design"])),
-            ("design", json!({ "type": "object", "description": "every measure and text" })),
-        ],
-        &[],
-    );
+    let design = object(&[("by", one_of(["design"])), ("design", design())], &[]);
     let picture = object(
         &[
             ("by", one_of(["picture"])),
@@ -78,11 +72,56 @@ fn look() -> Value {
     json!({ "oneOf": [preset, design, picture] })
 }
 
-static REASON: Shape = Shape {
-    name: "Reason",
-    json: || object(&[("reason", text("why: 1 to 200 characters"))], &[]),
-    parts: &[],
-};
+/// Every measure and text of a picture that is drawn (`seal::picture::Design`).
+fn design() -> Value {
+    let outer = |says: &str| whole(10_000, 80_000, says);
+    let border = || whole(200, 3_000, "width of the border, micrometres");
+    let name = || words(1, 60, "the name on the seal");
+    let more = || {
+        [
+            ("line", nullable(text("a horizontal line, such as 合同专用章"))),
+            ("code", nullable(text("small digits"))),
+            ("marking", json!({ "type": "boolean" })),
+        ]
+    };
+    let star = object(&[("diameter_um", whole(0, 40_000, "of the circle through its points"))], &[]);
+    let centre = json!({ "oneOf": [object(&[("star", star)], &[]), one_of(["empty"])] });
+    let round = object(
+        &[
+            ("shape", one_of(["round"])),
+            ("diameter_um", outer("outer diameter, micrometres")),
+            ("border_um", border()),
+            ("centre", centre),
+            ("name", name()),
+        ],
+        &more(),
+    );
+    let sides = || [("width_um", outer("outer width")), ("height_um", outer("outer height"))];
+    let [width, height] = sides();
+    let oval = object(
+        &[("shape", one_of(["oval"])), width, height, ("border_um", border()), ("name", name())],
+        &more(),
+    );
+    let [width, height] = sides();
+    let lines = json!({ "type": "array", "items": words(1, 60, "a line"), "minItems": 1, "maxItems": 4 });
+    let rectangle = object(
+        &[("shape", one_of(["rectangle"])), width, height, ("border_um", border()), ("lines", lines)],
+        &[],
+    );
+    let square = object(
+        &[
+            ("shape", one_of(["name"])),
+            ("side_um", outer("outer side, micrometres")),
+            ("border_um", border()),
+            ("name", words(2, 4, "with 印 or 之印 where wanted")),
+        ],
+        &[],
+    );
+    json!({ "oneOf": [round, oval, rectangle, square] })
+}
+
+static REASON: Shape =
+    Shape { name: "Reason", json: || object(&[("reason", words(1, 200, "why"))], &[]), parts: &[] };
 
 static RENEWAL: Shape = Shape {
     name: "Renewal",

@@ -4,7 +4,7 @@ use super::{AFTER, LIMIT, Page, known_id, shapes};
 use crate::{
     http::{
         Access, Answer, Gives, IdempotencyKey, JsonBody, Once, Operation, Problem, QueryOf, Route, Shape,
-        shape::{object, one_of, text},
+        shape::{object, one_of, words},
     },
     officer::{Caller, OfficerId, Right},
     seal::{
@@ -26,8 +26,8 @@ static NEW_OWNER: Shape = Shape {
     json: || {
         object(
             &[
-                ("name", text("full name, as registered: 1 to 60 characters")),
-                ("credit_code", text("unified social credit code (GB 32100), both check digits right")),
+                ("name", words(1, 60, "full name, as registered")),
+                ("credit_code", credit_code()),
                 ("kind", one_of(["legal-person", "organisation"])),
             ],
             &[],
@@ -41,10 +41,14 @@ static NEW_MAKER: Shape = Shape {
     json: || {
         object(
             &[
-                ("name", text("full name, as registered: 1 to 60 characters")),
+                ("name", words(1, 60, "full name, as registered")),
                 (
                     "vendor",
-                    text("its mark in seals (Vid): 1 to 32 letters, digits, dots, dashes, underscores"),
+                    json!({
+                        "type": "string",
+                        "pattern": "^[A-Za-z0-9._-]{1,32}$",
+                        "description": "its mark in seals (Vid)",
+                    }),
                 ),
             ],
             &[],
@@ -52,6 +56,15 @@ static NEW_MAKER: Shape = Shape {
     },
     parts: &[],
 };
+
+fn credit_code() -> Value {
+    json!({
+        "type": "string",
+        "pattern": "^[0-9A-HJ-NPQRTUWXY]{18}$",
+        "description": "unified social credit code (GB 32100), both check digits right",
+        "examples": ["11440100MB2C000137"],
+    })
+}
 
 pub(super) fn routes(service: &SealService) -> Vec<Route> {
     let at = || service.clone();
@@ -103,7 +116,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
             "Ends it.",
         )
         .gives(204, Gives::Nothing)
-        .problems(&["owner/unknown", "seal/not-your-owner"])
+        .problems(&["owner/unknown", "officer/unknown", "seal/not-your-owner"])
         .handled_by(at(), remove_member),
         Operation::create(
             Access::Right(Right::MakerRegister),

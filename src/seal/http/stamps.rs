@@ -38,7 +38,7 @@ const SEAL: Param =
 const PAGE: Param = Param {
     name: "page",
     says: "on which page, from 1",
-    schema: || json!({ "type": "integer", "minimum": 1 }),
+    schema: || json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
     required: true,
 };
 const X_MM: Param = Param {
@@ -133,6 +133,7 @@ const STAMP_PROBLEMS: &[&str] = &[
     "seal/wrong-state",
     "seal/expired",
     "seal/not-your-owner",
+    "seal/not-yet-valid",
     "seal/certificate-expired",
     "seal/certificate-revoked",
     "maker/certificate-expired",

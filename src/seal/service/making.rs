@@ -4,7 +4,6 @@ use super::{SealService, known_owner, life, must_act_for};
 use crate::{
     authority::{Ask, SubjectFields, SubjectKey},
     base::{Refusal, Timestamp, failpoint},
-    document::pool::Lane,
     keys::ToSign,
     officer::{Caller, Right},
     seal::{
@@ -19,7 +18,6 @@ use crate::{
     },
 };
 use yinxin_pki::{
-    budget::Budget,
     ses::{PictureDraft, SealDraft, SignersDraft, Version as SesVersion},
     sign::SignError,
     sm3,
@@ -122,10 +120,10 @@ impl SealService {
             .write(async |tx| {
                 let seal = life::locked(tx, id).await?;
                 let (seal, event) = seal.act(Act::Make, &officer.id, None, caller.now)?;
-                self.maker_in_force(tx, &seal.wish.maker, caller.now).await?;
                 let maker = registers::find_maker(tx, &seal.wish.maker)
                     .await?
                     .ok_or_else(|| SealError::Unknown { what: "maker", id: seal.wish.maker.to_string() })?;
+                self.maker_in_force(tx, &certificate(&maker)?, caller.now).await?;
                 let valid_from = caller.now.whole_seconds();
                 let valid_to = valid_from.plus_days(i64::from(seal.wish.period_days));
                 rows::set_signer(tx, id, &signer, valid_from, valid_to).await?;
@@ -138,8 +136,7 @@ impl SealService {
 
     async fn sign_seal(&self, caller: &Caller, plan: &Plan) -> Result<Vec<u8>, SealError> {
         let prepared = draft(plan).prepare()?;
-        let maker = Cert::parse(&plan.maker.cert)
-            .map_err(|_| Refusal::new("maker/damaged", "the maker's certificate cannot be read"))?;
+        let maker = certificate(&plan.maker)?;
         let input = ToSign::Message(prepared.to_be_signed().to_vec());
         let value = self.sign(&plan.maker.key_id, input).await?;
         let token = match plan.seal.wish.version {
@@ -148,13 +145,8 @@ impl SealService {
         };
         let esl = prepared.assemble(maker.der(), &value, token.as_deref())?;
         failpoint::reach("seal.make.signed");
-        let (check, chain) = (self.0.check.clone(), self.chain().await?);
-        let at = plan.valid_from;
-        let judge = move |budget: &Budget| {
-            check.seal(&esl, &super::Asked { chain: &chain, at, budget }).map(|()| esl)
-        };
-        let product = self.0.readers.run(Lane::Begun, judge).await?;
-        product.map_err(|says| SealError::Withheld { says })
+        let (check, at) = (self.0.check.clone(), plan.valid_from);
+        self.judged(at, move || Ok(esl), move |esl, asked| check.seal(esl, asked)).await
     }
 
     async fn issue(&self, caller: &Caller, plan: &Plan, esl: &[u8]) -> Result<Seal, SealError> {
@@ -195,6 +187,11 @@ impl SealService {
             })
             .await
     }
+}
+
+fn certificate(maker: &MakerRow) -> Result<Cert, Refusal> {
+    Cert::parse(&maker.cert)
+        .map_err(|_| Refusal::new("maker/damaged", "the maker's certificate cannot be read"))
 }
 
 /// Under which name the authority knows the certificate that a seal stamps with.

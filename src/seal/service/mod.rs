@@ -17,16 +17,15 @@ use super::{
     register::{MakerId, OwnerId},
 };
 use crate::{
-    authority::{Act, Authority, CertState},
+    authority::{Act, Authorities, Authority, CertState},
     base::{Entropy, Refusal, Timestamp},
-    document::pool::ReadingPool,
+    document::pool::{Lane, ReadingPool},
     keys::{Keystore, SigningPool, ToSign},
     officer::{Caller, OfficerId},
     store::{Rx, Store},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::OnceCell;
-use yinxin_pki::budget::Budget;
+use yinxin_pki::{budget::Budget, ses, x509::Cert};
 
 /// How long a signature may take before the command gives up; a device is slow, a person does not wait longer.
 const SIGN_PATIENCE: Duration = Duration::from_secs(10);
@@ -56,28 +55,21 @@ pub struct Asked<'a> {
 /// The certificates that a product is judged with.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    /// The own root.
-    pub anchors: Vec<yinxin_pki::x509::Cert>,
-    /// The own issuing authorities.
-    pub intermediates: Vec<yinxin_pki::x509::Cert>,
+    /// The own roots.
+    pub anchors: Vec<Cert>,
+    /// The own issuing authorities, and roots as certified by other roots.
+    pub intermediates: Vec<Cert>,
+}
+
+impl Chain {
+    fn of(own: &Authorities) -> Arc<Self> {
+        Arc::new(Self { anchors: own.roots(), intermediates: own.between() })
+    }
 }
 
 /// The commands. Cheap to clone.
 #[derive(Clone)]
-pub struct SealService(Arc<Room>);
-
-struct Room {
-    parts: Parts,
-    chain: OnceCell<Arc<Chain>>,
-}
-
-impl std::ops::Deref for Room {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.parts
-    }
-}
+pub struct SealService(Arc<Parts>);
 
 /// What the commands work with.
 pub struct Parts {
@@ -100,30 +92,57 @@ pub struct Parts {
 impl SealService {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Room { parts, chain: OnceCell::new() }))
+        Self(Arc::new(parts))
     }
 
-    /// Root and issuing authorities, read once.
-    async fn chain(&self) -> Result<Arc<Chain>, SealError> {
-        let read = async || {
-            let root = self.0.authority.root().await?;
-            let above = self.0.authority.chain().await?;
-            let intermediates = above.into_iter().filter(|cert| cert.der() != root.der()).collect();
-            Ok::<_, SealError>(Arc::new(Chain { anchors: vec![root], intermediates }))
+    /// Puts a product together and has it judged as of `at`, on a thread that reads documents, with the own authorities as
+    /// this process knows them. One that does not pass is judged once more where another node made an authority since they
+    /// were read.
+    async fn judged<T: Send + 'static>(
+        &self,
+        at: Timestamp,
+        make: impl FnOnce() -> Result<T, SealError> + Send + 'static,
+        judge: impl Fn(&T, &Asked<'_>) -> Result<(), String> + Send + 'static,
+    ) -> Result<T, SealError> {
+        let known = self.0.authority.known_authorities().await?;
+        let chain = Chain::of(&known);
+        let work = move |budget: &Budget| {
+            let product = make()?;
+            let verdict = judge(&product, &Asked { chain: &chain, at, budget });
+            Ok::<_, SealError>((product, judge, verdict))
         };
-        self.0.chain.get_or_try_init(read).await.cloned()
+        let (product, judge, verdict) = self.0.readers.run(Lane::Begun, work).await??;
+        let Err(says) = verdict else { return Ok(product) };
+        let fresh = self.0.authority.authorities().await?;
+        if Arc::ptr_eq(&fresh, &known) {
+            return Err(SealError::Withheld { says });
+        }
+        let chain = Chain::of(&fresh);
+        let again =
+            move |budget: &Budget| judge(&product, &Asked { chain: &chain, at, budget }).map(|()| product);
+        let judged = self.0.readers.run(Lane::Begun, again).await?;
+        judged.map_err(|says| SealError::Withheld { says })
     }
 
-    /// Whether seals of this maker may be made and used at `now`: judges of a stamp ask for it too (verdicts, check 4).
-    async fn maker_in_force(&self, rx: &mut Rx, maker: &MakerId, now: Timestamp) -> Result<(), SealError> {
-        let issued = self.0.authority.find_in(rx, &maker_reference(maker)).await?;
-        let issued = issued.ok_or_else(|| SealError::Unknown { what: "maker", id: maker.to_string() })?;
+    /// Whether a maker's certificate is in force at `now`, so that seals may be made with it, and those that were made with
+    /// it be used: judges of a stamp ask for it too (verdicts, check 4).
+    async fn maker_in_force(&self, rx: &mut Rx, cert: &Cert, now: Timestamp) -> Result<(), SealError> {
+        let serial = cert.serial_hex();
+        let issued = self.0.authority.find_by_serial_in(rx, &serial).await?;
+        let issued = issued.ok_or(SealError::Unknown { what: "maker's certificate", id: serial })?;
         if matches!(issued.state, CertState::Revoked { .. }) {
             let says = "the certificate of this seal's maker is revoked; apply for a seal by another maker";
             return Err(Refusal::new("maker/certificate-revoked", says).into());
         }
+        if now < issued.cert.not_before() {
+            return Err(super::stamp::not_yet(
+                "the certificate of this seal's maker",
+                issued.cert.not_before(),
+            )
+            .into());
+        }
         if now > issued.cert.not_after() {
-            let says = "the certificate of this seal's maker has expired; apply for a seal by another maker";
+            let says = "the certificate of this seal's maker has expired; renew the seal";
             return Err(Refusal::new("maker/certificate-expired", says).into());
         }
         Ok(())
@@ -136,7 +155,14 @@ impl SealService {
     }
 }
 
-/// Under which name the authority knows a maker's certificate.
+/// The certificate that a seal was made with.
+fn maker_of(esl: &[u8]) -> Result<Cert, SealError> {
+    let damaged = || Refusal::new("maker/damaged", "the maker's certificate cannot be read");
+    let seal = ses::Seal::parse(esl).map_err(|_| damaged())?;
+    Ok(Cert::parse(seal.maker_cert).map_err(|_| damaged())?)
+}
+
+/// Under which name the authority knows a maker's certificates.
 fn maker_reference(maker: &MakerId) -> String {
     format!("maker/{maker}")
 }

@@ -20,6 +20,9 @@ use crate::{
 use serde_json::json;
 use yinxin_pki::sign::SignError;
 
+/// Makers looked at in one read.
+const MAKERS_AT_ONCE: i64 = 100;
+
 /// Registers an owner.
 #[derive(Debug, Clone)]
 pub struct RegisterOwner {
@@ -178,6 +181,37 @@ impl SealService {
             })
             .await?;
         Ok(row.maker)
+    }
+
+    /// Has makers sign with the newest certificate that the authority gave them: after one was renewed, by whomever. Seals
+    /// made before keep the one that they were made with. Answers how many makers changed.
+    pub async fn take_over_makers(&self, caller: &Caller) -> Result<usize, SealError> {
+        let (mut changed, mut after) = (0, String::new());
+        loop {
+            let rows = self.0.store.read(async |rx| rows::makers(rx, &after, MAKERS_AT_ONCE).await).await?;
+            let Some(last) = rows.last() else { return Ok(changed) };
+            after = last.maker.id.to_string();
+            for row in &rows {
+                changed += usize::from(self.take_over_maker(caller, row).await?);
+            }
+        }
+    }
+
+    async fn take_over_maker(&self, caller: &Caller, row: &rows::MakerRow) -> Result<bool, SealError> {
+        let newest = self.0.authority.own(&super::maker_reference(&row.maker.id), caller.now).await?;
+        let Some(key) = newest.key.filter(|key| key.as_str() != row.key_id) else { return Ok(false) };
+        let (before, cert) = (row.key_id.as_str(), newest.cert);
+        self.0
+            .store
+            .write(async |tx| {
+                if !rows::change_maker(tx, &row.maker.id, before, key.as_str(), cert.der()).await? {
+                    return Ok(false); // Another node did.
+                }
+                let detail = json!({ "certificate": cert.serial_hex() });
+                audit::append(tx, &caller.entry("maker.certificate_renewed", &row.maker.id, detail)).await?;
+                Ok::<_, SealError>(true)
+            })
+            .await
     }
 
     async fn known_maker(&self, id: &MakerId) -> Result<Maker, SealError> {

@@ -17,7 +17,7 @@ use crate::{
         error::SealError,
         look::Look,
         nouns::Seal,
-        stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp},
+        stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp, not_yet},
         store::{
             life::{self as rows, Tools},
             register as registers,
@@ -53,6 +53,8 @@ pub struct Stamped {
 struct Loaded {
     seal: Seal,
     tools: Tools,
+    /// Who made the seal; a maker has other certificates later.
+    maker: Cert,
 }
 
 /// What is to be put where, for a thread that reads documents.
@@ -91,7 +93,7 @@ impl SealService {
         };
         let ready = self.prepare(&loaded, &request, document, caller.now).await?;
         failpoint::reach("stamp.prepared");
-        let record = match self.intend(caller, &officer, &request, &ready).await {
+        let record = match self.intend(caller, &officer, &request, (&loaded, &ready)).await {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
             other => other?,
         };
@@ -198,7 +200,8 @@ impl SealService {
                 let tools = rows::tools(rx, &seal.id).await?;
                 let tools =
                     tools.ok_or_else(|| Refusal::new("seal/wrong-state", "this seal is not made yet"))?;
-                Ok(Loaded { seal, tools })
+                let maker = super::maker_of(&tools.esl)?;
+                Ok(Loaded { seal, tools, maker })
             })
             .await
     }
@@ -219,6 +222,9 @@ impl SealService {
         if matches!(issued.state, CertState::Revoked { .. }) {
             let says = "the certificate that this seal stamps with is revoked; apply for a new seal";
             return Err(Refusal::new("seal/certificate-revoked", says).into());
+        }
+        if caller.now < issued.cert.not_before() {
+            return Err(not_yet("this seal's certificate", issued.cert.not_before()).into());
         }
         if caller.now > issued.cert.not_after() {
             let says = "the certificate that this seal stamps with has expired; renew the seal";
@@ -252,7 +258,7 @@ impl SealService {
         caller: &Caller,
         officer: &OfficerId,
         request: &StampRequest,
-        ready: &Ready,
+        (loaded, ready): (&Loaded, &Ready),
     ) -> Result<StampRecord, SealError> {
         let id = StampId::fresh(caller.now, &*self.0.entropy);
         self.0
@@ -260,7 +266,7 @@ impl SealService {
             .write(async |tx| {
                 let seal = life::locked(tx, &request.seal).await?;
                 self.allowed(tx, caller, officer, &seal).await?;
-                self.maker_in_force(tx, &seal.wish.maker, caller.now).await?;
+                self.maker_in_force(tx, &loaded.maker, caller.now).await?;
                 let record = intended(id.clone(), caller.now, officer, &seal, request, ready);
                 stamps::insert(tx, &record).await?;
                 let detail =
@@ -295,10 +301,13 @@ impl SealService {
         };
         let data = stamp.assemble(&loaded.tools.cert, &value, token.as_deref())?;
         failpoint::reach("stamp.signed");
-        let (check, chain) = (self.0.check.clone(), self.chain().await?);
-        let at = caller.now;
-        let work = move |budget: &Budget| embed(ready, &data, &*check, &Asked { chain: &chain, at, budget });
-        self.0.readers.run(Lane::Begun, work).await?
+        let check = self.0.check.clone();
+        let embed = move || Ok(embed(ready, &data)?);
+        let judge = move |product: &Product, asked: &Asked<'_>| {
+            check.stamped_pdf(&product.file, &product.signed, asked)
+        };
+        let Product { file, increment_at, sm3, .. } = self.judged(caller.now, embed, judge).await?;
+        Ok((file, increment_at, sm3))
     }
 
     async fn settle(
@@ -405,17 +414,23 @@ fn ready(wanted: &Wanted, document: &[u8], budget: &Budget) -> Result<Ready, Sea
     Ok(Ready { prepared, digests, document_bytes: document.len() })
 }
 
-fn embed(
-    ready: Ready,
-    data: &[u8],
-    check: &dyn super::ProductCheck,
-    asked: &Asked<'_>,
-) -> Result<(Vec<u8>, usize, String), SealError> {
-    let (digests, increment_at) = (ready.digests.clone(), ready.document_bytes);
-    let product = ready.prepared.embed(data)?;
-    check.stamped_pdf(&product, &digests.signed, asked).map_err(|says| SealError::Withheld { says })?;
-    let sm3 = hex::encode(digests.product(&product));
-    Ok((product, increment_at, sm3))
+/// The stamped file, not judged yet.
+struct Product {
+    file: Vec<u8>,
+    /// Where what the stamp appended begins.
+    increment_at: usize,
+    /// SM3 over what the stamp covers.
+    signed: [u8; 32],
+    /// SM3 of the file, hex.
+    sm3: String,
+}
+
+fn embed(ready: Ready, data: &[u8]) -> Result<Product, pdf::PdfError> {
+    let (digests, increment_at) = (ready.digests, ready.document_bytes);
+    let signed = digests.signed;
+    let file = ready.prepared.embed(data)?;
+    let sm3 = hex::encode(digests.product(&file));
+    Ok(Product { file, increment_at, signed, sm3 })
 }
 
 /// `D:20261120183000+08'00'` (ISO 32000-2, 7.9.4), Beijing time.

@@ -42,15 +42,25 @@ impl SealService {
                 Ok::<_, SealError>(())
             })
             .await?;
+        while self.abandon_some(caller, before).await? > 0 {}
+        Ok(())
+    }
+
+    /// Takes back the making of some seals; how many.
+    async fn abandon_some(&self, caller: &Caller, before: Timestamp) -> Result<usize, SealError> {
         let making =
             self.0.store.read(async |rx| Ok::<_, SealError>(life::making_since(rx, before).await?)).await?;
+        let mut abandoned = 0;
         for seal in making {
             match self.abandon_making(caller, &seal.id, "the service stopped while it was made").await {
                 // It was issued, or taken back by another node, since it was looked up.
                 Err(SealError::Refused(_)) => {}
-                other => other?,
+                other => {
+                    other?;
+                    abandoned += 1;
+                }
             }
         }
-        Ok(())
+        Ok(abandoned)
     }
 }

@@ -53,6 +53,10 @@ const MAKERS: Statement = Statement::portable(
     "seal.maker.page",
     "SELECT id, name, vendor, registered_by, registered_at, key_id, cert FROM maker WHERE id > $1 ORDER BY id LIMIT $2",
 );
+const CHANGE_MAKER: Statement = Statement::portable(
+    "seal.maker.change",
+    "UPDATE maker SET key_id = $3, cert = $4 WHERE id = $1 AND key_id = $2",
+);
 const NEXT_SERIAL: Statement = Statement::portable(
     "seal.seal_serial.next",
     "INSERT INTO seal_serial (region, next) VALUES ($1, 1) \
@@ -71,6 +75,7 @@ pub const STATEMENTS: &[&Statement] = &[
     &INSERT_MAKER,
     &FIND_MAKER,
     &MAKERS,
+    &CHANGE_MAKER,
     &NEXT_SERIAL,
 ];
 
@@ -195,6 +200,18 @@ pub async fn insert_maker(tx: &mut Tx, row: &MakerRow) -> Result<(), StoreError>
         row.maker.registered_at.into(),
     ];
     tx.execute(&INSERT_MAKER, &values).await.map(drop)
+}
+
+/// Gives a maker another key and certificate; `false` where it signs with another than `before` by now.
+pub async fn change_maker(
+    tx: &mut Tx,
+    id: &MakerId,
+    before: &str,
+    key_id: &str,
+    cert: &[u8],
+) -> Result<bool, StoreError> {
+    let values = [id.as_str().into(), before.into(), key_id.into(), cert.into()];
+    Ok(tx.execute(&CHANGE_MAKER, &values).await? == 1)
 }
 
 /// The maker with this id.

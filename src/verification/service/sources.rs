@@ -27,7 +27,7 @@ impl TrustSource for Arc<Trust> {
     }
 }
 
-/// The own authority's root, and what an operator configured beside it; of the own certificates only those of makers are
+/// The own authority's roots, and what an operator configured beside it; of the own certificates only those of makers are
 /// for making seals, and others' makers have to be configured.
 #[derive(Clone)]
 pub struct AuthorityTrust {
@@ -43,10 +43,11 @@ impl AuthorityTrust {
 
     async fn gather(&self, now: Timestamp) -> Result<Arc<Trust>, VerificationError> {
         let mut trust = self.configured.clone();
-        trust.anchors.push(self.authority.root().await?);
-        trust.intermediates.extend(self.authority.chain().await?);
+        let own = self.authority.authorities().await?;
+        trust.anchors.extend(own.roots());
+        trust.intermediates.extend(own.between());
         trust.makers.extend(self.authority.makers().await?);
-        trust.crls.push(self.authority.crl(now).await?);
+        trust.crls.extend(self.authority.crls_to_judge_by(now).await?);
         Ok(Arc::new(trust))
     }
 }

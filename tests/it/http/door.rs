@@ -104,7 +104,7 @@ async fn a_body_that_cannot_be_taken_is_told_why() {
         front.send(json_request("/api/v1/officers", key, &long)).await.problem(),
         "413 request/too-large"
     );
-    assert_eq!(front.get("/api/v1/officers?after=x", key).await.problem(), "404 officer/unknown");
+    assert_eq!(front.get("/api/v1/officers?after=x", key).await.problem(), "422 request/invalid");
     assert_eq!(front.get("/api/v1/officers?before=x", key).await.problem(), "400 request/malformed");
 }
 

@@ -532,12 +532,13 @@ async fn a_newer_database_or_a_changed_migration_is_refused() {
         database.open().await.close().await;
         database
             .tamper(
-                "INSERT INTO migration (number, name, sm3, applied_ms) VALUES (9999, '9999_later', '', 0)",
+                "INSERT INTO migration (number, name, sm3, applied_ms, works_from) \
+                 VALUES (9999, '9999_later', '', 0, 9999)",
             )
             .await;
         let error = database.try_open().await.unwrap_err();
         assert_eq!(error.code(), "store/migration");
-        assert!(error.to_string().contains("newer release (it has migration 9999_later)"), "{error}");
+        assert!(error.to_string().contains("newer release: its migration 9999_later"), "{error}");
         database
             .tamper(
                 "DELETE FROM migration WHERE number = 9999; UPDATE migration SET sm3 = 'ff' WHERE number = 2",

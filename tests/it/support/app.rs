@@ -13,7 +13,7 @@ use axum::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use yinxin::{
-    app::{App, Sources, init_at_cost},
+    app::{App, AppError, Sources, init_at_cost},
     base::{Clock as _, CreditCode, Timestamp, clock::SteppedClock, entropy::SeededEntropy},
     config::Config,
     document::pdf::{self, analysis},
@@ -117,21 +117,28 @@ impl<'d> TestApp<'d> {
 
     /// The same on another configuration.
     pub async fn with(database: &'d Database, change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_chance(database, 1, change).await
+    }
+
+    /// The same with other chance: another service, with other keys and another passphrase.
+    pub async fn with_chance(database: &'d Database, seed: u64, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::load(None, []).unwrap();
         config.data_dir = database.folder().join("data");
         config.database = database.setting();
+        // Some stories take years.
+        config.officers.key_days = 36_600;
         change(&mut config);
         let clock = Arc::new(SteppedClock::at(START));
-        let sources = Sources { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(1)) };
+        let sources = Sources { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(seed)) };
         init_at_cost(&config, sources, UnlockCost::FLOOR).await.unwrap();
-        let app = open(&config, &clock, 2).await;
+        let app = open(&config, &clock, seed + 1).await;
         let router = app.router().unwrap();
         let mut test = Self {
             database,
             app: Some(app),
             router,
             config,
-            seed: 2,
+            seed: seed + 1,
             clock,
             people: BTreeMap::new(),
             owner: String::new(),
@@ -166,12 +173,74 @@ impl<'d> TestApp<'d> {
         self.maker = self.post("/api/v1/makers", &self.person(Role::SystemAdministrator), body).await.id();
     }
 
+    /// A configuration like this one's, for another database and data directory, with the keystore's passphrase there.
+    pub fn config_for(&self, database: &Database) -> Config {
+        let mut config = Config::load(None, []).unwrap();
+        config.data_dir = database.folder().join("data");
+        config.database = database.setting();
+        config.backup = self.config.backup.clone();
+        fs::create_dir_all(&config.data_dir).unwrap();
+        fs::copy(self.data_dir().join("passphrase"), config.data_dir.join("passphrase")).unwrap();
+        config
+    }
+
+    /// The same people and things, at work on another database, which was restored from a backup of this one.
+    pub async fn moved<'n>(mut self, database: &'n Database, config: Config) -> TestApp<'n> {
+        if let Some(app) = self.app.take() {
+            app.close().await;
+        }
+        self.finished = true;
+        let seed = self.seed + 100;
+        let app = open(&config, &self.clock, seed).await;
+        TestApp {
+            database,
+            router: app.router().unwrap(),
+            app: Some(app),
+            config,
+            seed,
+            clock: self.clock.clone(),
+            people: self.people.clone(),
+            owner: self.owner.clone(),
+            maker: self.maker.clone(),
+            finished: false,
+        }
+    }
+
+    /// Time and chance for commands beside the service.
+    pub fn sources(&self) -> Sources {
+        Sources { clock: self.clock.clone(), entropy: Arc::new(SeededEntropy::new(self.seed + 1000)) }
+    }
+
+    /// Takes the service away, as a crash does, without opening it again.
+    pub async fn lose(&mut self) {
+        if let Some(app) = self.app.take() {
+            app.store().close().await;
+        }
+    }
+
+    /// Opens the service again after [`Self::lose`].
+    pub async fn open_again(&mut self) {
+        self.reopen().await;
+    }
+
     /// Closes the service and opens it again on the same data, as after a restart.
     pub async fn restart(&mut self) {
         if let Some(app) = self.app.take() {
             app.close().await;
         }
         self.reopen().await;
+    }
+
+    /// The same, where the start may fail; the service is closed then.
+    pub async fn try_restart(&mut self) -> Result<(), AppError> {
+        if let Some(app) = self.app.take() {
+            app.close().await;
+        }
+        self.seed += 1;
+        let app = try_open(&self.config, &self.clock, self.seed).await?;
+        self.router = app.router().unwrap();
+        self.app = Some(app);
+        Ok(())
     }
 
     /// Opens the service again without having closed it in order, as after a crash: nothing is chained, nothing swept.
@@ -255,6 +324,39 @@ impl<'d> TestApp<'d> {
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
         send(&self.router, request).await
+    }
+
+    /// The answer itself, its body unread.
+    pub async fn raw(&self, request: Request<Body>) -> axum::response::Response {
+        use tower::ServiceExt as _;
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// All that the database holds: a line for each table, with the digest of its rows; without these tables.
+    pub async fn state(&self, without: &[&str]) -> Vec<String> {
+        let rows = async |rx: &mut yinxin::store::Rx| -> Result<Vec<String>, yinxin::store::StoreError> {
+            let mut lines = Vec::new();
+            for table in rx.tables().await? {
+                if without.contains(&table.name.as_str()) {
+                    continue;
+                }
+                let (mut digest, mut count) = (Sm3::new(), 0);
+                rx.each_row(&table, yinxin::store::Part::ALL, async |cells| {
+                    digest.update(format!("{cells:?}"));
+                    count += 1;
+                    Ok::<_, yinxin::store::StoreError>(())
+                })
+                .await?;
+                lines.push(format!("{} {count} {}", table.name, hex::encode(digest.finish())));
+            }
+            Ok(lines)
+        };
+        self.app().store().snapshot(rows).await.unwrap()
+    }
+
+    /// Ends a story whose service was broken on purpose.
+    pub fn abandon(mut self) {
+        self.finished = true;
     }
 
     pub async fn get(&self, path: &str, person: &Person) -> Answer {
@@ -442,8 +544,12 @@ impl<'d> TestApp<'d> {
 }
 
 async fn open(config: &Config, clock: &Arc<SteppedClock>, seed: u64) -> App {
+    try_open(config, clock, seed).await.unwrap()
+}
+
+async fn try_open(config: &Config, clock: &Arc<SteppedClock>, seed: u64) -> Result<App, AppError> {
     let sources = Sources { clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(seed)) };
-    App::open_with(config, sources).await.unwrap()
+    App::open_with(config, sources).await
 }
 
 impl Drop for TestApp<'_> {

@@ -50,19 +50,10 @@ impl Authority {
         authority.make_key("ca.key", Kind::P256);
         let constraints =
             ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign,cRLSign"];
-        let make = [
-            "req",
-            "-x509",
-            "-new",
-            "-key",
-            "ca.key",
-            "-days",
-            "365",
-            "-subj",
-            "/CN=Test CA",
-            "-out",
-            "ca.pem",
-        ];
+        // Each has a name of its own, so that one is not taken for another.
+        let name = format!("/CN=Test CA {}", authority.folder.path().file_name().unwrap().display());
+        let make =
+            ["req", "-x509", "-new", "-key", "ca.key", "-days", "365", "-subj", &name, "-out", "ca.pem"];
         authority.openssl(make.into_iter().chain(constraints));
         Some(authority)
     }
@@ -79,34 +70,25 @@ impl Authority {
 
     /// Certificate and key for a kind of key, good for so many days; with -1 it expired yesterday.
     pub fn issue(&self, name: &str, kind: Kind, days: i32) -> Pair {
+        self.made(name, kind, days, "DNS:localhost,IP:127.0.0.1")
+    }
+
+    /// Certificate and key for other names.
+    pub fn named(&self, name: &str, names: &str) -> Pair {
+        self.made(name, Kind::P256, 90, names)
+    }
+
+    fn made(&self, name: &str, kind: Kind, days: i32, names: &str) -> Pair {
         let at = |end: &str| format!("{name}.{end}");
-        self.make_key(&at("key"), kind);
+        let (key, csr, ext, out) = (at("key"), at("csr"), at("ext"), at("pem"));
+        self.make_key(&key, kind);
         let subject = format!("/CN={name}");
-        self.openssl(["req", "-new", "-key", &at("key"), "-subj", &subject, "-out", &at("csr")]);
-        self.write(
-            &at("ext"),
-            "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n",
-        );
+        self.openssl(["req", "-new", "-key", &key, "-subj", &subject, "-out", &csr]);
+        self.write(&ext, &format!("subjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n"));
         let days = days.to_string();
-        let (csr, ext, out) = (at("csr"), at("ext"), at("pem"));
-        self.openssl([
-            "x509",
-            "-req",
-            "-in",
-            &csr,
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            &days,
-            "-extfile",
-            &ext,
-            "-out",
-            &out,
-        ]);
-        Pair { certificate: self.at(&out), key: self.at(&at("key")) }
+        let sign = ["x509", "-req", "-in", &csr, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
+        self.openssl(sign.into_iter().chain(["-days", &days, "-extfile", &ext, "-out", &out]));
+        Pair { certificate: self.at(&out), key: self.at(&key) }
     }
 
     /// A revocation list with these certificates on it.

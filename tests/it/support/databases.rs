@@ -50,6 +50,98 @@ impl Database {
         StoreConfig { engine, node: node.into(), deadlines: Deadlines::default() }
     }
 
+    /// One whose SQLite file is there, or comes to be there, by other hands.
+    pub fn of_file(path: PathBuf) -> Self {
+        Self { place: Place::Sqlite(path), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// How the environment of a daemon names it; nothing for a file in the data directory.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        match &self.place {
+            Place::Sqlite(_) => Vec::new(),
+            Place::Postgres { url, schema } => vec![
+                ("YINXIN_DATABASE_URL".into(), url.clone()),
+                ("YINXIN_DATABASE_SCHEMA".into(), schema.clone()),
+            ],
+        }
+    }
+
+    /// Keeps a copy of the whole database at `to`, as whoever holds it can: of the file, or by `pg_dump`. Nobody else is at
+    /// work on it.
+    pub fn copy_to(&self, to: &Path) {
+        match &self.place {
+            Place::Sqlite(path) => {
+                fs::copy(path, to).unwrap();
+            }
+            Place::Postgres { url, schema } => {
+                let dump = Command::new(tool("pg_dump"))
+                    .args(["--format=plain", "--no-owner", "--schema", schema, "--dbname", url, "--file"])
+                    .arg(to)
+                    .output()
+                    .unwrap();
+                assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+            }
+        }
+    }
+
+    /// Puts a copy of [`Self::copy_to`] in the database's place.
+    pub async fn put_back(&self, from: &Path) {
+        match &self.place {
+            Place::Sqlite(path) => {
+                for ending in ["-wal", "-shm"] {
+                    let _ = fs::remove_file(format!("{}{ending}", path.display()));
+                }
+                fs::copy(from, path).unwrap();
+            }
+            Place::Postgres { url, schema } => {
+                self.tamper(&format!("DROP SCHEMA {schema} CASCADE")).await;
+                let back = Command::new(tool("psql"))
+                    .args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", url, "--file"])
+                    .arg(from)
+                    .output()
+                    .unwrap();
+                assert!(back.status.success(), "{}", String::from_utf8_lossy(&back.stderr));
+            }
+        }
+    }
+
+    /// One number that SQL answers, behind everybody's back.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = format!("SELECT CAST(({sql}) AS TEXT)");
+        self.texts(&sql).await[0][0].parse().unwrap()
+    }
+
+    /// Rows of texts that SQL answers, behind everybody's back.
+    pub async fn texts(&self, sql: &str) -> Vec<Vec<String>> {
+        use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection, query};
+        fn cells<R: sqlx::Row>(row: &R) -> Vec<String>
+        where
+            String: for<'r> sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+            usize: sqlx::ColumnIndex<R>,
+        {
+            (0..row.len()).map(|at| row.get(at)).collect()
+        }
+        match &self.place {
+            Place::Sqlite(path) => {
+                let mut conn =
+                    SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+                let rows = query(AssertSqlSafe(sql)).fetch_all(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                rows.iter().map(cells).collect()
+            }
+            Place::Postgres { url, schema } => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                query(AssertSqlSafe(format!("SET search_path TO {schema}")))
+                    .execute(&mut conn)
+                    .await
+                    .unwrap();
+                let rows = query(AssertSqlSafe(sql)).fetch_all(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                rows.iter().map(cells).collect()
+            }
+        }
+    }
+
     /// How the configuration of a daemon names it.
     pub fn setting(&self) -> yinxin::config::Database {
         match &self.place {
@@ -58,6 +150,14 @@ impl Database {
                 url: Secret::new(url.clone()),
                 schema: Some(schema.clone()),
             },
+        }
+    }
+
+    /// Its engine or schema, and where it is, for a child process: `sqlite|path`, `test_7|postgres://…`.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::Sqlite(path) => format!("sqlite|{}", path.display()),
+            Place::Postgres { url, schema } => format!("{schema}|{url}"),
         }
     }
 
@@ -91,21 +191,29 @@ impl Database {
 
     /// Runs SQL behind the store's back, as whoever holds the database can. Several statements are allowed.
     pub async fn tamper(&self, sql: &str) {
+        self.try_tamper(sql).await.unwrap();
+    }
+
+    /// The same, where the database may refuse.
+    pub async fn try_tamper(&self, sql: &str) -> Result<(), String> {
         use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection, raw_sql};
-        match &self.place {
+        let done = match &self.place {
             Place::Sqlite(path) => {
                 let mut conn =
                     SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-                raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+                let done = raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map(drop);
                 conn.close().await.unwrap();
+                done
             }
             Place::Postgres { url, schema } => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 let sql = format!("SET search_path TO {schema}; {sql}");
-                raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+                let done = raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.map(drop);
                 conn.close().await.unwrap();
+                done
             }
-        }
+        };
+        done.map_err(|error| error.to_string())
     }
 }
 
@@ -139,6 +247,17 @@ pub async fn postgres() -> Option<Database> {
     };
     database.tamper(&format!("CREATE SCHEMA {schema}")).await;
     Some(database)
+}
+
+/// The address of a database of this name on the throw-away server, made anew, for its superuser; `None` where there is no
+/// PostgreSQL. For what concerns a whole database, and not a schema.
+pub async fn postgres_database(name: &str) -> Option<String> {
+    use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+    let url = SERVER.get_or_init(Server::start).as_ref()?.url.clone();
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    Some(url.replace("/postgres?", &format!("/{name}?")))
 }
 
 /// Says loudly that something was skipped: past the harness, which swallows what passing tests print.
@@ -222,7 +341,7 @@ impl Server {
 }
 
 /// A directory that the watchdog removes, in memory where possible: with durable settings a disk would slow each test.
-fn scratch_folder() -> Result<PathBuf, String> {
+pub(super) fn scratch_folder() -> Result<PathBuf, String> {
     let parent = ["/dev/shm", "/tmp"].into_iter().map(Path::new).find(|folder| is_roomy(folder));
     let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let folder = tempfile::Builder::new().prefix("yinxin-pg-").tempdir_in(parent);
@@ -237,7 +356,7 @@ fn is_roomy(folder: &Path) -> bool {
 }
 
 /// The folder of `initdb` and `postgres`: in the PATH, or where distributions put them; the newest.
-fn programs() -> Option<PathBuf> {
+pub(super) fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
@@ -247,8 +366,13 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file()))
 }
 
+/// A program of PostgreSQL's client: beside the server's, else in the PATH.
+fn tool(name: &str) -> PathBuf {
+    programs().map(|folder| folder.join(name)).filter(|path| path.is_file()).unwrap_or_else(|| name.into())
+}
+
 /// PostgreSQL refuses to run as root: the ids of `postgres`, or of `nobody`.
-fn ordinary_user() -> Result<(u32, u32), String> {
+pub(super) fn ordinary_user() -> Result<(u32, u32), String> {
     let users = fs::read_to_string("/etc/passwd").map_err(|error| error.to_string())?;
     ["postgres", "nobody"]
         .into_iter()
@@ -260,7 +384,7 @@ fn ordinary_user() -> Result<(u32, u32), String> {
         .ok_or_else(|| "running as root, and there is no user postgres or nobody".to_owned())
 }
 
-fn as_user(user: Option<(u32, u32)>, program: &Path, folder: &Path) -> Command {
+pub(super) fn as_user(user: Option<(u32, u32)>, program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env("LC_ALL", "C");
     if let Some((uid, gid)) = user {

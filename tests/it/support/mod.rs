@@ -3,7 +3,11 @@
 pub mod app;
 pub mod certificates;
 pub mod databases;
+#[allow(dead_code, reason = "the harness uses the rest of it")]
+#[path = "../../../examples/endurance/disk/mod.rs"]
+pub mod disk;
 pub mod front;
 pub mod process;
 pub mod schema;
+pub mod secured;
 pub mod whole;

@@ -1,5 +1,6 @@
 //! The program as people and service managers run it.
 
+use super::databases::{Database, postgres};
 use std::{
     ffi::OsStr,
     fs,
@@ -13,6 +14,8 @@ use std::{
 /// A data directory of its own.
 pub struct Place {
     folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+    data: PathBuf,
 }
 
 /// What a command said.
@@ -36,7 +39,24 @@ pub struct Daemon {
 impl Place {
     /// An empty one.
     pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self { folder, data, variables: Vec::new() }
+    }
+
+    /// An empty one whose data directory lies elsewhere.
+    pub fn with_data_in(data: PathBuf) -> Self {
+        Self { data, ..Self::empty() }
+    }
+
+    /// An empty one whose service works on this database.
+    pub fn on(database: &Database) -> Self {
+        Self { variables: database.variables(), ..Self::empty() }
+    }
+
+    /// Sets a variable for every command.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// One after `init`, which makes a passphrase as for trying things out.
@@ -48,7 +68,7 @@ impl Place {
     }
 
     pub fn dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -63,6 +83,7 @@ impl Place {
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
         command.args(arguments).arg("--dir").arg(self.dir()).current_dir(self.folder.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -80,41 +101,27 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
-        self.started(self.command(["serve", "--listen", "127.0.0.1:0"]), false)
+        Daemon::start(&mut self.command(["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// The same, or `None` where it does not start.
+    pub fn try_serve(&self) -> Option<Daemon> {
+        let mut probe = self.command(["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = probe.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let starts = line.starts_with("serving on ");
+        // It may have ended by itself.
+        let _ = child.kill();
+        child.wait().unwrap();
+        starts.then(|| self.serve())
     }
 
     /// Starts the daemon on a configuration, which must name free ports.
     pub fn serve_as(&self, toml: &str) -> Daemon {
         let file = self.file("yinxin.toml");
         fs::write(&file, toml).unwrap();
-        self.started(self.command(["serve", "--config", &file]), toml.contains("admin_address"))
-    }
-
-    fn started(&self, mut command: Command, administration: bool) -> Daemon {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut next = |words: &str| {
-            let mut line = String::new();
-            out.read_line(&mut line).unwrap();
-            let address = line.trim().strip_prefix(words).and_then(|rest| rest.split_once("://"));
-            address.map(|(_, address)| address.to_owned())
-        };
-        let Some(address) = next("serving on ") else {
-            let said = Said::of(child.wait_with_output().unwrap());
-            panic!("the daemon did not start: {said:?}");
-        };
-        let administration = administration.then(|| next("administration on ").unwrap());
-        // Its log is read to the end by somebody, or the pipe would fill.
-        let mut lines = child.stderr.take().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let kept = log.clone();
-        std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = lines.read(&mut piece) {
-                kept.lock().unwrap().extend_from_slice(&piece[..length]);
-            }
-        });
-        Daemon { child, address, administration, log }
+        Daemon::started(&mut self.command(["serve", "--config", &file]), toml.contains("admin_address"))
     }
 
     /// Hires an officer; the key lies in the file that is answered.
@@ -147,6 +154,16 @@ impl Place {
     }
 }
 
+/// Tells the story in an empty place on each engine, with the database in hand as whoever holds it has it.
+pub async fn for_each_place(story: impl AsyncFn(&mut Place, &Database)) {
+    let mut place = Place::empty();
+    let database = Database::of_file(place.dir().join("yinxin.db"));
+    story(&mut place, &database).await;
+    if let Some(database) = postgres().await {
+        story(&mut Place::on(&database), &database).await;
+    }
+}
+
 /// Key files of two officers, and the id of a seal in force.
 pub struct Sealed {
     pub operator: String,
@@ -173,9 +190,50 @@ impl Said {
 }
 
 impl Daemon {
+    /// Starts one, and waits until it serves.
+    pub fn start(command: &mut Command) -> Self {
+        Self::started(command, false)
+    }
+
+    fn started(command: &mut Command, administration: bool) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut next = |words: &str| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let address = line.trim().strip_prefix(words).and_then(|rest| rest.split_once("://"));
+            address.map(|(_, address)| address.to_owned())
+        };
+        let Some(address) = next("serving on ") else {
+            let said = Said::of(child.wait_with_output().unwrap());
+            panic!("the daemon did not start: {said:?}");
+        };
+        let administration = administration.then(|| next("administration on ").unwrap());
+        // Its log is read to the end by somebody, or the pipe would fill.
+        let mut lines = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = lines.read(&mut piece) {
+                kept.lock().unwrap().extend_from_slice(&piece[..length]);
+            }
+        });
+        Self { child, address, administration, log }
+    }
+
+    /// What it has logged by now.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until the log says this, so many times.
@@ -189,6 +247,11 @@ impl Daemon {
             assert!(Instant::now() < deadline, "the log does not say `{words}`:\n{log}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What it has logged so far.
+    pub fn log_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     pub fn wait(mut self) -> ExitStatus {

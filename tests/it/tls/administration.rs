@@ -11,6 +11,11 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
 use yinxin::{http::Operation, officer::Role};
 
 /// Every route: those of administration are turned away where they don't belong, whoever asks; all others are as they were.
@@ -96,6 +101,36 @@ fn administration_has_its_own_address_with_certificates_of_its_own() {
     place.good(["audit", "list", "--key-file", &place.key("auditor")]);
 }
 
+/// As many idle connections as are taken stand at the public address: administration is answered as ever.
+#[test]
+fn a_crowd_at_the_public_address_does_not_keep_administration_out() {
+    let place = Place::initialised();
+    let toml = "[listen]\naddress = '127.0.0.1:0'\nadmin_address = '127.0.0.1:0'\n[limits]\nconnections = 2\nlight_requests = 1\n";
+    let daemon = place.serve_as(toml);
+    let get = |address: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+    };
+    let mut crowd: Vec<_> = (0..2).map(|_| daemon.connect()).collect();
+    // Both have a place: they are heard.
+    for stream in &mut crowd {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 15]).unwrap();
+    }
+    let mut waiting = get(&daemon.address);
+    let mut answer = String::new();
+    get(daemon.administration.as_deref().unwrap()).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    place.good(["audit", "list", "--key-file", &place.key("auditor")]);
+    // Whoever waits at the public address is let in when somebody leaves.
+    drop(crowd);
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
 /// The limit by address sees whom a trusted proxy names, and nobody whom somebody else names.
 #[test]
 fn the_limit_by_address_sees_through_trusted_proxies_alone() {
@@ -106,7 +141,6 @@ fn the_limit_by_address_sees_through_trusted_proxies_alone() {
         );
         let daemon = place.serve_as(&toml);
         let status = |caller: &str| {
-            use std::io::{Read as _, Write as _};
             let mut stream = daemon.connect();
             write!(
                 stream,

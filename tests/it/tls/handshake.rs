@@ -35,7 +35,11 @@ fn tls_1_3_and_1_2_are_spoken_with_good_suites_and_nothing_older() {
     }
     let said = ask(&["-alpn", "h2,http/1.1"]);
     assert!(said.contains("ALPN protocol: http/1.1"), "{said}");
-    assert_eq!(curl(&authority, &daemon.address, "/healthz", &[]).as_deref(), Ok("ok\n\n200"));
+    let headed = curl(&authority, &daemon.address, "/healthz", &["--include"]).unwrap();
+    assert!(
+        headed.ends_with("ok\n\n200") && headed.contains("strict-transport-security: max-age="),
+        "{headed}"
+    );
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! TLS through the real program and real clients: OpenSSL's and curl's hands on the other end, not ours.
 
 mod administration;
+mod database;
 mod handshake;
+mod outside;
 mod reload;
 
 use crate::support::certificates::{Authority, Pair};

@@ -116,7 +116,9 @@ fn nobody_is_turned_away_while_certificates_change() {
     for client in clients {
         assert_eq!(client.join().unwrap(), Vec::<String>::new());
     }
-    assert!(asked.load(Ordering::Relaxed) > 100, "too little was asked to say anything");
+    let asked = asked.load(Ordering::Relaxed);
+    println!("{asked} requests while the certificate changed {CHANGES} times, 0 failed");
+    assert!(asked > 100, "too little was asked to say anything");
     assert_eq!(serial_shown(&authority, &daemon.address), serial_of(&pairs[(CHANGES + 1) % 2]));
     assert!(curl(&authority, &daemon.address, "/healthz", &[]).is_ok());
 }

@@ -1,18 +1,22 @@
-//! Commands on officers and their keys. Only security administrators make either.
+//! Commands on officers and their keys. Only security administrators make either; each officer may change a key of his own
+//! for another, so that nobody else has ever seen it.
+
+mod keys;
+mod rescue;
+
+pub use keys::{EndingKeys, MakeKey, RotateKey};
+pub use rescue::rescue;
 
 use super::{
-    ApiKey, ApiKeyId, Caller, ClearKey, Denied, Officer, OfficerError, OfficerId, OfficerState, Right, Role,
-    Roles, checked_name,
+    ApiKey, ApiKeyId, Caller, ClearKey, Denied, KeyTerms, Officer, OfficerError, OfficerId, OfficerState,
+    Right, Role, Roles, checked_name,
     known::Known,
     store::{self, SignIn},
 };
 use crate::{
     audit,
     base::{Entropy, Refusal, Timestamp},
-    http::{
-        Once,
-        idempotency::{self, IdempotencyKey},
-    },
+    http::{Once, idempotency},
     store::{Store, StoreError, Tx},
 };
 use serde_json::json;
@@ -24,6 +28,7 @@ pub struct Officers {
     store: Store,
     entropy: Arc<dyn Entropy>,
     known: Arc<Known>,
+    terms: KeyTerms,
 }
 
 /// Registers an officer.
@@ -33,17 +38,6 @@ pub struct RegisterOfficer {
     pub name: String,
     /// The roles, at least one.
     pub roles: Vec<Role>,
-}
-
-/// Makes an API key.
-#[derive(Debug, Clone)]
-pub struct MakeKey {
-    /// Whose.
-    pub officer: OfficerId,
-    /// What for, 1 to 100 characters.
-    pub label: String,
-    /// From when on it is refused; `None`: until revoked.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// A key just made, with its clear text: shown once, kept nowhere.
@@ -105,8 +99,9 @@ pub async fn bootstrap(
             for (role, name) in FIRST {
                 let officer = fresh_officer(name.to_owned(), Roles::only(role), now, entropy);
                 add_officer(tx, &caller, &officer).await?;
-                let key = fresh_key(officer.id.clone(), "first key".to_owned(), None, now, entropy);
-                add_key(tx, &caller, &key).await?;
+                let label = "first key".to_owned();
+                let key = keys::fresh(officer.id.clone(), label, (None, true), now, entropy);
+                keys::add(tx, &caller, &key).await?;
                 first.push(FirstOfficer { officer, key });
             }
             Ok(first)
@@ -117,7 +112,12 @@ pub async fn bootstrap(
 impl Officers {
     /// The register in `store`.
     pub fn new(store: Store, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, entropy, known: Arc::default() }
+        Self { store, entropy, known: Arc::default(), terms: KeyTerms::default() }
+    }
+
+    /// With other terms for API keys than the usual ones.
+    pub fn with_terms(self, terms: KeyTerms) -> Self {
+        Self { terms, ..self }
     }
 
     /// The officer of a key, where key and officer are good at `now`. What another node revoked is believed for half a
@@ -234,63 +234,6 @@ impl Officers {
         caller.officer(Right::OfficerRead)?;
         Ok(self.store.read(async |rx| store::list(rx, after).await).await?)
     }
-
-    /// Makes a key for an officer. A repeated request is told that the secret was shown before.
-    pub async fn make_key(
-        &self,
-        caller: &Caller,
-        command: MakeKey,
-        once: Option<&IdempotencyKey>,
-    ) -> Result<IssuedKey, OfficerError> {
-        caller.officer(Right::OfficerManage)?;
-        if let Some(earlier) = IdempotencyKey::earlier_of(once) {
-            return Err(OfficerError::ShownOnce(ApiKeyId::from_row(earlier.to_owned())));
-        }
-        let MakeKey { officer, label, expires_at } = command;
-        let label = checked_name("label", &label)?;
-        if expires_at.is_some_and(|expiry| expiry <= caller.now) {
-            let says = format!("the key would expire at once; now is {}", caller.now);
-            return Err(Refusal::new("officer/bad-expiry", says).into());
-        }
-        let issued = fresh_key(officer.clone(), label, expires_at, caller.now, self.entropy.as_ref());
-        self.store
-            .write(async |tx| {
-                let (_, found) = both(tx, caller, &officer).await?;
-                found.ok_or(OfficerError::Unknown(officer))?;
-                idempotency::record(tx, once, &issued.key.id).await?;
-                add_key(tx, caller, &issued).await?;
-                Ok(issued)
-            })
-            .await
-    }
-
-    /// The keys of an officer, the newest first, 100 at most. No secrets: nobody has them.
-    pub async fn keys_of(&self, caller: &Caller, id: &OfficerId) -> Result<Vec<ApiKey>, OfficerError> {
-        self.find(caller, id).await?;
-        Ok(self.store.read(async |rx| store::keys_of(rx, id).await).await?)
-    }
-
-    /// Revokes a key; one that is revoked already stays as it is.
-    pub async fn revoke_key(
-        &self,
-        caller: &Caller,
-        officer: &OfficerId,
-        id: &ApiKeyId,
-    ) -> Result<ApiKey, OfficerError> {
-        caller.officer(Right::OfficerManage)?;
-        self.store
-            .write(async |tx| {
-                let found = store::find_key(tx, officer, id).await?;
-                let key = found.ok_or_else(|| OfficerError::UnknownKey(id.clone()))?;
-                if !store::revoke_key(tx, id, caller.now).await? {
-                    return Ok(key);
-                }
-                let detail = json!({ "officer": officer });
-                audit::append(tx, &caller.entry("api_key.revoked", id, detail)).await?;
-                Ok(ApiKey { revoked_at: Some(caller.now), ..key })
-            })
-            .await
-    }
 }
 
 /// The caller as the register knows him now, and the officer to change; both locked, in one order for everybody.
@@ -317,27 +260,8 @@ fn fresh_officer(name: String, roles: Roles, now: Timestamp, entropy: &dyn Entro
     Officer { id: OfficerId::fresh(now, entropy), name, roles, state: OfficerState::Active, made_at: now }
 }
 
-fn fresh_key(
-    officer: OfficerId,
-    label: String,
-    expires_at: Option<Timestamp>,
-    now: Timestamp,
-    entropy: &dyn Entropy,
-) -> IssuedKey {
-    let clear = ClearKey::fresh(now, entropy);
-    let key = ApiKey { id: clear.id().clone(), officer, label, made_at: now, expires_at, revoked_at: None };
-    IssuedKey { key, clear }
-}
-
 async fn add_officer(tx: &mut Tx, caller: &Caller, officer: &Officer) -> Result<(), StoreError> {
     store::add(tx, officer).await?;
     let detail = json!({ "roles": officer.roles });
     audit::append(tx, &caller.entry("officer.registered", &officer.id, detail)).await
-}
-
-async fn add_key(tx: &mut Tx, caller: &Caller, issued: &IssuedKey) -> Result<(), StoreError> {
-    let key = &issued.key;
-    store::add_key(tx, key, &issued.clear.hash()).await?;
-    let detail = json!({ "officer": key.officer, "label": key.label, "expires_at": key.expires_at });
-    audit::append(tx, &caller.entry("api_key.made", &key.id, detail)).await
 }

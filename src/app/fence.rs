@@ -1,0 +1,134 @@
+//! What the daemon of a configuration needs from the machine; everything else it gives up before it opens anything.
+
+use super::{AppError, passphrase, paths};
+use crate::{
+    config::{Config, Database, Place, environment},
+    sandbox::{self, Mode, Plan, Standing},
+    store::Reach,
+};
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+/// DNS answers that are too long for UDP.
+const DNS: u16 = 53;
+/// Directories that hold other people's things as well: of them, single files are named.
+const WIDE: &[&str] =
+    &["/", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib"];
+
+/// Puts up the fence that the configuration asks for, around this thread and all that it starts.
+///
+/// # Errors
+/// [`AppError::NotInitialised`], for which nothing is given up; [`AppError::Sandbox`] where it insists on what is not to be had.
+pub fn fence(config: &Config) -> Result<Standing, AppError> {
+    // First, for a mistyped directory is left as it was.
+    passphrase(config)?;
+    let plan = plan(config);
+    if config.sandbox != Mode::Off {
+        // A rule holds on a directory that is there.
+        folders(config).iter().try_for_each(|folder| private_dir(folder))?;
+    }
+    Ok(sandbox::enter(config.sandbox, &plan)?)
+}
+
+/// The directories that are made where they are missing.
+fn folders(config: &Config) -> Vec<PathBuf> {
+    let named = config.settings.paths().filter(|(place, _)| *place == Place::Folder).map(|(_, path)| path);
+    let database = match &config.database {
+        Database::Sqlite { path } => Some(folder_of(path)),
+        Database::Postgres { .. } => None,
+    };
+    named.chain([config.data_dir.clone()]).chain(database).collect()
+}
+
+fn plan(config: &Config) -> Plan {
+    let mut plan = Plan {
+        read: vec![around(paths::passphrase(config).path())],
+        write: folders(config),
+        sockets: vec![folder_of(&config.socket_path())],
+        bind: vec![config.listen.address.port()],
+        connect: Vec::new(),
+    };
+    plan.bind.extend(config.settings.addresses().map(|address| address.port()));
+    plan.read.extend(config.sandbox_reads.clone());
+    // Whatever else the configuration names, by what it says it is.
+    for (place, path) in config.settings.paths() {
+        match place {
+            Place::Folder => {}
+            Place::Socket => plan.sockets.push(folder_of(&path)),
+            Place::Output => plan.write.push(around(&path)),
+            Place::File | Place::Secret => plan.read.push(around(&path)),
+        }
+    }
+    if let Database::Postgres { url, .. } = &config.database {
+        let reach = Reach::of(url, environment());
+        for reach in reach.iter() {
+            plan.connect.extend(reach.port);
+            plan.connect.extend(reach.by_name.then_some(DNS));
+            plan.read.extend(reach.files.iter().map(|file| around(file)));
+        }
+    }
+    plan
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// What has to be open for this file to be read, now and after somebody has put another in its place: its directory, unless
+/// that is one of everybody's. A directory is itself.
+fn around(file: &Path) -> PathBuf {
+    match file.parent() {
+        _ if file.is_dir() => file.to_owned(),
+        Some(folder) if folder.is_absolute() && !WIDE.iter().any(|wide| folder == Path::new(wide)) => {
+            folder.to_owned()
+        }
+        _ => file.to_owned(),
+    }
+}
+
+fn private_dir(path: &Path) -> Result<(), AppError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| AppError::File { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(toml: &str) -> Config {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), toml).expect("written");
+        Config::load(Some(file.path()), []).expect("whole")
+    }
+
+    #[test]
+    fn a_daemon_on_sqlite_keeps_its_directory_and_its_port() {
+        let plan = plan(&config(
+            "data_dir = '/var/lib/yinxin'\npassphrase_file = '/etc/yinxin/passphrase'\n[listen]\naddress = '[::1]:8443'",
+        ));
+        assert!(plan.bind.iter().all(|port| *port == 8443) && plan.connect.is_empty(), "{plan:?}");
+        assert!(plan.write.iter().all(|path| path == Path::new("/var/lib/yinxin")), "{:?}", plan.write);
+        assert!(plan.read.iter().all(|path| path == Path::new("/etc/yinxin")), "{:?}", plan.read);
+    }
+
+    #[test]
+    fn a_daemon_on_postgresql_keeps_the_way_to_it() {
+        let by_port = plan(&config("[database]\nurl = 'postgres://y@db.example:6432/y'"));
+        assert_eq!(by_port.connect, [6432, DNS]);
+        let by_socket = plan(&config("[database]\nurl = 'postgres:///y?host=/run/postgresql'"));
+        assert!(by_socket.connect.is_empty());
+        assert!(by_socket.read.contains(&PathBuf::from("/run/postgresql")), "{:?}", by_socket.read);
+    }
+
+    #[test]
+    fn of_a_directory_that_others_use_as_well_only_the_file_is_kept() {
+        assert_eq!(around(Path::new("/etc/passphrase")), Path::new("/etc/passphrase"));
+        assert_eq!(around(Path::new("/etc/yinxin/passphrase")), Path::new("/etc/yinxin"));
+    }
+}
