@@ -7,7 +7,7 @@ use serde_json::Value;
 pub struct Figures(Vec<(&'static str, Value)>);
 
 /// Figures that must be zero.
-const HARM: [&str; 5] = ["lost", "twice", "half", "refused", "slow"];
+const HARM: [&str; 6] = ["lost", "twice", "half", "refused", "slow", "surprises"];
 
 impl Figures {
     /// Figures of a mode.

@@ -30,7 +30,10 @@ mod office;
 mod plan;
 mod power;
 mod restart;
+mod slow_disk;
 mod trouble;
+mod twin;
+mod wire;
 
 mod failover;
 mod overload;

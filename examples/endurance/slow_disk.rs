@@ -1,0 +1,47 @@
+//! A disk in memory whose syncs take so long: a daemon on it is started under `strace`, which lets every sync wait and leaves
+//! all other calls alone. The disk that forgets (`disk`) could wait too, but passes every write through this process, which
+//! would be measured with it.
+
+use crate::{
+    daemon::Start,
+    trouble::{Outcome, Trouble},
+};
+use std::{path::Path, process::Command};
+
+/// A folder in memory, and the wait.
+pub struct SlowDisk {
+    folder: tempfile::TempDir,
+    delay_ms: u64,
+}
+
+impl SlowDisk {
+    /// An error where the machine has no `strace`, or it may not trace, or there is no memory disk.
+    pub fn new(delay_ms: u64) -> Outcome<Self> {
+        let works = Command::new("strace").args(["-f", "--seccomp-bpf", "-o", "/dev/null", "true"]).output();
+        if !works.is_ok_and(|output| output.status.success()) {
+            return Err(Trouble::NotHere("strace is not here, or may not trace".into()));
+        }
+        if !Path::new("/dev/shm").is_dir() {
+            return Err(Trouble::NotHere("there is no /dev/shm".into()));
+        }
+        let folder = tempfile::Builder::new().prefix("endurance-slow-").tempdir_in("/dev/shm")?;
+        Ok(Self { folder, delay_ms })
+    }
+
+    /// How a daemon is started on it.
+    pub fn start(&self) -> Start {
+        let wait = format!("inject=fsync,fdatasync:delay_exit={}", self.delay_ms * 1000);
+        let under = [
+            "strace",
+            "-f",
+            "--seccomp-bpf", "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=fsync,fdatasync",
+            "-e",
+        ];
+        let under = under.into_iter().map(str::to_owned).chain([wait]).collect();
+        Start { under, ..Start::on(&self.folder.path().join("data")) }
+    }
+}
