@@ -202,7 +202,9 @@ impl Daemon {
         // What runs under another program outlives that one's end. While that one lives, its number is nobody else's.
         let under = match self.has_ended() {
             true => String::new(),
-            false => fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid())).unwrap_or_default(),
+            false => {
+                fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid())).unwrap_or_default()
+            }
         };
         for pid in under.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
             let _ = kill_process(pid, Signal::KILL);

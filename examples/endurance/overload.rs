@@ -308,8 +308,9 @@ impl Stage {
     }
 
     fn sorted(mut self) -> Self {
-        [&mut self.good, &mut self.turned_away, &mut self.others]
-            .map(|times| times.0.sort_by(f64::total_cmp));
+        for times in [&mut self.good, &mut self.turned_away, &mut self.others] {
+            times.0.sort_by(f64::total_cmp);
+        }
         self
     }
 

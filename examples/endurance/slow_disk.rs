@@ -31,16 +31,8 @@ impl SlowDisk {
     /// How a daemon is started on it.
     pub fn start(&self) -> Start {
         let wait = format!("inject=fsync,fdatasync:delay_exit={}", self.delay_ms * 1000);
-        let under = [
-            "strace",
-            "-f",
-            "--seccomp-bpf", "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            "trace=fsync,fdatasync",
-            "-e",
-        ];
+        let under =
+            ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"];
         let under = under.into_iter().map(str::to_owned).chain([wait]).collect();
         Start { under, ..Start::on(&self.folder.path().join("data")) }
     }
