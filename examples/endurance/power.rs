@@ -120,7 +120,7 @@ impl<'p> Ground<'p> {
 
     async fn suffer(&mut self, run: u32, tally: &mut Tally) -> Outcome<()> {
         let load = Load::start(&self.stage, CLIENTS, self.plan.seed ^ u64::from(run) << 32);
-        if run % AT_POINT_ONE_IN == 0 {
+        if run.is_multiple_of(AT_POINT_ONE_IN) {
             let (point, often) = POINTS[self.dice.below(POINTS.len() as u64) as usize];
             self.daemon.arm(point, 1 + self.dice.below(often))?;
             self.daemon.ended_within(PATIENCE).await;

@@ -18,6 +18,7 @@ use std::{
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
+    sync::Notify,
 };
 
 pub(super) fn command() -> Command {
@@ -85,12 +86,19 @@ pub(super) async fn listen(
     let public = entrances.public.url().map_err(wrong)?;
     let administration = entrances.administration.as_ref().map(|entrance| entrance.url()).transpose();
     let administration = administration.map_err(wrong)?;
+    let serving = Notify::new();
     let announce = || {
         say!("serving on {public}");
         if let Some(administration) = &administration {
             say!("administration on {administration}");
         }
         manager.ready();
+        serving.notify_one();
+    };
+    // A sign of life before the first word would be the first word.
+    let alive = async {
+        serving.notified().await;
+        manager.keep_alive().await
     };
     let (switch, stop) = Stop::switch();
     let signal = async {
@@ -103,7 +111,7 @@ pub(super) async fn listen(
     let served = tokio::select! {
         served = app.serve(entrances, stop, announce) => served,
         () = signal => Ok(()),
-        () = manager.keep_alive() => Ok(()),
+        () = alive => Ok(()),
     };
     watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.

@@ -194,10 +194,11 @@ impl Platter {
             }
             _ => false,
         };
-        if number != ROOT && !self.nodes.values().any(named) {
-            if let Some(Node { kind: Kind::File(file), .. }) = self.nodes.remove(&number) {
-                self.used_bytes -= file.now.len() as u64;
-            }
+        if number != ROOT
+            && !self.nodes.values().any(named)
+            && let Some(Node { kind: Kind::File(file), .. }) = self.nodes.remove(&number)
+        {
+            self.used_bytes -= file.now.len() as u64;
         }
     }
 }

@@ -25,7 +25,7 @@ fn statements(text: &str) -> Vec<String> {
 /// The word behind `after`, up to a space or bracket.
 fn name_after<'a>(statement: &'a str, after: &str) -> Option<&'a str> {
     let rest = statement.split_once(after)?.1.trim_start();
-    rest.split(|letter: char| letter == ' ' || letter == '(').find(|word| !word.is_empty())
+    rest.split([' ', '(']).find(|word| !word.is_empty())
 }
 
 /// What the release before would stumble over; nothing where the step only adds.
