@@ -100,7 +100,7 @@ pub(super) struct Holding {
 }
 
 impl Holding {
-    pub(super) fn new(body: Body, room: Room) -> Body {
+    pub(super) fn until_sent(body: Body, room: Room) -> Body {
         if room.is_empty() { body } else { Body::new(Self { body, _room: room }) }
     }
 }
@@ -185,7 +185,7 @@ mod tests {
         let (whole, room) = send(8000).await.expect("it fits");
         assert_eq!(whole.len(), 8000);
         assert_eq!(send(2000).await.expect_err("no memory").code(), "service/busy");
-        let answer = Holding::new(Body::from(whole), room);
+        let answer = Holding::until_sent(Body::from(whole), room);
         assert_eq!(send(2000).await.expect_err("the answer holds it").code(), "service/busy");
         assert_eq!(answer.collect().await.expect("whole").to_bytes().len(), 8000);
         assert!(send(2000).await.is_ok());

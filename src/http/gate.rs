@@ -58,7 +58,7 @@ impl Gate {
         let _place = self.kit.admission.enter(self.operation.load)?;
         request.extensions_mut().insert(caller.clone());
         let response = self.answered(request, next, &caller, key).await?;
-        Ok(response.map(|body| Holding::new(body, room)))
+        Ok(response.map(|body| Holding::until_sent(body, room)))
     }
 
     async fn answered(

@@ -104,6 +104,7 @@ impl Engine {
 }
 
 /// One writer's turn: a transaction that is kept or undone by [`Turn::finish`], and undone when dropped.
+#[allow(clippy::large_enum_variant, reason = "there are as many as connections, and they are moved once")]
 pub(super) enum Turn {
     Sqlite(sqlite::Turn),
     Postgres(postgres::Turn),
@@ -130,7 +131,6 @@ impl Turn {
 pub(super) enum Conn {
     SqliteWriter(Writer),
     SqliteSingle(SqliteConnection),
-
     SqliteReader(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
@@ -149,7 +149,6 @@ impl Conn {
         match self {
             Self::SqliteWriter(conn) => Link::Writer(conn),
             Self::SqliteSingle(conn) => Link::Sqlite(conn),
-
             Self::SqliteReader(conn) => Link::Sqlite(conn),
             Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
             Self::Postgres(conn) => Link::Postgres(conn),
