@@ -49,7 +49,7 @@ fn a_damaged_page_is_found_and_said_and_nothing_panics() {
         let told = answers.iter().any(|answer| answer.problem() == "503 service/damaged");
         damaged += u32::from(told);
         unharmed += u32::from(!told);
-        assert!(!daemon.log_so_far().contains("panicked"), "page {page}:\n{}", daemon.log_so_far());
+        assert!(!daemon.log().contains("panicked"), "page {page}:\n{}", daemon.log());
     }
     fs::write(&file, &whole).unwrap();
     println!("pages: {refused} refused at the start, {damaged} told, {unharmed} not met");

@@ -55,7 +55,7 @@ fn ask(daemon: &Daemon, method: &str, path: &str, key: Option<&str>, content: &s
     let mut all = Vec::new();
     let _ = stream.read_to_end(&mut all);
     let end = all.windows(4).position(|word| word == b"\r\n\r\n");
-    let end = end.unwrap_or_else(|| panic!("{method} {path} is not answered:\n{}", daemon.log_so_far()));
+    let end = end.unwrap_or_else(|| panic!("{method} {path} is not answered:\n{}", daemon.log()));
     let head = String::from_utf8(all[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head, body: all[end + 4..].to_vec() }

@@ -240,18 +240,13 @@ impl Daemon {
     pub fn has_logged(&self, words: &str, times: usize) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let log = String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned();
+            let log = self.log();
             if log.matches(words).count() >= times {
                 return;
             }
             assert!(Instant::now() < deadline, "the log does not say `{words}`:\n{log}");
             std::thread::sleep(Duration::from_millis(20));
         }
-    }
-
-    /// What it has logged so far.
-    pub fn log_so_far(&self) -> String {
-        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     pub fn wait(mut self) -> ExitStatus {
