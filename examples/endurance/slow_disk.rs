@@ -6,7 +6,11 @@ use crate::{
     daemon::Start,
     trouble::{Outcome, Trouble},
 };
-use std::{path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// A folder in memory, and the wait.
 pub struct SlowDisk {
@@ -35,5 +39,16 @@ impl SlowDisk {
             ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"];
         let under = under.into_iter().map(str::to_owned).chain([wait]).collect();
         Start { under, ..Start::on(&self.folder.path().join("data")) }
+    }
+
+    /// Syncs so far, of whatever was started on it last.
+    pub fn syncs(&self) -> Outcome<u64> {
+        let record = fs::read_to_string(self.record())?;
+        // A call that others came between is told twice: "unfinished", with its arguments, and "resumed".
+        Ok(record.lines().filter(|line| line.contains("sync(")).count() as u64)
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder.path().join("syncs")
     }
 }

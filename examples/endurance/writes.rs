@@ -1,11 +1,11 @@
-//! `writes SECONDS [sqlite] [postgres] [delay] [--audit-cost]`: acknowledged writes a second, with their audit records.
+//! `writes [SECONDS] [sqlite] [postgres] [delay] [audit-cost] [short]`: acknowledged writes a second, with their audit records.
 //!
 //! Measured at the store (in this process: a closure with a row like that of an idempotency key, and an audit record) and at
 //! the daemon over HTTP (registering officers: key, officer, role, audit record), by 1, 8, 64 and 256 clients, each of which
-//! begins its next write when the last is acknowledged. Client, daemon and PostgreSQL share this machine. `delay` does the
-//! same by 64 clients on a disk in memory whose sync takes 2 and 5 ms: what one sync is shared by. `--audit-cost` builds a
-//! twin of this program that records nothing (`--cfg yinxin_bench_without_audit`), and lets both write in turns. Without words:
-//! all but the last.
+//! begins its next write when the last is acknowledged; `short`: by fewer, for a moment. Client, daemon and PostgreSQL share
+//! this machine. `delay` does the same by 64 clients on a disk in memory whose sync takes 2 and 5 ms, and tells how many
+//! writes shared one sync. `audit-cost` builds a twin of this program that records nothing
+//! (`--cfg yinxin_bench_without_audit`), and lets both write in turns. Without words: all but the last.
 //!
 //! Every daemon is asked afterwards what is there: nothing that was acknowledged may be missing.
 
@@ -26,7 +26,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -42,57 +42,94 @@ use yinxin::{
 };
 
 const CLIENTS: [u64; 4] = [1, 8, 64, 256];
+const CLIENTS_IN_SHORT: [u64; 2] = [1, 16];
+const CLIENTS_COMPARED: u64 = 64;
+/// How long each number of clients writes.
+const SECONDS: u32 = 5;
+const SPAN_IN_SHORT: Duration = Duration::from_millis(300);
 /// Delays of a sync, in milliseconds.
 const DELAYS_MS: [u64; 2] = [2, 5];
 /// Turns of each side where two are compared.
 const TURNS: usize = 7;
 
-pub async fn run(plan: &Plan) -> Outcome<Figures> {
-    let span = Duration::from_secs(u64::from(plan.count.max(1)));
-    let wanted = |word: &str| plan.says(word) || plan.words.is_empty();
-    let mut tally = Tally::default();
-    let mut figures = Figures::of("writes").with("seconds", plan.count.max(1));
-    if plan.says("--audit-cost") {
-        return audit_cost(figures, span).await;
+/// What is to be measured.
+struct Extent {
+    clients: &'static [u64],
+    delays_ms: &'static [u64],
+    span: Duration,
+}
+
+impl Extent {
+    fn of(plan: &Plan) -> Self {
+        match plan.says("short") {
+            true => Self { clients: &CLIENTS_IN_SHORT, delays_ms: &DELAYS_MS[1..], span: SPAN_IN_SHORT },
+            false => Self {
+                clients: &CLIENTS,
+                delays_ms: &DELAYS_MS,
+                span: Duration::from_secs(u64::from(plan.given.unwrap_or(SECONDS).max(1))),
+            },
+        }
     }
+}
+
+pub async fn run(plan: &Plan) -> Outcome<Figures> {
+    let extent = Extent::of(plan);
+    let says_none = plan.words.iter().all(|word| word == "short");
+    let wanted = |word: &str| plan.says(word) || (says_none && word != "audit-cost");
+    let mut tally = Tally::default();
+    let mut figures = Figures::of("writes").with("seconds", extent.span.as_secs_f64());
     let scratch = tempfile::Builder::new().prefix("endurance-writes-").tempdir()?;
     let syncs = syncs_a_second(scratch.path())?;
     eprintln!("the disk syncs {syncs:.0} times a second");
     figures = figures.with("syncs_a_second", rounded(syncs));
     if wanted("sqlite") {
         let store = EngineConfig::Sqlite { path: scratch.path().join("store.db"), readers: 4 };
-        figures = figures.with("sqlite_store", at_the_store("sqlite", store, span).await?);
-        let http =
-            over_http("sqlite", &scratch.path().join("data"), None, &CLIENTS, span, &mut tally).await?;
-        figures = figures.with("sqlite_http", http);
+        figures = figures.with("sqlite_store", at_the_store("sqlite", store, &extent).await?);
+        let data = scratch.path().join("data");
+        figures = figures.with("sqlite_http", over_http("sqlite", &data, None, &extent, &mut tally).await?);
     }
     if wanted("postgres") {
-        match Cluster::start().await {
-            Ok(cluster) => {
-                let store = EngineConfig::Postgres {
-                    url: Secret::new(cluster.url()),
-                    schema: Some("store".into()),
-                    connections: 16,
-                };
-                make_schemas(&cluster.url()).await?;
-                figures = figures.with("postgres_store", at_the_store("postgres", store, span).await?);
-                let data = scratch.path().join("data-postgres");
-                let url = cluster.url();
-                let http = over_http("postgres", &data, Some(&url), &CLIENTS, span, &mut tally).await?;
-                figures = figures.with("postgres_http", http);
-            }
-            Err(Trouble::NotHere(says)) => eprintln!("SKIPPED: PostgreSQL: {says}"),
-            Err(trouble) => return Err(trouble),
+        for (name, found) in here("PostgreSQL", on_postgres(scratch.path(), &extent, &mut tally).await)? {
+            figures = figures.with(name, found);
         }
     }
     if wanted("delay") {
-        match delayed(span, &mut tally).await {
-            Ok(found) => figures = figures.with("delayed", found),
-            Err(Trouble::NotHere(says)) => eprintln!("SKIPPED: a disk that is slow to sync: {says}"),
-            Err(trouble) => return Err(trouble),
+        for (name, found) in here("a disk that is slow to sync", delayed(&extent, &mut tally).await)? {
+            figures = figures.with(name, found);
         }
     }
+    if wanted("audit-cost") {
+        figures = figures.with("audit_cost", audit_cost(&extent, &mut tally).await?);
+    }
     Ok(figures.with("acknowledged", tally.acknowledged).with("lost", tally.lost).with("twice", tally.twice))
+}
+
+type Named = Vec<(&'static str, Value)>;
+
+/// What was found; nothing, told loudly, where this machine has not got what it takes.
+fn here(what: &str, found: Outcome<Named>) -> Outcome<Named> {
+    match found {
+        Err(Trouble::NotHere(says)) => {
+            eprintln!("SKIPPED: {what}: {says}");
+            Ok(Vec::new())
+        }
+        found => found,
+    }
+}
+
+async fn on_postgres(scratch: &Path, extent: &Extent, tally: &mut Tally) -> Outcome<Named> {
+    let cluster = Cluster::start().await?;
+    let url = cluster.url();
+    make_schemas(&url).await?;
+    let store = EngineConfig::Postgres {
+        url: Secret::new(url.clone()),
+        schema: Some("store".into()),
+        connections: 16,
+    };
+    let at_the_store = at_the_store("postgres", store, extent).await?;
+    let data = scratch.join("data-postgres");
+    let over_http = over_http("postgres", &data, Some(&url), extent, tally).await?;
+    Ok(vec![("postgres_store", at_the_store), ("postgres_http", over_http)])
 }
 
 /// What was acknowledged, over all daemons, and what became of it.
@@ -129,14 +166,15 @@ const ROWS: Statement =
     Statement::portable("endurance.rows", "SELECT count(*) FROM idempotency WHERE operation = 'endurance'");
 
 /// Writes a second by numbers of clients, straight at the store.
-async fn at_the_store(engine: &str, config: EngineConfig, span: Duration) -> Outcome<Value> {
+async fn at_the_store(engine: &str, config: EngineConfig, extent: &Extent) -> Outcome<Value> {
     let deadlines = Deadlines { wait_ms: 60_000, ..Deadlines::default() };
     let config = StoreConfig { engine: config, node: "local".into(), deadlines };
     let store =
         Store::open(&config, Timestamp::from_seconds(1_795_219_200)).await.map_err(Trouble::failed)?;
     let (mut table, mut all) = (Map::new(), 0);
-    for clients in CLIENTS {
-        let end = Instant::now() + span;
+    for &clients in extent.clients {
+        let begun = Instant::now();
+        let end = begun + extent.span;
         let mut writers = JoinSet::new();
         for client in 0..clients {
             writers.spawn(write_until(store.clone(), end, format!("{clients}-{client}")));
@@ -145,7 +183,7 @@ async fn at_the_store(engine: &str, config: EngineConfig, span: Duration) -> Out
         while let Some(ended) = writers.join_next().await {
             done += ended?.map_err(Trouble::failed)?;
         }
-        let rate = done as f64 / span.as_secs_f64();
+        let rate = done as f64 / begun.elapsed().as_secs_f64();
         eprintln!("{engine}, store, {clients} clients: {rate:.0} a second");
         table.insert(clients.to_string(), json!(rounded(rate)));
         all += done;
@@ -205,14 +243,13 @@ async fn over_http(
     name: &str,
     data: &Path,
     postgres: Option<&str>,
-    clients: &[u64],
-    span: Duration,
+    extent: &Extent,
     tally: &mut Tally,
 ) -> Outcome<Value> {
     let site = Site::found(Start::on(data), postgres).await?;
     let mut table = Map::new();
-    for clients in clients {
-        let rate = site.write(*clients, span).await?;
+    for &clients in extent.clients {
+        let rate = site.write(clients, extent.span).await?;
         eprintln!("{name}, over HTTP, {clients} clients: {rate:.0} a second");
         table.insert(clients.to_string(), json!(rounded(rate)));
     }
@@ -321,70 +358,86 @@ async fn make_schemas(url: &str) -> Outcome<()> {
 }
 
 /// On a disk in memory whose syncs are slow: how many writes share one.
-async fn delayed(span: Duration, tally: &mut Tally) -> Outcome<Value> {
+async fn delayed(extent: &Extent, tally: &mut Tally) -> Outcome<Named> {
     let mut table = Map::new();
-    for delay_ms in DELAYS_MS {
+    for &delay_ms in extent.delays_ms {
         let disk = SlowDisk::new(delay_ms)?;
         let site = Site::found(disk.start(), None).await?;
-        let begun = Instant::now();
-        let rate = site.write(64, span).await?;
-        let syncs = 1e3 / delay_ms as f64;
+        let before = (disk.syncs()?, site.written.load(Ordering::Relaxed));
+        let rate = site.write(CLIENTS_COMPARED, extent.span).await?;
+        let (syncs, written) = (disk.syncs()? - before.0, site.written.load(Ordering::Relaxed) - before.1);
+        let (to_rate, a_sync) = (rate * delay_ms as f64 / 1e3, written as f64 / syncs.max(1) as f64);
         eprintln!(
-            "sqlite, over HTTP, 64 clients, a sync takes {delay_ms} ms: {rate:.0} a second, {:.1} times the syncs ({:.0} s)",
-            rate / syncs,
-            begun.elapsed().as_secs_f64()
+            "sqlite, over HTTP, {CLIENTS_COMPARED} clients, a sync takes {delay_ms} ms: {rate:.0} a second, {to_rate:.1} \
+             times the syncs that such a disk can do; {a_sync:.1} writes shared a sync"
         );
         site.count(tally).await?;
-        let found = json!({ "writes_a_second": rounded(rate), "to_syncs": rounded(rate / syncs) });
+        let found = json!({
+            "writes_a_second": rounded(rate), "to_sync_rate": rounded(to_rate), "writes_a_sync": rounded(a_sync)
+        });
         table.insert(format!("{delay_ms}ms"), found);
     }
-    Ok(table.into())
+    Ok(vec![("delayed", table.into())])
 }
 
-/// Both builds in turns, on one disk; medians of the turns.
-async fn audit_cost(figures: Figures, span: Duration) -> Outcome<Figures> {
+/// Both builds in turns, on one disk, with an engine each; medians of the turns.
+async fn audit_cost(extent: &Extent, tally: &mut Tally) -> Outcome<Value> {
     let twin = Twin::build().await?;
     let scratch = tempfile::Builder::new().prefix("endurance-writes-").tempdir()?;
     twin.refuses_what_is_no_scratch(&scratch.path().join("real")).await?;
     let mut cost = Map::new();
-    for engine in ["sqlite", "postgres"] {
-        let clusters = match engine {
-            "sqlite" => None,
-            _ => match (Cluster::start().await, Cluster::start().await) {
-                (Ok(one), Ok(other)) => Some((one, other)),
-                _ => {
-                    eprintln!("SKIPPED: PostgreSQL");
-                    continue;
-                }
-            },
-        };
-        if let Some((one, other)) = &clusters {
-            make_schemas(&one.url()).await?;
-            make_schemas(&other.url()).await?;
-        }
-        let folder = |name: &str| -> PathBuf { scratch.path().join(format!("{engine}-{name}")) };
-        let (with, without) = (folder("with"), folder("without"));
-        let url = |own: bool| clusters.as_ref().map(|(one, other)| if own { one.url() } else { other.url() });
-        let with = Site::found(Start::on(&with), url(true).as_deref()).await?;
-        let without = Site::found(twin.start(&without)?, url(false).as_deref()).await?;
-        let (mut rates, mut bare) = (Vec::new(), Vec::new());
-        for turn in 0..=TURNS {
-            let [one, other] = [with.write(64, span).await?, without.write(64, span).await?];
-            eprintln!("{engine}, 64 clients: {one:.0} a second with audit, {other:.0} without");
-            if turn > 0 {
-                rates.push(one);
-                bare.push(other);
+    let found = compared(&twin, &scratch.path().join("sqlite"), None, extent, tally).await?;
+    cost.insert("sqlite".into(), found);
+    let clusters = match (Cluster::start().await, Cluster::start().await) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(trouble), _) | (_, Err(trouble)) => Err(trouble),
+    };
+    match clusters {
+        Ok((one, other)) => {
+            let urls = [one.url(), other.url()];
+            for url in &urls {
+                make_schemas(url).await?;
             }
+            let found = compared(&twin, &scratch.path().join("postgres"), Some(&urls), extent, tally).await?;
+            cost.insert("postgres".into(), found);
         }
-        let (with, without) = (median(rates), median(bare));
-        let percent = rounded((1.0 - with / without) * 100.0);
-        eprintln!("{engine}: {with:.0} with, {without:.0} without: audit costs {percent} %");
-        cost.insert(
-            engine.to_owned(),
-            json!({ "with": rounded(with), "without": rounded(without), "percent": percent }),
-        );
+        Err(Trouble::NotHere(says)) => eprintln!("SKIPPED: PostgreSQL: {says}"),
+        Err(trouble) => return Err(trouble),
     }
-    Ok(figures.with("audit_cost", cost).with("lost", 0))
+    Ok(cost.into())
+}
+
+/// What recording costs in hundredths of the throughput.
+async fn compared(
+    twin: &Twin,
+    folder: &Path,
+    postgres: Option<&[String; 2]>,
+    extent: &Extent,
+    tally: &mut Tally,
+) -> Outcome<Value> {
+    let [own, others] =
+        postgres.map_or([None, None], |[own, others]| [Some(own.as_str()), Some(others.as_str())]);
+    let with = Site::found(Start::on(&folder.join("with")), own).await?;
+    let without = Site::found(twin.start(&folder.join("without"))?, others).await?;
+    let (mut rates, mut bare) = (Vec::new(), Vec::new());
+    for turn in 0..=TURNS {
+        let [one, other] = [
+            with.write(CLIENTS_COMPARED, extent.span).await?,
+            without.write(CLIENTS_COMPARED, extent.span).await?,
+        ];
+        let engine = if postgres.is_some() { "postgres" } else { "sqlite" };
+        eprintln!("{engine}, {CLIENTS_COMPARED} clients: {one:.0} a second with audit, {other:.0} without");
+        // The first turn only warms up.
+        if turn > 0 {
+            rates.push(one);
+            bare.push(other);
+        }
+    }
+    with.count(tally).await?;
+    without.count(tally).await?;
+    let (with, without) = (median(rates), median(bare));
+    let percent = rounded((1.0 - with / without) * 100.0);
+    Ok(json!({ "with": rounded(with), "without": rounded(without), "percent": percent }))
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
