@@ -1,11 +1,11 @@
-//! `overload FACTOR [short]`: the daemon is asked to stamp FACTOR times as often as it can.
+//! `overload [FACTOR] [short]`: the daemon is asked to stamp FACTOR times as often as it can.
 //!
 //! First the peak is found by clients that wait for each answer. Then requests come at a rate of their own (0.7, 1, 2 and
 //! FACTOR times the peak), whether or not earlier ones were answered: each has its instant, and its time counts from there.
 //! Beside them somebody looks up a revocation list and a seal, twenty times a second, as those must be served throughout.
 //!
 //! Told: good answers a second, the times of good answers and of refusals, statuses, memory. Only 2xx, 503 with Retry-After
-//! and 429 may come; what was acknowledged must be in the register, once. Client and daemon share this machine; a document of
+//! and 429 may come; what was acknowledged must be in the register, once, and what was begun must have been brought to its end. Client and daemon share this machine; a document of
 //! two kilobytes is stamped, so that it is not the machine's loopback that is measured.
 
 use crate::{
@@ -38,11 +38,13 @@ const CLIENTS: [u64; 4] = [4, 8, 12, 16];
 const CONNECTIONS: u64 = 1500;
 /// How often requests that are due are sent.
 const TICK: Duration = Duration::from_micros(500);
+/// How many times its peak the daemon is asked for, where nobody says.
+const FACTOR: u32 = 10;
 /// Between two stages, so that one does not answer for the other.
 const REST: Duration = Duration::from_secs(1);
 
 pub async fn run(plan: &Plan) -> Outcome<Figures> {
-    let factor = f64::from(plan.count.max(2));
+    let factor = f64::from(plan.given.unwrap_or(FACTOR).max(2));
     let span = if plan.says("short") { Duration::from_secs(1) } else { Duration::from_secs(8) };
     let scratch = tempfile::Builder::new().prefix("endurance-overload-").tempdir()?;
     let start = Start::on(&scratch.path().join("data"))
@@ -66,7 +68,8 @@ pub async fn run(plan: &Plan) -> Outcome<Figures> {
     tokio::time::sleep(REST).await;
     let after_mib = daemon.memory_mib("VmRSS");
     let (calm, storm) = (&told[0].1, &told[told.len() - 1].1);
-    let (lost, twice) = stand.count(&daemon).await?;
+    let register = stand.register(&daemon).await?;
+    let acknowledged = stand.acknowledged.load(Ordering::Relaxed);
     let surprises: u64 = told.iter().map(|(_, stage)| stage.surprises).sum();
     Ok(Figures::of("overload")
         .with("factor", factor)
@@ -80,10 +83,11 @@ pub async fn run(plan: &Plan) -> Outcome<Figures> {
             json!({ "before": rounded(before_mib), "peak": rounded(peak_mib), "after": rounded(after_mib) }),
         )
         .with("stages", Value::from(stages))
-        .with("acknowledged", stand.acknowledged.load(Ordering::Relaxed))
+        .with("acknowledged", acknowledged)
         .with("surprises", surprises)
-        .with("lost", lost)
-        .with("twice", twice))
+        .with("half", register.others)
+        .with("lost", acknowledged.saturating_sub(register.done))
+        .with("twice", register.done.saturating_sub(acknowledged)))
 }
 
 fn rounded(figure: f64) -> f64 {
@@ -201,21 +205,29 @@ impl Stand {
         Others { stop, task }
     }
 
-    /// What was acknowledged and is not in the register; what is there too often.
-    async fn count(&self, daemon: &Daemon) -> Outcome<(u64, u64)> {
+    /// What became of all that was begun.
+    async fn register(&self, daemon: &Daemon) -> Outcome<Register> {
         let mut client = Client::to(&Place::at(daemon.address));
-        let (mut done, mut after) = (0_u64, String::new());
+        let (mut found, mut after) = (Register::default(), String::new());
         loop {
             let path = format!("/api/v1/stamps?limit=500&after={after}");
             let page = client.ask(&Ask::get(path).by(&self.office.approver)).await?.good()?.json();
             let items = page["items"].as_array().cloned().unwrap_or_default();
-            let Some(last) = items.last() else { break };
+            let Some(last) = items.last() else { return Ok(found) };
             after = last["id"].as_str().unwrap_or_default().to_owned();
-            done += items.iter().filter(|item| item["state"] == "done").count() as u64;
+            let done = items.iter().filter(|item| item["state"] == "done").count();
+            found.done += done as u64;
+            found.others += (items.len() - done) as u64;
         }
-        let acknowledged = self.acknowledged.load(Ordering::Relaxed);
-        Ok((acknowledged.saturating_sub(done), done.saturating_sub(acknowledged)))
     }
+}
+
+/// Stamps by how they ended.
+#[derive(Default)]
+struct Register {
+    done: u64,
+    /// Failed, given up or never ended.
+    others: u64,
 }
 
 struct Others {

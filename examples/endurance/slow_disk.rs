@@ -35,9 +35,10 @@ impl SlowDisk {
     /// How a daemon is started on it.
     pub fn start(&self) -> Start {
         let wait = format!("inject=fsync,fdatasync:delay_exit={}", self.delay_ms * 1000);
-        let under =
-            ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"];
-        let under = under.into_iter().map(str::to_owned).chain([wait]).collect();
+        let record = self.record().display().to_string();
+        let calls = "trace=fsync,fdatasync";
+        let under = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", &record, "-e", calls, "-e", &wait];
+        let under = under.map(str::to_owned).into();
         Start { under, ..Start::on(&self.folder.path().join("data")) }
     }
 
