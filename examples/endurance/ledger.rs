@@ -267,7 +267,8 @@ struct There {
     /// How often an action on a subject is recorded.
     records: BTreeMap<(String, String), u64>,
     audit_records: u64,
-    list: Crl,
+    /// The list of each issuing authority there ever was.
+    lists: Vec<Crl>,
 }
 
 #[derive(Debug)]
@@ -303,9 +304,8 @@ impl There {
             by_purpose.entry(stamp.purpose.clone()).or_default().push(at);
         }
         let (records, audit_records) = records(&mut client, &office.auditor).await?;
-        let list = client.ask(&Ask::get("/pki/ca.crl")).await?.good()?;
-        let list = Crl::parse(&list.body).map_err(|error| Trouble::failed(format!("{error:?}")))?;
-        Ok(Self { seals, stamps, by_purpose, by_name, records, audit_records, list })
+        let lists = lists(&mut client).await?;
+        Ok(Self { seals, stamps, by_purpose, by_name, records, audit_records, lists })
     }
 
     fn seals_called(&self, name: &str) -> Vec<Promise> {
@@ -324,8 +324,22 @@ impl There {
     }
 
     fn revoked(&self, serial: &str) -> bool {
-        hex::decode(serial).is_ok_and(|serial| self.list.revoked(&serial).is_some())
+        let named = |serial: &[u8]| self.lists.iter().any(|list| list.revoked(serial).is_some());
+        hex::decode(serial).is_ok_and(|serial| named(&serial))
     }
+}
+
+async fn lists(client: &mut Client) -> Outcome<Vec<Crl>> {
+    let mut lists = Vec::new();
+    for number in 1.. {
+        let answer = client.ask(&Ask::get(format!("/pki/issuing/{number}/ca.crl"))).await?;
+        if answer.status == 404 {
+            break;
+        }
+        let list = Crl::parse(&answer.good()?.body);
+        lists.push(list.map_err(|error| Trouble::failed(format!("{error:?}")))?);
+    }
+    Ok(lists)
 }
 
 fn stamp(row: &Value) -> StampRow {

@@ -43,11 +43,24 @@ pub struct Stage {
     pub ledger: Arc<Ledger>,
     /// Makes every name unlike all others.
     pub names: Arc<AtomicU64>,
+    /// Attempts that did not go well, whatever came of the next one.
+    pub failed: Arc<AtomicU64>,
 }
 
 impl Stage {
     pub fn new(office: Office, place: Place) -> Self {
-        Self { office: Arc::new(office), place, ledger: Arc::default(), names: Arc::default() }
+        Self {
+            office: Arc::new(office),
+            place,
+            ledger: Arc::default(),
+            names: Arc::default(),
+            failed: Arc::default(),
+        }
+    }
+
+    /// How many attempts did not go well so far.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Reads everything back and compares. On PostgreSQL another node might be at work on what this one left open, so that
@@ -200,7 +213,11 @@ impl Worker {
         let mut may_have_arrived = false;
         let mut last = String::new();
         while begun.elapsed() < DEED_PATIENCE {
-            let wait_ms = match self.client.ask(ask).await {
+            let asked = self.client.ask(ask).await;
+            if !asked.as_ref().is_ok_and(|answer| answer.status.is_success()) {
+                self.stage.failed.fetch_add(1, Ordering::Relaxed);
+            }
+            let wait_ms = match asked {
                 Ok(answer) if answer.status.is_success() => return Ok(Some(answer)),
                 Ok(answer) => match judge(&answer, may_have_arrived && !ask.is_creating()) {
                     Next::Wait(ms) => {

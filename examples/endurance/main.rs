@@ -10,6 +10,7 @@
 //! | `failover` | two daemons on one PostgreSQL |
 //! | `overload` | asks for COUNT times what the daemon can do |
 //! | `writes` | acknowledged writes a second |
+//! | `rotation` | changes a key, passphrase or certificate under load, calmly or killed in the middle |
 //! | `restart` | starts the daemon on COUNT seals and stamps |
 //!
 //! The last line on standard output is one JSON object with the figures; what happens on the way is told on standard error.
@@ -30,6 +31,7 @@ mod office;
 mod plan;
 mod power;
 mod restart;
+mod rotation;
 mod slow_disk;
 mod trouble;
 mod twin;
@@ -99,6 +101,7 @@ async fn run(plan: &Plan) -> Outcome<Figures> {
         "overload" => overload::run(plan).await,
         "writes" => writes::run(plan).await,
         "restart" => restart::run(plan).await,
+        "rotation" => rotation::run(plan).await,
         other => Err(Trouble::failed(format!("there is no mode {other}"))),
     }
 }

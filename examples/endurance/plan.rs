@@ -28,8 +28,7 @@ pub struct Plan {
 impl Plan {
     /// `MODE COUNT [WORD…] [--seed N] [--keep]`.
     pub fn parse(arguments: Vec<OsString>) -> Result<Self, String> {
-        const USAGE: &str =
-            "usage: endurance kill|power|failover|overload|writes|restart COUNT [WORD…] [--seed N] [--keep]";
+        const USAGE: &str = "usage: endurance kill|power|failover|overload|writes|restart|rotation COUNT [WORD…] [--seed N] [--keep]";
         let mut given = arguments.into_iter().map(|text| text.into_string().map_err(|_| USAGE.to_owned()));
         let mut next = || given.next().transpose();
         let mode = next()?.ok_or(USAGE)?;

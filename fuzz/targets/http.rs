@@ -247,6 +247,9 @@ impl House {
         let end = heard.windows(4).position(|word| word == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&heard[..end]).to_ascii_lowercase();
         let status = head.get(9..12)?.parse().ok()?;
-        Some(Answer { status, head, body: heard[end + 4..].to_vec() })
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        // After the answer to a request that was whole, another one follows to what came behind it.
+        let body = heard[end + 4..].iter().copied().take(length.unwrap_or(usize::MAX)).collect();
+        Some(Answer { status, head, body })
     }
 }

@@ -22,6 +22,7 @@ ALTER TABLE keystore ADD COLUMN master BIGINT NOT NULL DEFAULT 1;
 -- The release before writes no number and means the first one. Once that has gone, the reference refuses its keys instead of losing them.
 ALTER TABLE signing_key ADD COLUMN master BIGINT DEFAULT 1 REFERENCES keystore_master (id);
 CREATE INDEX signing_key_purpose ON signing_key (purpose, id);
+CREATE INDEX signing_key_master ON signing_key (master, id);
 
 -- A line is what certificates that follow each other are for (authority/issuing, maker/…); its first one bears the line's
 -- name as its reference and has neither line nor generation.

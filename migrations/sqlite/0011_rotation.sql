@@ -19,9 +19,11 @@ CREATE TABLE keystore_holder (
 ) STRICT;
 
 ALTER TABLE keystore ADD COLUMN master INTEGER NOT NULL DEFAULT 1;
--- NULL is the first one: SQLite adds no column with both a default and a reference.
+-- SQLite adds no column with both a default and a reference.
 ALTER TABLE signing_key ADD COLUMN master INTEGER REFERENCES keystore_master (id);
+UPDATE signing_key SET master = 1;
 CREATE INDEX signing_key_purpose ON signing_key (purpose, id);
+CREATE INDEX signing_key_master ON signing_key (master, id);
 
 -- A line is what certificates that follow each other are for (authority/issuing, maker/…); its first one bears the line's
 -- name as its reference and has neither line nor generation.

@@ -11,6 +11,7 @@ use crate::{
     },
     officer::{Caller, Right},
     seal::SealService,
+    store::Lease,
 };
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -157,10 +158,16 @@ impl AuthorityDesk {
     }
 }
 
-/// Looks for what ends soon, until told to stop.
-pub(super) async fn watch(desk: AuthorityDesk, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+/// Looks for what ends soon, until told to stop; one node does so for all.
+pub(super) async fn watch(
+    desk: AuthorityDesk,
+    lease: Lease,
+    clock: Arc<dyn Clock>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
-        if let Err(error) = desk.renew_due(clock.now()).await {
+        // Less than the time between two looks by what the nodes' looks are apart.
+        if let Err(error) = lease.once(LOOK_EVERY * 9 / 10, desk.renew_due(clock.now())).await {
             tracing::warn!(%error, "certificates that end soon could not be looked after; tried again in an hour");
         }
         tokio::select! {

@@ -7,14 +7,14 @@ use super::{
 };
 use crate::{
     audit::{AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
-    authority::RenewList,
-    base::{Clock, Timestamp},
+    authority::{Act, Authority, RenewList},
+    base::Clock,
     http::{Held, idempotency},
     job,
     keys::{KeyPurpose, KeysError, Keystore},
     officer::Caller,
     seal::SealService,
-    store::Store,
+    store::{Lease, Store},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
@@ -23,6 +23,12 @@ use tokio::{sync::watch, task::JoinHandle};
 const JOBS_AT_ONCE: usize = 100;
 /// How often what never ended is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Less than that by what the nodes' looks are apart: one of them sweeps each minute.
+const SWEPT_EVERY: Duration = Duration::from_secs(50);
+/// How long a node that sweeps and gives no sign of life keeps the others from it.
+const SWEEP_LASTS: Duration = Duration::from_secs(15);
+/// What was begun longer ago than any request may take is nobody's any more.
+const OPEN_FOR_MS: i64 = 120_000;
 
 /// What background work needs to know.
 pub(super) struct Background {
@@ -44,17 +50,18 @@ impl Background {
     pub(super) async fn start(&self, app: &App) -> Result<Work, AppError> {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
-        let (chain, hold) = (stopped.clone(), app.hold.clone());
+        let (chain, hold, covered) = (stopped.clone(), app.hold.clone(), app.presence.held());
         let (worker, store) = (worker(app), app.store.clone());
         let tasks = vec![
             tokio::spawn(authority_desk::watch(
                 AuthorityDesk::new(&app.authority, &app.seals),
+                Lease::new(&app.store, "certificates", app.store.node(), SWEEP_LASTS),
                 app.clock.clone(),
                 stopped.clone(),
             )),
             tokio::spawn(key_desk::watch(app.key_desk.clone(), stopped.clone())),
             tokio::spawn(async move {
-                match sequencer.run(chain).await {
+                match covered.cover(sequencer.run(chain)).await {
                     Ok(()) => {}
                     Err(error @ (AuditError::RolledBack { .. } | AuditError::FileCut { .. })) => {
                         hold.set(held_by(&error));
@@ -68,7 +75,7 @@ impl Background {
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
-            tokio::spawn(sweep(app.seals.clone(), app.store.clone(), app.clock.clone(), stopped)),
+            tokio::spawn(app.housekeeping.clone().run(stopped)),
         ];
         Ok(Work { stop, tasks })
     }
@@ -149,21 +156,66 @@ pub(super) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysErro
     Ok(HeadKeys::new(found))
 }
 
-async fn sweep(seals: SealService, store: Store, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            _ = stop.changed() => return,
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-        }
-        if let Err(error) = sweep_once(&seals, &store, clock.now()).await {
-            tracing::warn!(%error, "what never ended could not be closed; the next sweep tries again");
-        }
-    }
+/// What one node does for all: closes what never ended, forgets what is over, renews the revocation list.
+#[derive(Clone)]
+pub(super) struct Housekeeping {
+    lease: Lease,
+    store: Store,
+    seals: SealService,
+    authority: Authority,
+    clock: Arc<dyn Clock>,
 }
 
-/// Closes what never ended, and forgets old idempotency keys; one does not wait for the other.
-pub(super) async fn sweep_once(seals: &SealService, store: &Store, now: Timestamp) -> Result<(), AppError> {
-    let closed = seals.sweep(&Caller::system("sweep", now)).await;
-    idempotency::sweep(store, now).await?;
-    Ok(closed?)
+impl Housekeeping {
+    pub(super) fn new(
+        store: &Store,
+        seals: &SealService,
+        authority: &Authority,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            lease: Lease::new(store, "housekeeping", store.node(), SWEEP_LASTS),
+            store: store.clone(),
+            seals: seals.clone(),
+            authority: authority.clone(),
+            clock: clock.clone(),
+        }
+    }
+
+    async fn run(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                _ = stop.changed() => return,
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
+            }
+            if let Err(error) = self.lease.once(SWEPT_EVERY, self.sweep()).await {
+                tracing::warn!(%error, "what never ended could not be closed; the next sweep tries again");
+            }
+        }
+    }
+
+    /// Does it now, unless another node is at it.
+    pub(super) async fn once(&self) -> Result<(), AppError> {
+        self.lease.once(Duration::ZERO, self.sweep()).await.map(drop)
+    }
+
+    /// One part does not wait for the other to succeed; the first error is told.
+    async fn sweep(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let caller = Caller::system("sweep", now);
+        let closed = self.seals.sweep(&caller).await;
+        let forgotten = idempotency::sweep(&self.store, now).await;
+        let act = Act { actor: "system", request: &caller.request, now };
+        let completed = self.authority.complete_intents_before(&act, now.plus_ms(-OPEN_FOR_MS)).await;
+        // With SQLite they are free since the start, and those of now are our own.
+        let freed = if self.store.is_ours_alone() { Ok(0) } else { job::free_abandoned(&self.store).await };
+        if let Err(error) = self.authority.crl(now).await {
+            tracing::warn!(%error, "the revocation list could not be renewed");
+        }
+        closed?;
+        forgotten?;
+        completed?;
+        freed?;
+        Ok(())
+    }
 }

@@ -24,6 +24,15 @@ pub struct Entrances {
     pub unix: Option<UnixListener>,
 }
 
+/// Listeners that the service manager opened and hands over: they go before the configured addresses.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// For the public entrance; it does not block.
+    pub public: Option<std::net::TcpListener>,
+    /// For that of administration, where the configuration has one.
+    pub administration: Option<std::net::TcpListener>,
+}
+
 /// How often files of TLS are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// From here on the log speaks of a certificate's end, once a day.
@@ -36,13 +45,16 @@ impl Entrances {
     ///
     /// # Errors
     /// [`AppError::Listen`], [`AppError::Tls`].
-    pub async fn bind(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, AppError> {
+    pub async fn bind(config: &Config, clock: &Arc<dyn Clock>, handed: Handed) -> Result<Self, AppError> {
         let listen = &config.listen;
-        let proxies = &listen.proxies;
-        let public = entrance(listen.address, listen.tls.as_ref(), "listen.tls", (clock, proxies)).await?;
+        let tls = opened(listen.tls.as_ref(), "listen.tls", clock)?;
+        let tcp = bound(handed.public, listen.address).await?;
+        let public = http::Entrance { tcp, tls, proxies: listen.proxies.clone() };
         let administration = match &listen.administration {
             Some(own) => {
-                Some(entrance(own.address, own.tls.as_ref(), "listen.admin_tls", (clock, proxies)).await?)
+                let tls = opened(own.tls.as_ref(), "listen.admin_tls", clock)?;
+                let tcp = bound(handed.administration, own.address).await?;
+                Some(http::Entrance { tcp, tls, proxies: listen.proxies.clone() })
             }
             None => None,
         };
@@ -66,16 +78,21 @@ impl Entrances {
     }
 }
 
-async fn entrance(
-    address: SocketAddr,
+fn opened(
     files: Option<&ServerFiles>,
     section: &'static str,
-    (clock, proxies): (&Arc<dyn Clock>, &http::Proxies),
-) -> Result<http::Entrance, AppError> {
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<ServerTls>>, AppError> {
     let tls = files.map(|files| ServerTls::open(files.clone(), clock.clone())).transpose();
-    let tls = tls.map_err(|error| AppError::Tls { section, error })?.map(Arc::new);
-    let tcp = TcpListener::bind(address).await.map_err(|error| AppError::Listen { address, error })?;
-    Ok(http::Entrance { tcp, tls, proxies: proxies.clone() })
+    Ok(tls.map_err(|error| AppError::Tls { section, error })?.map(Arc::new))
+}
+
+async fn bound(handed: Option<std::net::TcpListener>, address: SocketAddr) -> Result<TcpListener, AppError> {
+    let bound = match handed {
+        Some(listener) => TcpListener::from_std(listener),
+        None => TcpListener::bind(address).await,
+    };
+    bound.map_err(|error| AppError::Listen { address, error })
 }
 
 async fn watch(all: Vec<Arc<ServerTls>>, mut hangup: Signal, clock: Arc<dyn Clock>) {
@@ -131,6 +148,7 @@ pub(super) fn limits(limits: &Limits) -> http::Limits {
         light_requests: limits.light_requests,
         heavy_requests: limits.heavy_requests,
         request: limits.request,
+        stop: limits.stop,
         handshake: limits.handshake,
         handshakes: limits.handshakes,
         ..http::Limits::default()

@@ -42,6 +42,18 @@ pub enum AppError {
 
     /// The first officers were made, and a crash took their keys before they were written down.
     KeysLost,
+    /// Another process is at work under this node's name.
+    NodeTaken {
+        /// The name.
+        name: String,
+        /// The other one's host.
+        host: String,
+    },
+    /// Another process has taken this node's name while this one stood still.
+    NodeLost {
+        /// The name.
+        name: String,
+    },
     /// The passphrase cannot be read.
     Passphrase(PassphraseError),
     /// The database cannot be opened.
@@ -121,6 +133,16 @@ impl fmt::Display for AppError {
                 "the first start was cut short after the officers were made and before all of their keys were written to \
                  officer-keys: nothing else was made yet, so empty the data directory (or the database's schema) and run \
                  `yinxin init` again",
+            ),
+            Self::NodeTaken { name, host } => write!(
+                out,
+                "another process, on host {host}, is at work as node {name} of this database: give this one a name of \
+                 its own (`node`), or stop that one; nothing was changed"
+            ),
+            Self::NodeLost { name } => write!(
+                out,
+                "another process has taken the place of node {name}, from a copy of this data directory, or because \
+                 this one stood still for too long: this one ends, so that their records do not mix"
             ),
             Self::Passphrase(error) => error.fmt(out),
             Self::Open(error) => error.fmt(out),

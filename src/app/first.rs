@@ -1,6 +1,6 @@
 //! The first start: a passphrase, the keystore, the authority, the first officers.
 
-use super::{AppError, Sources, authority_settings, paths, store_config};
+use super::{AppError, Sources, authority_settings, node::Seat, paths, store_config};
 use crate::{
     authority::{Act, Authority},
     base::{Clock as _, clock::SystemClock, folder},
@@ -46,7 +46,8 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     let Sources { clock, entropy } = sources;
     private_dir(&config.data_dir)?;
     let now = clock.now();
-    let store = Store::open(&store_config(config), now).await?;
+    let seat = Seat::take(config, &*entropy).await?;
+    let store = Store::open(&store_config(config, seat.name()), now).await?;
     let there = Keystore::exists(&store).await?;
     let source = paths::passphrase(config);
     if there && !source.path().exists() {
@@ -73,7 +74,8 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
 
 /// Brings the tables up to date; the name of the newest step.
 pub async fn migrate(config: &Config) -> Result<&'static str, AppError> {
-    let store = Store::open(&store_config(config), SystemClock.now()).await?;
+    // No node: it writes nothing but the tables.
+    let store = Store::open(&store_config(config, "migrate"), SystemClock.now()).await?;
     store.close().await;
     Ok(MIGRATIONS.last().map_or("none", |step| step.name))
 }
@@ -97,7 +99,8 @@ pub async fn rescue(config: &Config, sources: Sources) -> Result<(FirstOfficer, 
     let now = clock.now();
     let passphrase = super::passphrase(config)?;
     passphrase.read()?;
-    let store = Store::open(&store_config(config), now).await?;
+    let seat = Seat::take(config, &*entropy).await?;
+    let store = Store::open(&store_config(config, seat.name()), now).await?;
     super::unlock(&store, &passphrase, &entropy).await?;
     let rescued = crate::officer::rescue(&store, &*entropy, now).await?;
     let folder = paths::officer_keys(config);

@@ -10,13 +10,14 @@ mod error;
 mod fence;
 mod first;
 mod key_desk;
+mod node;
 mod paths;
 mod piped;
 mod product;
 mod restore;
 
 pub use bench_build::SCRATCH_MARK;
-pub use entrances::Entrances;
+pub use entrances::{Entrances, Handed};
 pub use error::AppError;
 pub use fence::fence;
 pub use first::{First, init, init_at_cost, is_initialised, migrate, rescue};
@@ -30,10 +31,11 @@ use crate::{
     config::{Config, Database},
     document::pool::{PoolSettings, ReadingPool},
     http::{self, Held, Hold, Kit, Proxies, Stop, Table},
+    job,
     keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
     officer::{KeyTerms, Officers},
     seal::{self, SealService},
-    store::{EngineConfig, Link, Store, StoreConfig},
+    store::{Deadlines, EngineConfig, Link, Store, StoreConfig},
     verification::{
         Trust,
         service::{self as verification, AuthorityTrust, OwnRegister, Verifications},
@@ -43,9 +45,10 @@ use crate::{
 use audit_desk::AuditDesk;
 use authority_desk::AuthorityDesk;
 use axum::Router;
-use background::{Background, Work};
+use background::{Background, Housekeeping, Work};
 use backup_desk::BackupDesk;
 use key_desk::{AuditKey, KeyDesk};
+use node::{Presence, Seat};
 use std::{sync::Arc, time::Duration};
 
 /// How long an orderly stop waits for signatures under way.
@@ -71,6 +74,8 @@ pub struct App {
     by_https: bool,
     document_bytes: usize,
     background: Background,
+    housekeeping: Housekeeping,
+    presence: Presence,
     hold: Hold,
 }
 
@@ -106,7 +111,9 @@ impl App {
         let passphrase = passphrase(config)?;
         passphrase.read()?;
         warn_of_open_link(config);
-        let store = Store::open(&store_config(config), now).await?;
+        let seat = Seat::take(config, &*entropy).await?;
+        let store = Store::open(&store_config(config, seat.name()), now).await?;
+        let presence = Presence::join(&store, seat).await?;
         let keystore = unlock(&store, &passphrase, &entropy).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
         let readers = Arc::new(ReadingPool::start(reading(config)).map_err(AppError::Threads)?);
@@ -172,6 +179,8 @@ impl App {
             audit_key,
             officers: Officers::new(store.clone(), entropy.clone()).with_terms(terms(config)),
             background: Background::new(heads),
+            housekeeping: Housekeeping::new(&store, &seals, &authority, &clock),
+            presence,
             hold,
             limits: entrances::limits(&config.limits),
             proxies: config.listen.proxies.clone(),
@@ -220,12 +229,12 @@ impl App {
 
     /// Chains what was recorded, now: what the sequencer beside the requests does within a second.
     pub async fn chain_records(&self) -> Result<(), AppError> {
-        self.background.chain_once(self).await
+        self.presence.cover(self.background.chain_once(self)).await
     }
 
     /// Closes what never ended, as it happens every minute beside the requests.
     pub async fn sweep(&self) -> Result<(), AppError> {
-        background::sweep_once(&self.seals, &self.store, self.clock.now()).await
+        self.housekeeping.once().await
     }
 
     /// All routes: REST, pages, health.
@@ -293,15 +302,17 @@ impl App {
         let serving = async {
             tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
         };
-        tokio::select! {
-            () = serving => {}
-            () = self.mind_hold(&mut work) => {}
-        }
+        // Whoever has lost the node's name breaks off: the one who has it now does this node's work.
+        let served = tokio::select! {
+            () = serving => Ok(()),
+            () = self.mind_hold(&mut work) => Ok(()),
+            lost = self.presence.lost() => Err(lost),
+        };
         if let Some(work) = work {
             work.end().await;
         }
         self.rest().await;
-        Ok(())
+        served
     }
 
     /// Ends the background work while the service is held back, and begins it when it is let go on. Never ends.
@@ -340,7 +351,8 @@ impl App {
         if let Err(error) = self.look_after_keys().await {
             tracing::warn!(%error, "a replacement of the master key goes on at the next start");
         }
-        if let Err(error) = self.background.chain_once(&self).await {
+        let chained = self.presence.cover(self.background.chain_once(&self)).await;
+        if let Err(error) = chained {
             tracing::warn!(%error, "audit records wait to be chained at the next start");
         }
         self.rest().await;
@@ -350,36 +362,43 @@ impl App {
         if !self.pool.stop(STOP_PATIENCE).await {
             tracing::warn!("a signer still hangs; its thread is left behind");
         }
+        self.presence.leave().await;
         self.store.close().await;
     }
 
     /// What a crash left open is closed before the first request.
     async fn clean_up(&self) -> Result<(), AppError> {
         let caller = crate::officer::Caller::system("start", self.clock.now());
-        let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
-        self.authority.complete_intents(&act).await?;
+        job::free_abandoned(&self.store).await?;
         // The file is locked for us alone, so whoever was at work, or held a lease, is gone. On PostgreSQL another node
         // may be at work.
         if self.store.is_ours_alone() {
+            let act = crate::authority::Act { actor: "system", request: &caller.request, now: caller.now };
+            self.authority.complete_intents(&act).await?;
             self.seals.close_all(&caller).await?;
             http::idempotency::end_leases(&self.store, caller.now).await?;
         } else {
-            self.seals.sweep(&caller).await?;
+            self.housekeeping.once().await?;
         }
         Ok(())
     }
 }
 
-fn store_config(config: &Config) -> StoreConfig {
+fn store_config(config: &Config, node: &str) -> StoreConfig {
+    let node = node.to_owned();
     match &config.database {
-        Database::Sqlite { path } => StoreConfig::sqlite(path),
-        Database::Postgres { url, schema } => StoreConfig {
+        Database::Sqlite { path } => StoreConfig { node, ..StoreConfig::sqlite(path) },
+        Database::Postgres { url, schema, connections, commit_deadline } => StoreConfig {
             engine: EngineConfig::Postgres {
                 url: crate::base::Secret::new(url.expose().clone()),
                 schema: schema.clone(),
-                connections: 16,
+                connections: *connections,
             },
-            ..StoreConfig::sqlite("")
+            node,
+            deadlines: Deadlines {
+                commit_ms: u64::try_from(commit_deadline.as_millis()).unwrap_or(u64::MAX),
+                ..Deadlines::default()
+            },
         },
     }
 }

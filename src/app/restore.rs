@@ -4,7 +4,7 @@
 //! All or nothing: the database appears under its name, or is committed, when everything was compared. What the file of heads
 //! outside knows beyond the backup is not hidden: it is said there under signature, and recorded.
 
-use super::{AppError, Sources, first, paths, store_config};
+use super::{AppError, Sources, first, node::Seat, paths, store_config};
 use crate::{
     audit::{self, Acceptance, Entry, Hand, HeadKeys, HeadsPlace, KeyLine, Prepared, RESTORED, Restoration},
     backup::{self, BackupReport, Loaded, RecipientKey},
@@ -53,15 +53,20 @@ pub async fn restore(config: &Config, sources: Sources, asked: Restore<'_>) -> R
     let passphrase = passphrase(config)?;
     first::private_dir(&config.data_dir)?;
     let Sources { clock, entropy } = sources;
-    let (store, now) = (store_config(config), clock.now());
+    // Which node this will be is known when the backup has been read.
+    let (mut store, now) = (store_config(config, "restoring"), clock.now());
     let mut loaded = backup::load(asked.from, asked.key, &store, &config.data_dir, &*entropy, now).await?;
     check_chain(&loaded.report, asked.accept_defects)?;
+    let seat = Seat::restored(config, &*entropy, &loaded.report.manifest.beginning.node).await?;
+    store.node = seat.name().to_owned();
+    loaded.fill.be(seat.name());
     let signer = vouched(&mut loaded, &passphrase).await?;
     let place = paths::heads(config);
     let mut placed = PlacedHeads::put(config, &place, &loaded, &store.node)?;
     let keys = HeadKeys::new(loaded.report.manifest.beginning.audit_keys.iter().filter_map(KeyLine::key));
     let hand = Hand { signer, entropy, now };
-    audit::chain_waiting(loaded.fill.tx(), &store.node).await?;
+    // The other nodes of the service that made the backup are not at work on this database.
+    audit::chain_all_waiting(loaded.fill.tx()).await?;
     let prepared = audit::prepare_restoration(loaded.fill.tx(), &store.node, &place, &keys, hand).await?;
     let entry = entry(&loaded.report, prepared.as_ref(), &asked.reason, now);
     audit::append(loaded.fill.tx(), &entry).await?;

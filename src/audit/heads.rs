@@ -97,6 +97,11 @@ impl HeadFile {
     }
 }
 
+/// The node that a file of heads belongs to; `None` where there is no file, or no head in it.
+pub fn node_of(path: &Path) -> io::Result<Option<String>> {
+    Ok(last(path)?.map(|line| line.node().to_owned()))
+}
+
 impl Drop for HeadFile {
     /// Let go of by name: closing alone leaves it with a process that was just forked and has not closed its copy yet.
     fn drop(&mut self) {

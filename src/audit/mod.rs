@@ -24,9 +24,9 @@ pub use check::{Check, RESTORED};
 pub use defect::{AuditReport, Defect, Restored};
 pub use error::AuditError;
 pub use export::{ExportError, ExportReport, KeyLine, export_chain, verify_export};
-pub use heads::{HeadsPlace, follow};
+pub use heads::{HeadsPlace, follow, node_of};
 pub use query::{Filter, export, query};
-pub use sequencer::{Sequencer, chain_waiting, compare};
+pub use sequencer::{Sequencer, chain_all_waiting, chain_waiting, compare};
 pub use store::{ChainEnd, STATEMENTS, chain_ends};
 pub use verify::verify;
 

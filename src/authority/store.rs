@@ -50,8 +50,10 @@ const AUTHORITIES: Statement = select!(
 );
 
 /// Those that a crash left behind, newest first: old ones that can't be completed hold up nothing.
-const INTENDED: Statement =
-    select!("authority.intended", "state = 'intended' ORDER BY intended_at_ms DESC, id LIMIT 100");
+const INTENDED: Statement = select!(
+    "authority.intended",
+    "state = 'intended' AND intended_at_ms < $1 ORDER BY intended_at_ms DESC, id LIMIT 100"
+);
 
 const INSERT: Statement = Statement::portable(
     "authority.insert",
@@ -184,9 +186,9 @@ pub(super) async fn find_by_id(rx: &mut Rx, id: &CertId) -> Result<Option<CertRo
     rx.optional(&FIND_BY_ID, &[id.as_str().into()]).await
 }
 
-/// Up to 100 certificates that are intended.
-pub(super) async fn intended(rx: &mut Rx) -> Result<Vec<CertRow>, StoreError> {
-    rx.all(&INTENDED, &[]).await
+/// Up to 100 certificates that were intended before `before`, and are no more than that.
+pub(super) async fn intended(rx: &mut Rx, before: Timestamp) -> Result<Vec<CertRow>, StoreError> {
+    rx.all(&INTENDED, &[before.into()]).await
 }
 
 /// The newest of a line that is in use at `now`.

@@ -39,7 +39,11 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliError> {
-    let entrances = if matches.get_flag("once") { None } else { Some(serve::bind(&config).await?) };
+    let entrances = if matches.get_flag("once") {
+        None
+    } else {
+        Some(serve::bind(&config, app::Handed::default()).await?)
+    };
     let mut told = 0;
     let mut tell = |says: String| {
         told += 1;

@@ -59,7 +59,9 @@ fn passphrase_command() -> Command {
         .long_about(
             "Changes the passphrase that opens the keystore, while the daemon goes on.\n\n\
              Nodes that run hold what they need and go on; each needs the new passphrase at its next start. The old one \
-             opens nothing any more. Cut short in the middle, one of the two opens the keystore.",
+             opens nothing any more. Cut short in the middle, one of the two opens the keystore.\n\n\
+             A daemon in its sandbox reads only in directories that its configuration names: put FILE beside the present \
+             passphrase, or in the data directory.",
         )
         .arg(file)
         .arg(install)

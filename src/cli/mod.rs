@@ -25,6 +25,7 @@ mod officer;
 mod restore;
 mod seal;
 mod serve;
+mod sockets;
 mod stamp;
 mod verify;
 
@@ -125,10 +126,10 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     if name == "serve" {
         // Landlock holds for this thread and those that it starts: none is there yet.
         let prepared = serve::prepare(config()?)?;
-        runtime()?.block_on(serve::run(&prepared))?;
+        to_the_end(serve::run(prepared))?;
         return Ok(0);
     }
-    runtime()?.block_on(async {
+    to_the_end(async {
         match name {
             "init" => init::run(&config()?).await,
             "health" => health::run(&config()?).await,
@@ -146,6 +147,14 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         }
     })?;
     Ok(0)
+}
+
+/// Works until this is done. What hangs at the end (a signer, work that a second signal cut short) is left behind.
+fn to_the_end<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 fn runtime() -> Result<Runtime, CliError> {

@@ -1,11 +1,11 @@
 //! `yinxin serve`: the daemon.
 
-use super::{CliError, manager::Manager};
+use super::{CliError, manager::Manager, sockets};
 use crate::{
-    app::{App, Entrances},
+    app::{App, Entrances, Handed},
     base::{Clock, clock::SystemClock},
     config::{Config, environment},
-    http::Stop,
+    http::{Stop, Switch},
     sandbox::{Mode, Standing},
 };
 use clap::Command;
@@ -14,11 +14,13 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     net::UnixListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
+    time::timeout,
 };
 
 pub(super) fn command() -> Command {
@@ -29,13 +31,18 @@ pub(super) fn command() -> Command {
 pub(super) struct Prepared {
     config: Config,
     manager: Manager,
+    handed: Handed,
     _standing: Standing,
 }
 
-/// Finds the service manager, then gives up what the daemon does not need, and says how far that went.
+/// Finds the service manager and what it hands over, then gives up what the daemon does not need, and says how far that went.
 pub(super) fn prepare(config: Config) -> Result<Prepared, CliError> {
     log();
     let manager = Manager::of(environment());
+    let handed = Handed {
+        public: sockets::handed_over(sockets::HTTP)?,
+        administration: sockets::handed_over(sockets::ADMINISTRATION)?,
+    };
     let standing = crate::app::fence(&config)?;
     if standing.is_full() {
         tracing::info!("the sandbox is up: {standing}");
@@ -44,13 +51,14 @@ pub(super) fn prepare(config: Config) -> Result<Prepared, CliError> {
     } else {
         tracing::warn!("the sandbox is up as far as this kernel has it: {standing}");
     }
-    Ok(Prepared { config, manager, _standing: standing })
+    Ok(Prepared { config, manager, handed, _standing: standing })
 }
 
-pub(super) async fn run(prepared: &Prepared) -> Result<(), CliError> {
-    let entrances = bind(&prepared.config).await?;
-    let app = App::open(&prepared.config).await?;
-    listen(&prepared.config, app, entrances, &prepared.manager).await
+pub(super) async fn run(prepared: Prepared) -> Result<(), CliError> {
+    let Prepared { config, manager, handed, _standing } = prepared;
+    let entrances = bind(&config, handed).await?;
+    let app = App::open(&config).await?;
+    listen(&config, app, entrances, &manager).await
 }
 
 /// Logs to standard error, one line an event.
@@ -63,9 +71,10 @@ pub(super) fn log() {
     let _ = lines.try_init();
 }
 
-/// Takes the addresses, before anything else is done: a port that is taken shall be said at once.
-pub(super) async fn bind(config: &Config) -> Result<Entrances, CliError> {
-    Ok(Entrances::bind(config, &clock()).await?)
+/// Takes the addresses, before anything else is done: a port that is taken shall be said at once. Listeners that the service
+/// manager hands over stay open while the daemon is restarted.
+pub(super) async fn bind(config: &Config, handed: Handed) -> Result<Entrances, CliError> {
+    Ok(Entrances::bind(config, &clock(), handed).await?)
 }
 
 fn clock() -> Arc<dyn Clock> {
@@ -101,22 +110,48 @@ pub(super) async fn listen(
         manager.keep_alive().await
     };
     let (switch, stop) = Stop::switch();
-    let signal = async {
-        wait_for_signal().await;
-        manager.stopping();
-        // Nobody left to tell where the service has ended by itself.
-        let _ = switch.send(true);
-        std::future::pending().await
-    };
+    let signals = Signals::new().map_err(|error| CliError::failed(format!("no signals: {error}")))?;
+    let hurried = orderly(signals, switch, config.listen.announce, manager);
     let served = tokio::select! {
-        served = app.serve(entrances, stop, announce) => served,
-        () = signal => Ok(()),
+        served = app.serve(entrances, stop, announce) => served.map_err(CliError::from),
+        () = hurried => Err(CliError::failed("ended at once, as a second signal asked")),
         () = alive => Ok(()),
     };
     watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
-    Ok(served?)
+    served
+}
+
+/// The first signal: says for `announce` that the service is leaving, then stops it. Ends with the second: no more patience.
+async fn orderly(mut signals: Signals, switch: Switch, announce: Duration, manager: &Manager) {
+    signals.next().await;
+    manager.stopping();
+    switch.leave();
+    if timeout(announce, signals.next()).await.is_err() {
+        switch.stop();
+        signals.next().await;
+    }
+}
+
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// A socket that only our own user may use. What an earlier daemon left behind is removed: the lock on the database
@@ -135,16 +170,4 @@ fn bind_socket(path: &Path) -> Result<UnixListener, CliError> {
     let listener = UnixListener::bind(path).map_err(wrong)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(wrong)?;
     Ok(listener)
-}
-
-async fn wait_for_signal() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without a handler Ctrl-C still ends the process; only the orderly stop is lost.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }

@@ -9,6 +9,7 @@ use crate::{
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 /// Where the daemon listens.
@@ -22,6 +23,8 @@ pub struct Listen {
     pub administration: Option<Administration>,
     /// A UNIX socket as well.
     pub socket: Option<PathBuf>,
+    /// How long it says that it is leaving before it takes no more.
+    pub announce: Duration,
     /// Whether a proxy before it speaks TLS with those who come.
     pub behind_proxy: bool,
     /// Proxies whose word is taken who the caller is.
@@ -67,6 +70,7 @@ pub(super) fn read(from: &mut Reading<'_>) -> Listen {
         tls: tls(from, &PUBLIC),
         administration: administration(from),
         socket: from.path(key::LISTEN_SOCKET),
+        announce: from.duration(key::LISTEN_ANNOUNCE),
         behind_proxy: from.flag(key::LISTEN_BEHIND_PROXY),
         proxies: proxies(from),
     };

@@ -12,6 +12,7 @@ use crate::{
     base::Secret,
     outside::Network,
     sandbox::Mode,
+    store::is_node_name,
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -20,6 +21,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Config {
     /// Where the daemon keeps what it keeps in files. Default `./yinxin-data`.
     pub data_dir: PathBuf,
+    /// The name of this node; `None`: kept in the data directory.
+    pub node: Option<String>,
     /// Where it listens.
     pub listen: Listen,
     /// Which database it uses.
@@ -62,6 +65,10 @@ pub enum Database {
         url: Secret<String>,
         /// The schema that holds the tables; `None`: the one that the server's user comes to by default.
         schema: Option<String>,
+        /// Connections of this node.
+        connections: u32,
+        /// Past this a commit's outcome is called unknown.
+        commit_deadline: Duration,
     },
 }
 
@@ -108,6 +115,8 @@ pub struct Limits {
     pub pace_bytes: u32,
     /// The longest that one request may take.
     pub request: Duration,
+    /// The longest that an orderly stop waits for requests in progress.
+    pub stop: Duration,
     /// From a connection to the end of its TLS handshake.
     pub handshake: Duration,
     /// TLS handshakes under way at a time on one address.
@@ -159,6 +168,7 @@ impl Config {
             },
             outside: outside(&from),
             settings: settings.clone(),
+            node: node(&mut from),
             data_dir,
             listen,
         };
@@ -171,6 +181,14 @@ impl Config {
     }
 }
 
+fn node(from: &mut Reading<'_>) -> Option<String> {
+    let name = from.text(key::NODE)?;
+    if !is_node_name(&name) {
+        from.wrong(key::NODE, "a node's name is 1 to 64 letters, digits, -, _ or .");
+    }
+    Some(name)
+}
+
 fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
     let schema = from.text(key::DATABASE_SCHEMA);
     let url = match from.text(key::DATABASE_URL) {
@@ -178,7 +196,12 @@ fn database(from: &mut Reading<'_>, data_dir: &std::path::Path) -> Database {
         url => url,
     };
     match url {
-        Some(url) => Database::Postgres { url: Secret::new(url), schema },
+        Some(url) => Database::Postgres {
+            url: Secret::new(url),
+            schema,
+            connections: u32::try_from(from.number(key::DATABASE_CONNECTIONS)).unwrap_or(u32::MAX),
+            commit_deadline: from.duration(key::DATABASE_COMMIT_DEADLINE),
+        },
         None => {
             if schema.is_some() && !from.is_wrong(key::DATABASE_URL) && !from.is_wrong(key::DATABASE_URL_FILE)
             {
@@ -236,6 +259,7 @@ fn limits(from: &mut Reading<'_>) -> Limits {
         bodies_bytes: from.size(key::LIMITS_BODIES_BYTES),
         pace_bytes: u32::try_from(from.number(key::LIMITS_PACE_BYTES)).unwrap_or(u32::MAX),
         request: from.seconds(key::LIMITS_REQUEST_SECONDS),
+        stop: from.seconds(key::LIMITS_STOP_SECONDS),
         handshake: from.seconds(key::LIMITS_HANDSHAKE_SECONDS),
         handshakes: from.size(key::LIMITS_HANDSHAKES),
         verifications_per_minute: u32::try_from(from.number(key::LIMITS_VERIFICATIONS_PER_MINUTE))

@@ -46,6 +46,9 @@ keys! {
     PUBLIC_URL = Key::of("public_url", Kind::Url)
         .otherwise("http:// and listen.address", "\"https://seal.example.gov.cn\"")
         .says("The address under which others see the service; stands in certificates");
+    NODE = Key::of("node", Kind::Text)
+        .otherwise("made up from the host's name at the first start, and kept in the data directory; with SQLite \"local\"", "\"yinxin-0\"")
+        .says("The name of this node, unlike that of every other on the same database: 1 to 64 letters, digits, -, _ or .");
 
     SANDBOX = Key::of("sandbox", Kind::Choice(&["off", "on", "require"]))
         .default("\"on\"")
@@ -60,6 +63,9 @@ keys! {
     LISTEN_SOCKET = Key::path("listen.socket", Place::Socket)
         .otherwise("yinxin.sock in the data directory", "\"/run/yinxin/yinxin.sock\"")
         .says("The UNIX socket for commands beside the daemon; only its own user may connect");
+    LISTEN_ANNOUNCE = Key::duration("listen.announce", 0, 600_000)
+        .default("\"0s\"")
+        .says("How long after SIGTERM requests are still taken while /readyz says that the node is leaving; with a load balancer, as long as it takes to notice");
     LISTEN_BEHIND_PROXY = Key::of("listen.behind_proxy", Kind::Flag)
         .default("false")
         .says("Allows plain HTTP on an address that others reach, because a proxy before it speaks TLS with them");
@@ -123,6 +129,12 @@ keys! {
     DATABASE_SCHEMA = Key::of("database.schema", Kind::Text)
         .otherwise("the schema that the server's user comes to by default", "\"yinxin\"")
         .says("The PostgreSQL schema that holds the tables");
+    DATABASE_CONNECTIONS = Key::number("database.connections", 2, 1000, "connections")
+        .default("16")
+        .says("Connections of this node to a PostgreSQL server");
+    DATABASE_COMMIT_DEADLINE = Key::duration("database.commit_deadline", 100, 600_000)
+        .default("\"5s\"")
+        .says("How long a commit may take before its outcome is called unknown; longer where a standby far away confirms it");
 
     AUDIT_WITNESS_FILE = Key::path("audit.witness_file", Place::Output)
         .otherwise("no witness", "\"/mnt/witness/audit-heads.jsonl\"")
@@ -171,6 +183,9 @@ keys! {
     LIMITS_REQUEST_SECONDS = Key::number("limits.request_seconds", 1, 3600, "seconds")
         .default("60")
         .says("The longest that one request may take");
+    LIMITS_STOP_SECONDS = Key::number("limits.stop_seconds", 1, 3600, "seconds")
+        .default("20")
+        .says("How long an orderly stop waits for requests in progress");
     LIMITS_HANDSHAKE_SECONDS = Key::number("limits.handshake_seconds", 1, 60, "seconds")
         .default("10")
         .says("From a connection to the end of its TLS handshake");

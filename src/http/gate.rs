@@ -76,7 +76,7 @@ impl Gate {
             Turn::Replay(response) => Ok(response),
             Turn::Work(request, reservation) => {
                 let response = next.run(*request).await;
-                Ok(idempotency::settle(&self.kit, &reservation, response).await)
+                Ok(idempotency::settle(reservation, response).await)
             }
         }
     }

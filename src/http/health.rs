@@ -1,8 +1,8 @@
 //! `/healthz`: the process answers. `/readyz`: it can do its work: the database answers, and changes are taken.
 
-use super::{Access, Gives, Hold, Load, Operation, Problem, Route};
+use super::{Access, Gives, Hold, Leaving, Load, Operation, Problem, Route};
 use crate::store::Store;
-use axum::extract::State;
+use axum::{Extension, extract::State};
 
 /// Both routes.
 pub fn routes(store: &Store, hold: &Hold) -> Vec<Route> {
@@ -15,13 +15,19 @@ pub fn routes(store: &Store, hold: &Hold) -> Vec<Route> {
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
             .load(Load::Probe)
             .gives(200, Gives::Bytes("text/plain"))
-            .problems(&["service/not-ready", "audit/rolled-back", "audit/stopped"])
+            .problems(&["service/not-ready", "service/draining", "audit/rolled-back", "audit/stopped"])
             .while_held()
             .handled_by((store.clone(), hold.clone()), ready),
     ]
 }
 
-async fn ready(State((store, hold)): State<(Store, Hold)>) -> Result<&'static str, Problem> {
+async fn ready(
+    leaving: Option<Extension<Leaving>>,
+    State((store, hold)): State<(Store, Hold)>,
+) -> Result<&'static str, Problem> {
+    if leaving.is_some() {
+        return Err(Problem::new("service/draining", "this node is about to stop; the others go on"));
+    }
     if let Some(problem) = hold.problem() {
         return Err(problem);
     }

@@ -36,6 +36,6 @@ pub use limits::Limits;
 pub use problem::Problem;
 pub use proxy::{ForwardedHeader, Proxies};
 pub use route::{Access, Creates, Gives, Load, Operation, Param, Route, Takes};
-pub use serve::{Entrance, PeerAddress, Stop, serve_tcp, serve_unix};
+pub use serve::{Entrance, Leaving, PeerAddress, Stop, Switch, serve_tcp, serve_unix};
 pub use shape::Shape;
 pub use table::{Kit, Table, TableError};

@@ -152,7 +152,7 @@ fn content_given(gives: Gives, shapes: &mut BTreeMap<&'static str, Value>) -> Op
 /// The codes of an operation by status: its own, and those that its kind brings along.
 fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     let mut codes: Vec<&str> = operation.problems.to_vec();
-    codes.extend(["auth/api-key-invalid", "internal", "service/busy", "service/deadline"]);
+    codes.extend(["auth/api-key-invalid", "internal", "service/busy", "service/deadline", "service/unknown"]);
     match operation.access {
         Access::Public { per_minute: Some(_) } => codes.push("request/too-many"),
         Access::Public { per_minute: None } => {}

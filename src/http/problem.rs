@@ -121,7 +121,8 @@ impl From<StoreError> for Problem {
                     .retry_after_s(1)
             }
             StoreError::Unknown => {
-                Self::new("service/deadline", "the database did not confirm the commit in time")
+                tracing::warn!("a commit was not confirmed in time: its outcome is not known");
+                Self::new("service/unknown", "the database did not confirm the commit in time")
                     .retry_after_s(1)
             }
             StoreError::Full | StoreError::ReadOnly | StoreError::Halted => {
@@ -134,7 +135,7 @@ impl From<StoreError> for Problem {
                 Self::new("service/damaged", "what this needs is damaged in the database; nothing was done")
                     .retry_after_s(60)
             }
-            error if error.is_passing() => {
+            error if error.is_passing() || *error == StoreError::Fenced => {
                 tracing::warn!(%error, "the database could not serve a request");
                 Self::new("service/busy", "the database could not take this on; nothing was done")
                     .retry_after_s(1)
@@ -169,7 +170,9 @@ mod tests {
         for (error, code) in [
             (StoreError::Busy, "service/busy"),
             (StoreError::Full, "service/no-changes"),
-            (StoreError::Unknown, "service/deadline"),
+            (StoreError::ReadOnly, "service/no-changes"),
+            (StoreError::Unknown, "service/unknown"),
+            (StoreError::Fenced, "service/busy"),
             (StoreError::Spoiled, "internal"),
         ] {
             assert_eq!(Problem::from(error).code(), code);

@@ -29,9 +29,24 @@ use tower::ServiceExt as _;
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub Option<IpAddr>);
 
-/// Tells listeners to stop: clone the receiver for each, send `true` once.
+/// Tells listeners to stop: give each a clone of what [`Stop::switch`] answers.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(watch::Receiver<Phase>);
+
+/// What stops listeners.
+#[derive(Debug)]
+pub struct Switch(watch::Sender<Phase>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    Leaving,
+    Stopped,
+}
+
+/// In the extensions of every request that comes while the service is about to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving;
 
 /// Octets of a request's head.
 const HEAD_MAX_BYTES: usize = 32 * 1024;
@@ -41,18 +56,49 @@ const DOORSTEP: usize = 256;
 const DOORSTEP_WAIT: Duration = Duration::from_millis(250);
 /// After a failed `accept` (no descriptors left), wait rather than spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long after the stop what is on its way is still taken: connections that the kernel accepted for us, requests on
+/// connections that were idle.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
+impl Switch {
+    /// Says that the service is about to stop: `/readyz` answers so, and connections end with their next answer. Everything
+    /// is still taken.
+    pub fn leave(&self) {
+        self.0.send_if_modified(|phase| {
+            let first = *phase < Phase::Leaving;
+            *phase = (*phase).max(Phase::Leaving);
+            first
+        });
+    }
+
+    /// Stops: nothing new is taken, what was begun is answered.
+    pub fn stop(&self) {
+        self.0.send_replace(Phase::Stopped);
+    }
+}
 
 impl Stop {
     /// A switch and what listens to it.
-    pub fn switch() -> (watch::Sender<bool>, Stop) {
-        let (sender, receiver) = watch::channel(false);
-        (sender, Stop(receiver))
+    pub fn switch() -> (Switch, Stop) {
+        let (sender, receiver) = watch::channel(Phase::Serving);
+        (Switch(sender), Stop(receiver))
     }
 
     /// Waits until the switch is thrown, or dropped.
     pub async fn thrown(&mut self) {
         // An error means that the switch is gone: nobody can throw it any more, so this counts as thrown.
-        let _ = self.0.wait_for(|thrown| *thrown).await;
+        let _ = self.0.wait_for(|phase| *phase == Phase::Stopped).await;
+    }
+
+    /// The stop, and a moment more.
+    async fn last_called(&mut self) {
+        self.thrown().await;
+        tokio::time::sleep(LAST_CALL).await;
+    }
+
+    /// Whether the service is about to stop, or stops.
+    pub fn is_leaving(&self) -> bool {
+        *self.0.borrow() >= Phase::Leaving
     }
 }
 
@@ -150,45 +196,80 @@ pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, 
     serve(listener, router, limits, Proxies::default(), stop).await;
 }
 
-async fn serve<L: Listener>(listener: L, router: Router, limits: Limits, proxies: Proxies, mut stop: Stop) {
-    let crowd = Crowd::new(&limits);
-    let (full, doorstep) = (full_house(), Arc::new(Semaphore::new(DOORSTEP)));
-    let drains = Arc::new(Semaphore::new(limits.drains));
+async fn serve<L: Listener>(listener: L, router: Router, limits: Limits, proxies: Proxies, stop: Stop) {
+    let house = House {
+        crowd: Crowd::new(&limits),
+        full: full_house(),
+        doorstep: Arc::new(Semaphore::new(DOORSTEP)),
+        drains: Arc::new(Semaphore::new(limits.drains)),
+        listener: Arc::new(listener),
+        router,
+        limits,
+        proxies,
+        stop: stop.clone(),
+    };
     let mut connections = JoinSet::new();
-    let listener = Arc::new(listener);
+    let mut thrown = stop;
     loop {
         tokio::select! {
-            accepted = listener.next() => match accepted {
-                // Taken from the kernel in any case: whoever finds no place hears so at once, and waits for nothing.
-                Ok((raw, peer)) => match crowd.enter(peer.0.filter(|address| !proxies.trusts(*address))) {
-                    Ok(place) => {
-                        let desk = Desk { router: router.clone(), peer, drains: Arc::clone(&drains), place };
-                        connections.spawn(receive(listener.clone(), raw, desk, limits, stop.clone()));
-                    }
-                    Err(reason) => {
-                        tracing::debug!(?reason, "a connection was turned away");
-                        if let (Some(stream), Ok(place)) =
-                            (L::unwelcome(raw), Arc::clone(&doorstep).try_acquire_owned())
-                        {
-                            connections.spawn(turn_away(stream, full.clone(), place));
-                        }
-                    }
-                }
+            accepted = house.listener.next() => match accepted {
+                Ok((raw, peer)) => house.take(raw, peer, &mut connections),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be taken");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            () = stop.thrown() => break,
+            () = thrown.thrown() => break,
             // Ended conversations are let go as they end, so that the set holds only living ones.
             Some(_) = connections.join_next() => {}
         }
     }
-    // Nobody new is let in, not even into the kernel's queue: nobody else holds the listener now.
-    drop(listener);
+    // Who connected before this instant was accepted by the kernel in our name; a closed listener would reset them.
+    let last_call = async {
+        while let Ok(Ok((raw, peer))) = tokio::time::timeout(LAST_CALL, house.listener.next()).await {
+            house.take(raw, peer, &mut connections);
+        }
+    };
+    let _ = tokio::time::timeout(LAST_CALL * 10, last_call).await;
+    // Nobody new is let in, not even into the kernel's queue: nobody else holds the listener in a moment.
+    drop(house);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
         tracing::warn!("requests were still in progress at the end of the time for an orderly stop");
+    }
+}
+
+/// What all connections of a listener share.
+struct House<L> {
+    listener: Arc<L>,
+    crowd: Arc<Crowd>,
+    /// What those hear for whom there is no place, and how many at a time.
+    full: Bytes,
+    doorstep: Arc<Semaphore>,
+    drains: Arc<Semaphore>,
+    router: Router,
+    limits: Limits,
+    proxies: Proxies,
+    stop: Stop,
+}
+
+impl<L: Listener> House<L> {
+    /// Taken from the kernel in any case: whoever finds no place hears so at once, and waits for nothing.
+    fn take(&self, raw: L::Raw, peer: PeerAddress, connections: &mut JoinSet<()>) {
+        match self.crowd.enter(peer.0.filter(|address| !self.proxies.trusts(*address))) {
+            Ok(place) => {
+                let (router, drains, stop) = (self.router.clone(), self.drains.clone(), self.stop.clone());
+                let desk = Desk { router, peer, drains, place, stop };
+                connections.spawn(receive(self.listener.clone(), raw, desk, self.limits));
+            }
+            Err(reason) => {
+                tracing::debug!(?reason, "a connection was turned away");
+                let place = self.doorstep.clone().try_acquire_owned();
+                if let (Some(stream), Ok(place)) = (L::unwelcome(raw), place) {
+                    connections.spawn(turn_away(stream, self.full.clone(), place));
+                }
+            }
+        }
     }
 }
 
@@ -200,6 +281,7 @@ struct Desk {
     drains: Arc<Semaphore>,
     /// The connection's place among all.
     place: Standpoint,
+    stop: Stop,
 }
 
 /// What is said, unasked, to a connection for which there is no place.
@@ -226,30 +308,35 @@ async fn turn_away(
 }
 
 /// One connection from its first octet: welcomed where it comes to that before the service stops, then to its end.
-async fn receive<L: Listener>(listener: Arc<L>, raw: L::Raw, desk: Desk, limits: Limits, mut stop: Stop) {
+async fn receive<L: Listener>(listener: Arc<L>, raw: L::Raw, desk: Desk, limits: Limits) {
+    let mut stop = desk.stop.clone();
     let welcomed = tokio::select! {
         welcomed = listener.welcome(raw) => welcomed,
-        () = stop.thrown() => return,
+        () = stop.last_called() => return,
         () = desk.place.presence().is_sent_off() => return,
     };
     // A conversation must not hold the listener: its port shall be free as soon as nobody new is let in.
     drop(listener);
     match welcomed {
-        Ok(stream) => converse(stream, desk, limits, stop).await,
+        Ok(stream) => converse(stream, desk, limits).await,
         Err(error) => tracing::debug!(%error, "a connection came to nothing"),
     }
 }
 
 /// One connection, to its end.
-async fn converse<IO>(stream: IO, desk: Desk, limits: Limits, mut stop: Stop)
+async fn converse<IO>(stream: IO, desk: Desk, limits: Limits)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Desk { router, peer, drains, place } = desk;
+    let Desk { router, peer, drains, place, mut stop } = desk;
     let presence = place.presence();
     let (sink, leftovers) = Sink::new(drains);
     // The original sink stays here to the end: as long as the connection stands, the drain waits for more.
-    let service = service_fn(|request| answer(request, peer, presence.clone(), router.clone(), sink.clone()));
+    let leaving = stop.clone();
+    let service = service_fn(|request| {
+        let at = At { peer, presence: presence.clone(), is_leaving: leaving.is_leaving() };
+        answer(request, at, router.clone(), sink.clone())
+    });
     let least = limits.pace as usize * usize::try_from(limits.stalled_write.as_secs()).unwrap_or(usize::MAX);
     let stream = Impatient::new(stream, limits.stalled_write, least.max(1), presence.clone());
     let stream = TokioIo::new(stream);
@@ -263,7 +350,8 @@ where
         let mut connection = pin!(connection);
         tokio::select! {
             outcome = connection.as_mut() => outcome,
-            () = stop.thrown() => {
+            // A request may be on its way on a connection that is idle as far as we know.
+            () = stop.last_called() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -282,25 +370,37 @@ where
     }
 }
 
+/// The connection on which a request comes.
+struct At {
+    peer: PeerAddress,
+    presence: Arc<Presence>,
+    is_leaving: bool,
+}
+
 /// One request. What it leaves of its body goes down the sink.
 async fn answer(
     request: hyper::Request<Incoming>,
-    peer: PeerAddress,
-    presence: Arc<Presence>,
+    at: At,
     router: Router,
     sink: Sink,
 ) -> Result<Response, Infallible> {
+    let At { peer, presence, is_leaving } = at;
     let (parts, body) = request.into_parts();
     let (body, terms) = Lent::new(&parts.headers, body);
     let mut request = hyper::Request::from_parts(parts, Body::new(body));
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(presence);
+    if is_leaving {
+        request.extensions_mut().insert(Leaving);
+    }
     let mut response = router.oneshot(request).await?;
-    if response.status() == StatusCode::REQUEST_TIMEOUT {
-        // What is left of a body that came too slowly is not waited for.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    } else {
+    // What is left of a body that came too slowly is not waited for.
+    let is_given_up = response.status() == StatusCode::REQUEST_TIMEOUT;
+    if !is_given_up {
         sink.take(terms, response.headers_mut());
+    }
+    if is_given_up || is_leaving {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }

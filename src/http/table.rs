@@ -2,7 +2,7 @@
 
 use super::{
     Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, admission::Admission, door, gate,
-    openapi, query::Declared, rate::Rates,
+    idempotency::AT_ONCE, openapi, query::Declared, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -19,6 +19,7 @@ use axum::{
 };
 use serde_json::Value;
 use std::{collections::HashSet, fmt, sync::Arc};
+use tokio::sync::Semaphore;
 
 /// What the front door works with.
 pub struct Kit {
@@ -30,6 +31,8 @@ pub struct Kit {
     pub(super) problem_page: Option<door::ProblemPage>,
     pub(super) admission: Admission,
     pub(super) rates: Rates,
+    /// Ends of reservations that are written beside the requests.
+    pub(super) afterwards: Arc<Semaphore>,
     pub(super) hold: Hold,
     pub(super) proxies: Proxies,
     /// Whether everybody comes by https.
@@ -58,6 +61,7 @@ impl Kit {
             problem_page: None,
             admission,
             rates,
+            afterwards: Arc::new(Semaphore::new(AT_ONCE)),
             hold: Hold::default(),
             proxies: Proxies::default(),
             https: false,

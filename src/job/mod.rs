@@ -11,7 +11,7 @@ pub use worker::{JobError, Run, Settings, Worker};
 
 use crate::{
     base::Timestamp,
-    store::{Rx, StoreError, Tx},
+    store::{Rx, Store, StoreError, Tx, lease},
 };
 use serde::Serialize;
 
@@ -41,6 +41,31 @@ pub async fn enqueue_at<J: Job>(
     store::add(tx, J::KIND, &job.key(), &payload, at, now).await?;
     tx.ring();
     Ok(())
+}
+
+/// Between the life of the node that works on a job and the rest of its lease.
+const OF_LIFE: char = '.';
+/// Jobs under way that are looked at in one go.
+const LOOKED_AT: u32 = 1000;
+
+/// Ends the leases of workers that are surely gone, so that their jobs are taken up at once; how many. With SQLite, where
+/// nobody else can be at work, that is every worker before this process: to be called once, at the start.
+pub async fn free_abandoned(store: &Store) -> Result<u64, StoreError> {
+    store
+        .write(async |tx| {
+            let mut freed = 0;
+            for job in store::running(tx, LOOKED_AT).await? {
+                let life = job.lease.rsplit_once(OF_LIFE).map_or("", |(life, _)| life);
+                if store.is_ours_alone() || lease::is_over(tx, life).await? {
+                    freed += u64::from(store::end_lease(tx, &job).await?);
+                }
+            }
+            if freed > 0 {
+                tx.ring();
+            }
+            Ok(freed)
+        })
+        .await
 }
 
 /// A job that was given up, for the operator.

@@ -7,8 +7,9 @@ use crate::{
 };
 
 /// All statements, for the test that has both engines read them.
-pub const STATEMENTS: &[&Statement] =
-    &[&ADD, &CLAIM, &DONE, &RETRY, &GIVE_UP, &FAILED, &TRY_AGAIN, &DROP_TWIN, &LEFT_OVER];
+pub const STATEMENTS: &[&Statement] = &[
+    &ADD, &CLAIM, &DONE, &RETRY, &GIVE_UP, &FAILED, &TRY_AGAIN, &DROP_TWIN, &LEFT_OVER, &RUNNING, &END_LEASE,
+];
 
 /// `DO UPDATE` and not `DO NOTHING`: it waits for a worker that is just claiming the waiting twin, and then adds a new
 /// row. Otherwise what this transaction did could be missed by a run that began before its commit.
@@ -67,6 +68,14 @@ const TRY_AGAIN: Statement = Statement::portable(
 /// A twin that waits does the same work.
 const DROP_TWIN: Statement =
     Statement::portable("job.drop_twin", "DELETE FROM job WHERE id = $1 AND state = 'failed'");
+const RUNNING: Statement = Statement::portable(
+    "job.running",
+    "SELECT id, lease FROM job WHERE state = 'running' ORDER BY id LIMIT $1",
+);
+const END_LEASE: Statement = Statement::portable(
+    "job.end_lease",
+    "UPDATE job SET lease_until_ms = 0 WHERE id = $1 AND lease = $2 AND state = 'running'",
+);
 const LEFT_OVER: Statement =
     Statement::portable("job.left_over", "SELECT count(*) FROM job WHERE state IN ('waiting', 'running')");
 
@@ -155,6 +164,27 @@ pub(super) async fn try_again(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bo
         return Ok(true);
     }
     Ok(tx.execute(&DROP_TWIN, &[id.into()]).await? > 0)
+}
+
+/// A job under way, and whose it is.
+pub(super) struct Running {
+    pub(super) id: i64,
+    pub(super) lease: String,
+}
+
+impl FromRow for Running {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { id: row.int(0)?, lease: row.opt_text(1)?.unwrap_or_default() })
+    }
+}
+
+pub(super) async fn running(rx: &mut Rx, limit: u32) -> Result<Vec<Running>, StoreError> {
+    rx.all(&RUNNING, &[limit.into()]).await
+}
+
+/// Whether it was still under this lease.
+pub(super) async fn end_lease(tx: &mut Tx, job: &Running) -> Result<bool, StoreError> {
+    Ok(tx.execute(&END_LEASE, &[job.id.into(), (&job.lease).into()]).await? > 0)
 }
 
 pub(super) async fn left_over(rx: &mut Rx) -> Result<i64, StoreError> {

@@ -183,7 +183,7 @@ impl Worker {
         let until = now.plus_ms(i64::from(self.settings.lease_ms));
         let mut chance = [0; 16];
         self.entropy.fill(&mut chance);
-        let lease = hex::encode(chance);
+        let lease = format!("{}{}{}", self.store.life(), super::OF_LIFE, hex::encode(chance));
         let kinds = serde_json::Value::from_iter(self.handlers.keys().copied()).to_string();
         let claimed = self.store.write(async |tx| store::claim(tx, &kinds, &lease, until, now).await).await;
         match claimed {

@@ -34,13 +34,13 @@ const REPLACE_HEADER: Statement = Statement::portable(
 const FIND: Statement = Statement::portable(
     "keys.find",
     "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at_ms, destroyed_at_ms, \
-     COALESCE(master, 1) FROM signing_key WHERE id = $1",
+     master FROM signing_key WHERE id = $1",
 );
 
 const LIST: Statement = Statement::portable(
     "keys.list",
     "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at_ms, destroyed_at_ms, \
-     COALESCE(master, 1) FROM signing_key WHERE id > $1 ORDER BY id LIMIT $2",
+     master FROM signing_key WHERE id > $1 ORDER BY id LIMIT $2",
 );
 
 const INSERT: Statement = Statement::portable(
@@ -58,7 +58,7 @@ const DESTROY: Statement = Statement::portable(
 const NEWEST: Statement = Statement::portable(
     "keys.newest",
     "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at_ms, destroyed_at_ms, \
-     COALESCE(master, 1) FROM signing_key WHERE purpose = $1 ORDER BY id DESC LIMIT $2",
+     master FROM signing_key WHERE purpose = $1 ORDER BY id DESC LIMIT $2",
 );
 
 const MASTERS: Statement = Statement::portable(
@@ -79,13 +79,11 @@ const BRIDGE: Statement = Statement::portable(
 const UNDER: Statement = Statement::portable(
     "keys.under",
     "SELECT id, purpose, kind, custody, handle, public_key, aead, wrapped, made_at_ms, destroyed_at_ms, \
-     COALESCE(master, 1) FROM signing_key WHERE id > $1 AND COALESCE(master, 1) = $2 ORDER BY id LIMIT $3",
+     master FROM signing_key WHERE id > $1 AND master = $2 ORDER BY id LIMIT $3",
 );
 
-const COUNT_UNDER: Statement = Statement::portable(
-    "keys.count_under",
-    "SELECT count(*) FROM signing_key WHERE COALESCE(master, 1) = $1",
-);
+const COUNT_UNDER: Statement =
+    Statement::portable("keys.count_under", "SELECT count(*) FROM signing_key WHERE master = $1");
 
 /// Only the very row that was looked at: one that was destroyed or rewrapped meanwhile stays as it is.
 const REWRAP: Statement = Statement::portable(
@@ -96,13 +94,13 @@ const REWRAP: Statement = Statement::portable(
 /// Keys without anything wrapped come along.
 const PASS_ON: Statement = Statement::portable(
     "keys.pass_on",
-    "UPDATE signing_key SET master = $2 WHERE COALESCE(master, 1) = $1 AND wrapped IS NULL",
+    "UPDATE signing_key SET master = $2 WHERE master = $1 AND wrapped IS NULL",
 );
 
 const RETIRE: Statement = Statement::portable(
     "keys.retire",
     "DELETE FROM keystore_master WHERE id = $1 AND next_wrapped IS NOT NULL \
-     AND NOT EXISTS (SELECT 1 FROM signing_key WHERE COALESCE(signing_key.master, 1) = $1)",
+     AND NOT EXISTS (SELECT 1 FROM signing_key WHERE signing_key.master = $1)",
 );
 
 const HOLD: Statement = Statement::portable(

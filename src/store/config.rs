@@ -66,8 +66,7 @@ impl StoreConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), OpenError> {
-        let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
-        if !(1..=64).contains(&self.node.len()) || !self.node.bytes().all(plain) {
+        if !is_node_name(&self.node) {
             return Err(OpenError::Config {
                 says: "the node's name must be 1 to 64 letters, digits, -, _ or .".into(),
             });
@@ -93,6 +92,12 @@ impl StoreConfig {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a node may be called so: 1 to 64 letters, digits, `-`, `_`, `.`.
+pub fn is_node_name(name: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// A name that needs no quotes in SQL.

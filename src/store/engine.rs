@@ -4,14 +4,14 @@ use super::{
     EngineConfig, FromRow, OpenError, Statement, StoreConfig, StoreError, Value,
     error::Cause,
     migrations::{Dialect, Migration},
-    postgres::{self, PostgresEngine},
+    postgres::{self, PostgresEngine, pool::Lent},
     sqlite::{self, SqliteEngine},
     writer::{OtherType, OwnedRow, Writer},
 };
 use crate::base::Timestamp;
 use sqlx::{
-    AssertSqlSafe, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Transaction,
-    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection, Transaction, pool::PoolConnection,
+    postgres::PgRow, sqlite::SqliteRow,
 };
 use std::{
     ops::{Deref, DerefMut},
@@ -65,18 +65,15 @@ impl Engine {
     pub(super) async fn reader(&self) -> Result<Rx, StoreError> {
         let conn = match self {
             Self::Sqlite(engine) => Conn::SqliteReader(of("connect", engine.readers().acquire().await)?),
-            Self::Postgres(engine) => Conn::Postgres(of("connect", engine.pool().acquire().await)?),
+            Self::Postgres(engine) => Conn::Postgres(engine.pool().reader().await?),
         };
         Ok(Rx { conn, failed: false })
     }
 
     pub(super) async fn snapshot(&self) -> Result<Rx, StoreError> {
-        const ONE_INSTANT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
         let conn = match self {
             Self::Sqlite(engine) => Conn::SqliteSnapshot(of("snapshot", engine.readers().begin().await)?),
-            Self::Postgres(engine) => {
-                Conn::PostgresSnapshot(of("snapshot", engine.pool().begin_with(ONE_INSTANT).await)?)
-            }
+            Self::Postgres(engine) => Conn::Postgres(engine.snapshot().await?),
         };
         Ok(Rx { conn, failed: false })
     }
@@ -133,15 +130,13 @@ pub(super) enum Conn {
     SqliteSingle(SqliteConnection),
     SqliteReader(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    PostgresSnapshot(Transaction<'static, Postgres>),
-    PostgresSingle(PgConnection),
+    Postgres(Lent),
 }
 
 pub(super) enum Link<'c> {
     Writer(&'c mut Writer),
     Sqlite(&'c mut SqliteConnection),
-    Postgres(&'c mut PgConnection),
+    Postgres(&'c mut Lent),
 }
 
 impl Conn {
@@ -152,8 +147,6 @@ impl Conn {
             Self::SqliteReader(conn) => Link::Sqlite(conn),
             Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
             Self::Postgres(conn) => Link::Postgres(conn),
-            Self::PostgresSnapshot(conn) => Link::Postgres(conn),
-            Self::PostgresSingle(conn) => Link::Postgres(conn),
         }
     }
 }
@@ -221,7 +214,8 @@ impl Rx {
                 found.map(|row| row.map(Row::Sqlite)).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
-                let found = bound!(statement.postgres, values).fetch_optional(conn).await;
+                let found = bound!(statement.postgres, values).fetch_optional(conn.link()).await;
+                conn.settle(&found);
                 found.map(|row| row.map(Row::Postgres)).map_err(Cause::from)
             }
         };
@@ -245,7 +239,8 @@ impl Rx {
                 found.map(|rows| rows.into_iter().map(Row::Sqlite).collect()).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
-                let found = bound!(statement.postgres, values).fetch_all(conn).await;
+                let found = bound!(statement.postgres, values).fetch_all(conn.link()).await;
+                conn.settle(&found);
                 found.map(|rows| rows.into_iter().map(Row::Postgres).collect()).map_err(Cause::from)
             }
         };
@@ -260,7 +255,9 @@ impl Rx {
                 conn.prepare(statement.sqlite.into_sql_str()).await.map(drop).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
-                conn.prepare(statement.postgres.into_sql_str()).await.map(drop).map_err(Cause::from)
+                let prepared = conn.link().prepare(statement.postgres.into_sql_str()).await.map(drop);
+                conn.settle(&prepared);
+                prepared.map_err(Cause::from)
             }
         };
         self.judged(statement, prepared)
@@ -293,7 +290,8 @@ impl Tx {
                 done.map(|done| done.rows_affected()).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
-                let done = bound!(statement.postgres, values).execute(conn).await;
+                let done = bound!(statement.postgres, values).execute(conn.link()).await;
+                conn.settle(&done);
                 done.map(|done| done.rows_affected()).map_err(Cause::from)
             }
         };
@@ -303,6 +301,10 @@ impl Tx {
     /// The name of this node.
     pub fn node(&self) -> Arc<str> {
         self.node.clone()
+    }
+
+    pub(super) fn set_node(&mut self, node: &str) {
+        self.node = node.into();
     }
 
     /// Once this is committed, whoever waits at [`super::Store::rung`] is woken.
@@ -354,7 +356,9 @@ impl Tx {
                 sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
-                sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop).map_err(Cause::from)
+                let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(conn.link()).await.map(drop);
+                conn.settle(&done);
+                done.map_err(Cause::from)
             }
         }
     }
@@ -364,7 +368,11 @@ impl Tx {
         match self.rx.conn.link() {
             Link::Writer(conn) => conn.control(text).map_err(Cause::from),
             Link::Sqlite(conn) => sqlx::query(text).execute(conn).await.map(drop).map_err(Cause::from),
-            Link::Postgres(conn) => sqlx::raw_sql(text).execute(conn).await.map(drop).map_err(Cause::from),
+            Link::Postgres(conn) => {
+                let done = sqlx::raw_sql(text).execute(conn.link()).await.map(drop);
+                conn.settle(&done);
+                done.map_err(Cause::from)
+            }
         }
     }
 

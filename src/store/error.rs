@@ -33,10 +33,13 @@ pub enum StoreError {
     },
     /// The disk is full; nothing was done. Reads go on.
     Full,
-    /// The file, its folder or the disk cannot be written; nothing was done. Reads go on.
+    /// The file, its folder or the disk cannot be written; or the server is a standby, or set to read only. Nothing was
+    /// done. Reads go on.
     ReadOnly,
     /// The database cannot be reached, or broke the connection before the commit. Nothing was done.
     Unavailable,
+    /// Another process has what this one held (a lease ran out while this one stood still). Nothing was done.
+    Fenced,
     /// A row is not what its table says, or the file is damaged.
     Corrupt {
         /// What was read and what was found.
@@ -80,7 +83,10 @@ impl StoreError {
 
     /// Whether the same call may succeed in a moment, and nothing was done so far.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy | Self::Deadline | Self::Lost | Self::Full | Self::Unavailable)
+        matches!(
+            self,
+            Self::Busy | Self::Deadline | Self::Lost | Self::Full | Self::Unavailable | Self::ReadOnly
+        )
     }
 
     /// Stable code for the error catalogue.
@@ -98,6 +104,7 @@ impl StoreError {
             Self::Full => "store/full",
             Self::ReadOnly => "store/read-only",
             Self::Unavailable => "store/unavailable",
+            Self::Fenced => "store/fenced",
             Self::Corrupt { .. } => "store/corrupt",
             Self::Fault { .. } => "store/fault",
         }
@@ -251,8 +258,10 @@ fn of_postgres(statement: &'static str, code: &str, constraint: Option<&str>) ->
         "57014" | "25P03" => StoreError::Deadline,
         "53100" => StoreError::Full,
         "XX001" | "XX002" => StoreError::Corrupt { says: "the server reports damaged pages".into() },
-        // Also a standby that was the primary a moment ago: it refuses writes with 25006.
-        "25006" => StoreError::Unavailable,
+        // Also a standby that was the primary a moment ago.
+        "25006" => StoreError::ReadOnly,
+        // The database or its user was taken away, or the password changed: said at the start; later it may come back.
+        "3D000" | "28000" | "28P01" => StoreError::Unavailable,
         code if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") => {
             StoreError::Unavailable
         }
@@ -288,9 +297,12 @@ impl fmt::Display for StoreError {
             Self::Full => out.write_str("the disk of the database is full; nothing was done"),
             Self::ReadOnly => out.write_str(
                 "the database cannot be written: its file, its folder or the disk is read-only, or belongs to somebody \
-                 else; nothing was done",
+                 else; or the server is a standby, or set to read only; nothing was done",
             ),
             Self::Unavailable => out.write_str("the database cannot be reached; nothing was done"),
+            Self::Fenced => out.write_str(
+                "another process has taken over what this one was doing; nothing more was done here",
+            ),
             Self::Corrupt { says } => write!(out, "the database holds something unexpected: {says}"),
             Self::Fault { statement, code } => write!(out, "{statement} failed with {code}"),
         }
@@ -336,6 +348,11 @@ pub enum OpenError {
         /// The version found.
         found: String,
     },
+    /// The server takes no writes.
+    ReadOnly {
+        /// Why.
+        says: String,
+    },
     /// The tables were made by a newer program, or a migration was changed after it was applied.
     Migration {
         /// Which, and what to do.
@@ -360,6 +377,7 @@ impl OpenError {
             Self::File { .. } => "store/file",
             Self::NotDurable { .. } => "store/not-durable",
             Self::TooOld { .. } => "store/too-old",
+            Self::ReadOnly { .. } => "store/read-only",
             Self::Migration { .. } => "store/migration",
             Self::Unreachable { .. } => "store/unreachable",
             Self::Store(error) => error.code(),
@@ -386,6 +404,9 @@ impl fmt::Display for OpenError {
             Self::File { path, says } => write!(out, "{}: {says}", path.display()),
             Self::NotDurable { says } => write!(out, "a commit would not survive a power cut: {says}"),
             Self::TooOld { found } => write!(out, "PostgreSQL 15 or later is needed; this server is {found}"),
+            Self::ReadOnly { says } => {
+                write!(out, "this server takes no writes: {says}; name the one that does")
+            }
             Self::Unreachable { says } => write!(out, "the database cannot be opened: {says}"),
             Self::Store(error) => error.fmt(out),
         }
@@ -421,6 +442,8 @@ mod tests {
             ("55P03", "store/busy"),
             ("57014", "store/deadline"),
             ("57P01", "store/unavailable"),
+            ("25006", "store/read-only"),
+            ("3D000", "store/unavailable"),
             ("08006", "store/unavailable"),
             ("53100", "store/full"),
             ("42601", "store/fault"),

@@ -5,7 +5,8 @@ use super::{
     EngineConfig, FromRow, OpenError, Row, Statement, StoreConfig, StoreError, Table, Tx,
     engine::{Conn, of},
     lock::FileLock,
-    migrations, postgres,
+    migrations,
+    postgres::PostgresEngine,
     sqlite::make_private,
     whole::Cell,
 };
@@ -91,8 +92,8 @@ impl Fill {
         let (conn, place) = match &config.engine {
             EngineConfig::Sqlite { path, .. } => sqlite(path).await?,
             EngineConfig::Postgres { url, schema, .. } => {
-                let conn = postgres::single(url, schema.as_deref(), &config.deadlines).await?;
-                (Conn::PostgresSingle(conn), Place::Postgres)
+                let conn = PostgresEngine::single(url, schema.as_deref(), &config.deadlines).await?;
+                (Conn::Postgres(conn), Place::Postgres)
             }
         };
         let mut fill = Self { tx: Tx::new(conn, node), place, foreign_keys: Vec::new() };
@@ -129,6 +130,11 @@ impl Fill {
 
     async fn control(&mut self, text: &'static str) -> Result<(), StoreError> {
         of("store.fill", self.tx.control(text).await)
+    }
+
+    /// From here on it is this node that writes.
+    pub fn be(&mut self, node: &str) {
+        self.tx.set_node(node);
     }
 
     /// The transaction: to look at what is there, and to write what belongs to the restoring itself.
@@ -174,7 +180,7 @@ impl Fill {
                 put_in_place(&part, &path).map_err(file)?;
                 drop(lock);
             }
-            (Conn::PostgresSingle(conn), _) => of("store.fill", conn.close().await)?,
+            (Conn::Postgres(conn), _) => conn.farewell().await,
             _ => {}
         }
         Ok(())

@@ -68,6 +68,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(9, "0009_verification"),
     migration!(11, "0011_rotation"),
     migration!(12, "0012_works_from"),
+    migration!(13, "0013_lease"),
     migration!(14, "0014_open_work"),
 ];
 

@@ -18,6 +18,7 @@ mod config;
 mod engine;
 mod error;
 mod fill;
+pub mod lease;
 mod link;
 mod lock;
 pub mod migrations;
@@ -28,10 +29,11 @@ mod statement;
 mod whole;
 mod writer;
 
-pub use config::{Deadlines, EngineConfig, StoreConfig};
+pub use config::{Deadlines, EngineConfig, StoreConfig, is_node_name};
 pub use engine::{Row, Rx, Tx};
 pub use error::{Conflict, OpenError, StoreError};
 pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
+pub use lease::{Held, Lease};
 pub use link::Link;
 pub use reach::Reach;
 #[doc(hidden)]
@@ -45,7 +47,7 @@ use migrations::{MIGRATIONS, Migration};
 use std::{
     future::Future,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -62,6 +64,7 @@ struct Inner {
     body: Duration,
     bell: Notify,
     edition: AtomicU64,
+    life: OnceLock<String>,
     /// The last migration of this release.
     last_step: i64,
     halted: AtomicBool,
@@ -105,7 +108,8 @@ impl Store {
         let body = Duration::from_millis(config.deadlines.body_ms);
         let last_step = migrations::last_of(migrations);
         let (edition, halted) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self(Arc::new(Inner { engine, node, body, bell: Notify::new(), edition, last_step, halted })))
+        let (bell, life) = (Notify::new(), OnceLock::new());
+        Ok(Self(Arc::new(Inner { engine, node, body, bell, edition, life, last_step, halted })))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -119,7 +123,12 @@ impl Store {
     {
         self.refuse_if_halted()?;
         let mut turn = self.0.engine.turn().await?;
-        let out = match timeout(self.0.body, body(turn.tx())).await {
+        let work = async {
+            let tx = turn.tx();
+            lease::demand(tx).await?;
+            body(tx).await
+        };
+        let out = match timeout(self.0.body, work).await {
             Ok(out) => out,
             Err(_) => Err(StoreError::Deadline.into()),
         };
@@ -201,6 +210,18 @@ impl Store {
     /// The name of this node, as configured.
     pub fn node(&self) -> &str {
         &self.0.node
+    }
+
+    /// The name of this node and which of its lives this is, `a#7`: whoever leaves something open in the database for a
+    /// while writes it beside, so that [`lease::is_over`] tells whether anybody is still at it.
+    pub fn life(&self) -> &str {
+        self.0.life.get().map_or(&self.0.node, String::as_str)
+    }
+
+    /// Begins a life of this node, once it holds the lease of its name.
+    pub fn begin_life(&self, held: &Held) {
+        // A process has one life: a second word about it changes nothing.
+        let _ = self.0.life.set(format!("{}{}{}", self.0.node, lease::LIFE, held.number()));
     }
 
     /// `sqlite` or `postgres`, for reports.

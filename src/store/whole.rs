@@ -168,10 +168,13 @@ impl Rx {
                 }
             }
             Link::Postgres(conn) => {
-                let mut rows = pin!(sqlx::query(AssertSqlSafe(sql)).fetch(conn));
-                while let Some(row) = next(&mut rows).await? {
-                    each(cells(&Row::Postgres(row), table)?).await?;
+                {
+                    let mut rows = pin!(sqlx::query(AssertSqlSafe(sql)).fetch(conn.link()));
+                    while let Some(row) = next(&mut rows).await? {
+                        each(cells(&Row::Postgres(row), table)?).await?;
+                    }
                 }
+                conn.settle(&Ok(()));
             }
         }
         Ok(())
@@ -280,7 +283,8 @@ impl Tx {
                 done.map(drop).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
-                let done = super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await;
+                let done = super::engine::bound!(AssertSqlSafe(sql), values).execute(conn.link()).await;
+                conn.settle(&done);
                 done.map(drop).map_err(Cause::from)
             }
         };
@@ -328,7 +332,7 @@ impl Conn {
             | Self::SqliteSingle(_)
             | Self::SqliteReader(_)
             | Self::SqliteSnapshot(_) => false,
-            Self::Postgres(_) | Self::PostgresSnapshot(_) | Self::PostgresSingle(_) => true,
+            Self::Postgres(_) => true,
         }
     }
 }

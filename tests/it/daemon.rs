@@ -5,11 +5,14 @@ use rustix::process::Signal;
 use std::{
     fs,
     io::{Read as _, Write as _},
-    os::unix::net::UnixDatagram,
-    time::Duration,
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
-fn heard(mut stream: std::net::TcpStream) -> String {
+fn heard(mut stream: TcpStream) -> String {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).unwrap();
     String::from_utf8_lossy(&all).into_owned()
@@ -66,7 +69,7 @@ fn a_second_daemon_on_the_same_data_is_refused_with_a_word() {
 
 #[test]
 fn a_port_in_use_is_named() {
-    let (place, other) = (Place::initialised(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let (place, other) = (Place::initialised(), TcpListener::bind("127.0.0.1:0").unwrap());
     let address = other.local_addr().unwrap().to_string();
     let said = place.run(["serve", "--listen", &address]);
     assert_eq!(said.code, 1);
@@ -128,6 +131,107 @@ fn what_was_acknowledged_survives_being_killed() {
     place.good(["seal", "suspend", &sealed.seal, "--reason", "盘点", "--key-file", &sealed.approver]);
     let said = place.good(["audit", "verify", "--key-file", &place.key("auditor")]);
     assert!(said.contains("the chain holds"), "{said}");
+}
+
+/// Told to stop, it says so where balancers look, and still takes everything for the time that was configured.
+#[test]
+fn a_daemon_that_is_told_to_stop_announces_it_first() {
+    let place = Place::initialised().with([("YINXIN_LISTEN_ANNOUNCE".to_owned(), "3s".to_owned())]);
+    let daemon = place.serve();
+    assert!(get(&daemon, "/readyz").starts_with("HTTP/1.1 200"));
+    daemon.signal(Signal::TERM);
+    let told = Instant::now();
+    while !get(&daemon, "/readyz").contains("service/draining") {
+        assert!(told.elapsed() < Duration::from_secs(2), "readiness does not say so");
+    }
+    assert!(get(&daemon, "/healthz").ends_with("ok\n"));
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(told.elapsed() >= Duration::from_secs(3));
+}
+
+#[test]
+fn a_second_signal_ends_a_daemon_at_once() {
+    let place = Place::initialised().with([("YINXIN_LISTEN_ANNOUNCE".to_owned(), "10m".to_owned())]);
+    for signals in [[Signal::TERM, Signal::TERM], [Signal::TERM, Signal::INT]] {
+        let daemon = place.serve();
+        let mut begun = daemon.connect();
+        let head = "POST /tsa HTTP/1.1\r\nHost: x\r\nContent-Type: application/timestamp-query\r\n";
+        write!(begun, "{head}Content-Length: 4\r\nExpect: 100-continue\r\n\r\n").unwrap();
+        let mut go_on = [0; 25];
+        begun.read_exact(&mut go_on).unwrap();
+        daemon.signal(signals[0]);
+        while !get(&daemon, "/readyz").contains("service/draining") {}
+        let asked = Instant::now();
+        daemon.signal(signals[1]);
+        let (status, log) = daemon.last_words();
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert!(log.contains("as a second signal asked"), "{log}");
+        assert!(asked.elapsed() < Duration::from_secs(5));
+    }
+}
+
+/// A listener that stays open while the daemon is restarted, as systemd's does: nobody is refused, some wait.
+#[test]
+fn a_single_node_is_restarted_on_a_socket_that_is_handed_over_and_refuses_nobody() {
+    let place = Place::initialised();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = || {
+        let yinxin = place.command(["serve", "--listen", "127.0.0.1:1"]);
+        let mut shell = Command::new("/bin/sh");
+        // The shell puts the listener where sd_listen_fds(3) says, and becomes the daemon.
+        shell.args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "sh"]);
+        shell
+            .arg(yinxin.get_program())
+            .args(yinxin.get_args())
+            .current_dir(yinxin.get_current_dir().unwrap());
+        shell.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
+        Daemon::start(&mut shell)
+    };
+    let first = serve();
+    assert_eq!(
+        first.address,
+        address.to_string(),
+        "the address that was handed over, not the configured one"
+    );
+    let stop = AtomicBool::new(false);
+    let (asked, failed) = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| knock(&address, &stop))).collect();
+        let mut daemon = first;
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(200));
+            daemon.signal(Signal::TERM);
+            assert_eq!(daemon.wait().code(), Some(0));
+            daemon = serve();
+        }
+        stop.store(true, Ordering::SeqCst);
+        let told = clients.into_iter().map(|client| client.join().unwrap());
+        told.fold((0, Vec::new()), |(asked, mut failed), (more, wrong)| {
+            failed.extend(wrong);
+            (asked + more, failed)
+        })
+    });
+    assert!(failed.is_empty(), "of {asked}: {failed:?}");
+    assert!(asked > 20, "{asked}");
+}
+
+/// Asks on one connection after the other; how often, and what went wrong.
+fn knock(address: &SocketAddr, stop: &AtomicBool) -> (usize, Vec<String>) {
+    let (mut asked, mut failed) = (0, Vec::new());
+    while !stop.load(Ordering::SeqCst) {
+        asked += 1;
+        let answer = TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+            let mut all = String::new();
+            stream.read_to_string(&mut all).map(|_| all)
+        });
+        match answer {
+            Ok(answer) if answer.ends_with("ok\n") => {}
+            other => failed.push(format!("{other:?}")),
+        }
+    }
+    (asked, failed)
 }
 
 #[test]

@@ -17,7 +17,7 @@ use yinxin::{
         entropy::SeededEntropy,
     },
     job::{self, Job, JobError, Run, Settings, Worker},
-    store::{Statement, Store, StoreError},
+    store::{Lease, Statement, Store, StoreError, lease},
 };
 
 const START: Timestamp = Timestamp::from_seconds(1_795_219_200);
@@ -187,6 +187,50 @@ async fn a_job_whose_worker_died_between_claim_and_end_runs_again_after_its_leas
         assert_eq!(heir.run_due(10).await, Ok(1));
         assert_eq!(diary.read(), ["first", "again 2"]);
         assert_eq!(left_over(&store).await, 0);
+    })
+    .await;
+}
+
+/// On PostgreSQL by the life of the worker's node, which gives no sign any more; on SQLite because nobody else can be there.
+#[tokio::test]
+async fn a_job_whose_node_is_gone_is_taken_up_at_once_and_one_whose_node_lives_is_not() {
+    for_each_database(async |database| {
+        let a = Store::open(&database.config_of("a"), START).await.unwrap();
+        let name = Lease::new(&a, lease::of_node("a"), "place", Duration::from_millis(500));
+        let held = name.take().await.unwrap().expect("free");
+        a.begin_life(&held);
+        let clock = clock();
+        ask(&a, "north", &clock).await;
+        let begun = Arc::new(Notify::new());
+        let dying = worker(&a, &clock, Settings::default(), 1).on({
+            let begun = begun.clone();
+            move |_: Paint, _: Run| {
+                begun.notify_one();
+                std::future::pending()
+            }
+        });
+        let dying = tokio::spawn(async move { dying.run_due(1).await });
+        begun.notified().await;
+        let b = if database.is_sqlite() {
+            dying.abort();
+            a.close().await;
+            database.open().await
+        } else {
+            let b = Store::open(&database.config_of("b"), START).await.unwrap();
+            assert_eq!(job::free_abandoned(&b).await, Ok(0), "its node lives");
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            b
+        };
+        let diary = Diary::default();
+        let noted = diary.clone();
+        let heir = worker(&b, &clock, Settings::default(), 2).on(move |job: Paint, run: Run| {
+            noted.note(format!("{} {}", job.wall, run.attempt));
+            async { Ok(()) }
+        });
+        assert_eq!(heir.run_due(10).await, Ok(0), "its lease runs on");
+        assert_eq!(job::free_abandoned(&b).await, Ok(1));
+        assert_eq!(heir.run_due(10).await, Ok(1));
+        assert_eq!((diary.read(), left_over(&b).await), (vec!["north 2".to_owned()], 0));
     })
     .await;
 }

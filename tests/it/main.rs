@@ -9,6 +9,7 @@ mod authority;
 mod backup;
 mod bad_input;
 mod cli;
+mod cluster;
 mod config;
 mod daemon;
 mod deploy;

@@ -107,6 +107,7 @@ async fn answers_have_the_shapes_that_the_document_says() {
         let document =
             app.send(request("GET", "/api/v1/openapi.json", None).body(Body::empty()).unwrap()).await.json();
         let (operator, auditor) = (app.operator(), app.person(Role::Auditor));
+        let system = app.person(Role::SystemAdministrator);
         let seal = app.active_seal(5).await;
         app.act(&app.approver(), &seal, "suspend").await.good();
         app.act(&app.approver(), &seal, "resume").await.good();
@@ -131,6 +132,14 @@ async fn answers_have_the_shapes_that_the_document_says() {
             ("/api/v1/audit/verification", "/api/v1/audit/verification".to_owned(), &auditor),
             ("/api/v1/officers", "/api/v1/officers".to_owned(), &app.person(Role::SecurityAdministrator)),
             ("/api/v1/me", "/api/v1/me".to_owned(), &auditor),
+            ("/api/v1/me/keys", "/api/v1/me/keys".to_owned(), &auditor),
+            ("/api/v1/keystore", "/api/v1/keystore".to_owned(), &system),
+            ("/api/v1/authority/certificates", "/api/v1/authority/certificates".to_owned(), &system),
+            (
+                "/api/v1/ending-keys",
+                "/api/v1/ending-keys?days=30".to_owned(),
+                &app.person(Role::SecurityAdministrator),
+            ),
             ("/api/v1/verifications/{verification}", verification, &app.person(Role::Verifier)),
         ];
         for (route, path, person) in paths {

@@ -217,7 +217,9 @@ fn a_daemon_that_is_told_to_goes_without_and_says_so() {
 #[tokio::test]
 async fn in_its_sandbox_the_daemon_stamps_on_postgresql() {
     let Some(database) = databases::postgres().await else { return };
-    let yinxin::config::Database::Postgres { url, schema } = database.setting() else { panic!("PostgreSQL") };
+    let yinxin::config::Database::Postgres { url, schema, .. } = database.setting() else {
+        panic!("PostgreSQL")
+    };
     let place = Place::empty();
     let on_it = |arguments: &[&str]| {
         let mut command = place.command(arguments);

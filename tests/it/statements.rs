@@ -6,6 +6,7 @@ use yinxin::{audit, authority, http, job, keys, officer, seal, store, verificati
 /// Each room with SQL, and its statements.
 const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("store", store::migrations::STATEMENTS),
+    ("lease", store::lease::STATEMENTS),
     ("store", store::FILL_STATEMENTS),
     ("store", store::WHOLE_STATEMENTS),
     ("audit", audit::STATEMENTS),

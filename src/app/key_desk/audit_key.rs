@@ -69,8 +69,12 @@ impl Signer for AuditKey {
 
 /// The newest living key of the audit.
 pub(in crate::app) async fn newest(keystore: &Keystore) -> Result<Option<KeyId>, KeysError> {
+    Ok(newest_key(keystore).await?.map(|key| key.id))
+}
+
+async fn newest_key(keystore: &Keystore) -> Result<Option<Key>, KeysError> {
     let keys = keystore.of_purpose(KeyPurpose::Audit).await?;
-    Ok(keys.into_iter().find(|key| key.destroyed_at.is_none()).map(|key| key.id))
+    Ok(keys.into_iter().find(|key| key.destroyed_at.is_none()))
 }
 
 impl KeyDesk {
@@ -78,10 +82,13 @@ impl KeyDesk {
     /// heads that it signed.
     pub(super) async fn rotate_audit_key(&self, caller: &Caller) -> Result<Key, KeysError> {
         let desk = &self.0;
-        let before = newest(&desk.keystore).await?;
+        let before = newest_key(&desk.keystore).await?;
+        // Keys follow each other by the time of their making: a clock that was set back must not make this one older.
+        let after = before.as_ref().map_or(caller.now, |key| key.made_at.plus_ms(1));
         let write = async |tx: &mut Tx| {
-            let key = desk.keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, caller.now).await?;
-            let detail = json!({ "before": before });
+            let made_at = caller.now.max(after);
+            let key = desk.keystore.make(tx, KeyPurpose::Audit, KeyKind::Sm2, made_at).await?;
+            let detail = json!({ "before": before.as_ref().map(|key| &key.id) });
             audit::append(tx, &caller.entry("audit.key_rotated", &key.id, detail)).await?;
             failpoint::reach("keys.audit.written");
             Ok::<_, KeysError>(key)

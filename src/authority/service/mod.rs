@@ -145,7 +145,16 @@ impl Authority {
     /// Completes intents that a crash left behind, 100 at most, the newest first; answers how many. One that can't be
     /// completed (its key was destroyed, say) is logged and stays; it holds up neither the others nor the start.
     pub async fn complete_intents(&self, act: &Act<'_>) -> Result<usize, AuthorityError> {
-        let rows = self.0.store.read(async |rx| store::intended(rx).await).await?;
+        self.complete_intents_before(act, Timestamp::from_ms(i64::MAX)).await
+    }
+
+    /// The same for what was begun before `before`: younger ones another node may be at work on.
+    pub async fn complete_intents_before(
+        &self,
+        act: &Act<'_>,
+        before: Timestamp,
+    ) -> Result<usize, AuthorityError> {
+        let rows = self.0.store.read(async |rx| store::intended(rx, before).await).await?;
         let mut count = 0;
         for row in rows {
             let id = row.id.clone();

@@ -178,7 +178,10 @@ pub(super) const KINDS: &[Kind] = &[
         "keys/passphrase-file",
         422,
         ["口令文件不可用", "The passphrase file can't be used"],
-        ["请检查文件是否存在及其权限。", "See that it exists, and its permissions."],
+        [
+            "请检查文件是否存在及其权限；运行中的服务只能读取配置所列目录，如现有口令文件所在目录。",
+            "See that it exists, and its permissions. A running daemon reads only in directories that its configuration names, such as the one of the present passphrase.",
+        ],
     ),
     kind(
         "keys/cost",

@@ -53,6 +53,24 @@ pub(super) const KINDS: &[Kind] = &[
         ["服务尚未就绪", "The service is not ready"],
         ["数据库暂不可达，请稍后重试。", "The database can't be reached; try again shortly."],
     ),
+    kind(
+        "service/draining",
+        503,
+        ["本节点即将停止", "This node is about to stop"],
+        [
+            "请改用其他节点；请求仍会受理，直至停止。",
+            "Ask another node; requests are still taken until it stops.",
+        ],
+    ),
+    kind(
+        "service/unknown",
+        503,
+        ["结果未知", "The outcome is not known"],
+        [
+            "数据库未及时确认提交：请用同一幂等键重试，所得即唯一结果；无幂等键时请先查询。",
+            "The database did not confirm the commit in time: repeat with the same idempotency key, and the answer is the one truth; without a key, look first.",
+        ],
+    ),
     // The shape of a request.
     kind(
         "request/unknown-path",

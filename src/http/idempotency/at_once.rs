@@ -46,7 +46,7 @@ pub(in crate::http) async fn run(
         // Its time is over, or its answer was not stored: as for any other operation.
         Turn::Work(request, reserved) => {
             let response = next.run(*request).await;
-            Ok(settle(kit, &reserved, response).await)
+            Ok(settle(reserved, response).await)
         }
     }
 }

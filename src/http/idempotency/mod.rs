@@ -13,20 +13,26 @@
 //!    to, and its effect is rolled back.
 //! 3. **Settle**: the answer is stored beside it. A failed request frees its key, if it left no subject.
 //!
+//! Whatever becomes of the request in between (its client hangs up, its time is over, the database does not answer), the
+//! reservation is ended beside ([`Reservation`]), so that a repeated request need not wait for the lease.
+//!
 //! A crash between 1 and 2 leaves a reservation that the next attempt takes over when the lease ends. A crash between 2
 //! and 3 leaves a subject without an answer: the next attempt reaches the handler with [`IdempotencyKey::earlier`], and
 //! the command reads that subject and answers from it instead of making another. Answers beyond
 //! [`ANSWER_MAX_BYTES`] (documents) are not stored at all and take the same path.
 
+mod afterwards;
 mod answer;
 mod at_once;
 pub mod store;
+
+pub(super) use afterwards::{AT_ONCE, Reservation};
 
 use super::{Problem, extract, table::Kit};
 use crate::{
     base::{Timestamp, failpoint, id::fresh_body},
     officer::Caller,
-    store::{Conflict, Store, StoreError, Tx},
+    store::{Conflict, Store, StoreError, Tx, lease},
 };
 pub use answer::{Answer, Once};
 use axum::{
@@ -56,6 +62,8 @@ pub const KEPT_FOR_MS: i64 = 24 * 3_600_000;
 /// Name of the rule that a holder without a lease breaks.
 pub(super) const CONSTRAINT: &str = "idempotency";
 
+/// Between the life of the node that works on a request and the rest of the holder's name.
+const OF_LIFE: char = '.';
 /// Beyond the longest request: a holder is surely gone when the lease ends.
 const LEASE_MARGIN_MS: i64 = 30_000;
 /// Nodes' clocks are not farther apart than this. A lease that ends later than any that could be taken now was taken by a
@@ -186,7 +194,7 @@ pub(super) enum Turn {
     /// The stored answer.
     Replay(Response),
     /// Go on; the request carries the [`IdempotencyKey`].
-    Work(Box<Request>, IdempotencyKey),
+    Work(Box<Request>, Reservation),
 }
 
 /// Reserves the key, or says what became of it.
@@ -233,10 +241,11 @@ impl<'c> Arrived<'c> {
     }
 
     fn key(&self, kit: &Kit) -> IdempotencyKey {
+        let chance = fresh_body(self.caller.now, kit.entropy.as_ref());
         IdempotencyKey {
             caller: self.caller.actor_name().to_owned(),
             name: self.name.clone(),
-            holder: fresh_body(self.caller.now, kit.entropy.as_ref()),
+            holder: format!("{}{OF_LIFE}{chance}", kit.store.life()),
             earlier: None,
             unreserved: None,
         }
@@ -253,14 +262,31 @@ impl<'c> Arrived<'c> {
             expires_at: now.plus_ms(KEPT_FOR_MS),
             settled: None,
         };
-        let decision = kit.store.write(async |tx| decide(tx, wanted, now).await).await?;
+        let decision = reserve(kit, wanted, now).await?;
         failpoint::reach("idempotency.reserved");
         match decision {
-            Decision::Work(key) => Ok(Turn::Work(Box::new(self.request(&key)), key)),
+            Decision::Work(key) => {
+                let request = self.request(&key);
+                Ok(Turn::Work(Box::new(request), Reservation::of(kit, key)))
+            }
             Decision::Replay(settled) => replay(settled).map(Turn::Replay),
             Decision::Refuse(problem) => Err(problem),
         }
     }
+}
+
+/// Reserves. Where the commit is not confirmed, the key is looked at again: a reservation of our own is ours all the same.
+async fn reserve(kit: &Kit, wanted: Record, now: Timestamp) -> Result<Decision, StoreError> {
+    let in_doubt = Reservation::in_doubt(kit, wanted.key.clone());
+    let first = kit.store.write(async |tx| decide(tx, &wanted, now).await).await;
+    if first.as_ref().err() != Some(&StoreError::Unknown) {
+        in_doubt.dispel();
+        return first;
+    }
+    let second = kit.store.write(async |tx| decide(tx, &wanted, now).await).await;
+    let decision = second.map_err(|_| StoreError::Unknown)?;
+    in_doubt.dispel();
+    Ok(decision)
 }
 
 enum Decision {
@@ -269,16 +295,20 @@ enum Decision {
     Refuse(Problem),
 }
 
-async fn decide(tx: &mut Tx, wanted: Record, now: Timestamp) -> Result<Decision, StoreError> {
-    if store::reserve(tx, &wanted).await? {
-        return Ok(Decision::Work(wanted.key));
+async fn decide(tx: &mut Tx, wanted: &Record, now: Timestamp) -> Result<Decision, StoreError> {
+    let ours = || Decision::Work(wanted.key.clone());
+    if store::reserve(tx, wanted).await? {
+        return Ok(ours());
     }
     let Some(found) = store::find(tx, &wanted.key).await? else {
         return Ok(Decision::Refuse(in_progress(1)));
     };
+    if found.key.holder == wanted.key.holder {
+        return Ok(ours());
+    }
     if found.expires_at <= now {
-        store::replace(tx, &wanted).await?;
-        return Ok(Decision::Work(wanted.key));
+        store::replace(tx, wanted).await?;
+        return Ok(ours());
     }
     if found.operation != wanted.operation || found.body_sm3 != wanted.body_sm3 {
         let says = "the key was used within 24 hours for another operation or another body";
@@ -289,17 +319,26 @@ async fn decide(tx: &mut Tx, wanted: Record, now: Timestamp) -> Result<Decision,
         // Too long to be stored: the handler reads its subject again. Nothing is made, so no lease is needed.
         Some(_) => Ok(Decision::Work(found.key)),
         None if found.lease_until > now
-            && found.lease_until <= wanted.lease_until.plus_ms(CLOCKS_APART_MS) =>
+            && found.lease_until <= wanted.lease_until.plus_ms(CLOCKS_APART_MS)
+            && !is_gone(tx, &found.key.holder).await? =>
         {
             let wait_s = (found.lease_until.ms() - now.ms()) / 1000;
             Ok(Decision::Refuse(in_progress(u32::try_from(wait_s).unwrap_or(1).clamp(1, 5))))
         }
         None => {
-            // The holder died. Its effect, if any, is committed with the subject; anything later of it fails.
-            let key = IdempotencyKey { earlier: found.key.earlier, ..wanted.key };
+            // The holder died, with its node or without. Its effect, if any, is committed with the subject; anything later of it fails.
+            let key = IdempotencyKey { earlier: found.key.earlier, ..wanted.key.clone() };
             store::take_over(tx, &key, wanted.lease_until).await?;
             Ok(Decision::Work(key))
         }
+    }
+}
+
+/// Whether the node of this holder is surely gone, and the holder with it.
+async fn is_gone(tx: &mut Tx, holder: &str) -> Result<bool, StoreError> {
+    match holder.rsplit_once(OF_LIFE) {
+        Some((life, _)) => lease::is_over(tx, life).await,
+        None => Ok(false),
     }
 }
 
@@ -308,28 +347,20 @@ fn in_progress(wait_s: u32) -> Problem {
     Problem::new("idempotency/in-progress", says).retry_after_s(wait_s)
 }
 
-/// Stores the answer of a request that went well, and frees the key of one that did not.
-pub(super) async fn settle(kit: &Kit, key: &IdempotencyKey, response: Response) -> Response {
+/// Stores the answer of a request that went well, and frees the key of one that did not. What the database does not take
+/// now is written afterwards: the effect stands, or does not, whether or not this could be noted.
+pub(super) async fn settle(reservation: Reservation, response: Response) -> Response {
     if !response.status().is_success() {
-        let long_past = Timestamp::from_ms(0);
-        let freed = kit.store.write(async |tx| store::release(tx, key, long_past).await).await;
-        return warn_of(freed, response);
+        reservation.release().await;
+        return response;
     }
     failpoint::reach("idempotency.worked");
     let (settled, response) = match take_down(response).await {
         Ok(taken) => taken,
         Err(problem) => return problem.into_response(),
     };
-    let stored = kit.store.write(async |tx| store::settle(tx, key, &settled).await).await;
+    reservation.settle(settled).await;
     failpoint::reach("idempotency.answered");
-    warn_of(stored, response)
-}
-
-/// The effect stands whether or not its answer could be stored; a repeated request reads the subject again then.
-fn warn_of(outcome: Result<(), StoreError>, response: Response) -> Response {
-    if let Err(error) = outcome {
-        tracing::warn!(%error, "an answer could not be kept for its idempotency key");
-    }
     response
 }
 

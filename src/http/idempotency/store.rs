@@ -203,7 +203,8 @@ pub(super) async fn write_subject(
     Ok(tx.execute(&WRITE_SUBJECT, &values).await? == 1)
 }
 
-pub(super) async fn settle(tx: &mut Tx, key: &IdempotencyKey, settled: &Settled) -> Result<(), StoreError> {
+/// Whether the reservation was still this holder's, and open.
+pub(super) async fn settle(tx: &mut Tx, key: &IdempotencyKey, settled: &Settled) -> Result<bool, StoreError> {
     let values = [
         (&key.caller).into(),
         (&key.name).into(),
@@ -213,17 +214,17 @@ pub(super) async fn settle(tx: &mut Tx, key: &IdempotencyKey, settled: &Settled)
         (&settled.location).into(),
         settled.answer.as_deref().into(),
     ];
-    tx.execute(&SETTLE, &values).await.map(|_| ())
+    Ok(tx.execute(&SETTLE, &values).await? == 1)
 }
 
-/// Frees a key that led to nothing; one that led to a subject may be asked about again at once.
-pub(super) async fn release(tx: &mut Tx, key: &IdempotencyKey, past: Timestamp) -> Result<(), StoreError> {
+/// Frees a key that led to nothing; one that led to a subject may be asked about again at once. Whether there was one.
+pub(super) async fn release(tx: &mut Tx, key: &IdempotencyKey, past: Timestamp) -> Result<bool, StoreError> {
     let mine = [(&key.caller).into(), (&key.name).into(), (&key.holder).into()];
-    if tx.execute(&RELEASE, &mine).await? == 0 {
-        let [caller, name, holder] = mine;
-        tx.execute(&END_LEASE, &[caller, name, holder, past.into()]).await?;
+    if tx.execute(&RELEASE, &mine).await? > 0 {
+        return Ok(true);
     }
-    Ok(())
+    let [caller, name, holder] = mine;
+    Ok(tx.execute(&END_LEASE, &[caller, name, holder, past.into()]).await? > 0)
 }
 
 /// Ends the lease of every holder, so that the next attempt takes over at once.

@@ -1,5 +1,7 @@
 //! What lies in `deploy/`: measured where a tool can measure it, tried where it can be tried, and everything it names is there.
 
+mod container;
+mod kubernetes;
 mod names;
 mod roles;
 mod systemd;

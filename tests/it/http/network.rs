@@ -5,15 +5,14 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
-    sync::watch,
     task::JoinHandle,
 };
-use yinxin::http::{Limits, Stop, serve_tcp, serve_unix};
+use yinxin::http::{Limits, Stop, Switch, serve_tcp, serve_unix};
 
 pub(super) struct Server {
     pub(super) front: Front,
     pub(super) address: std::net::SocketAddr,
-    switch: watch::Sender<bool>,
+    switch: Switch,
     served: JoinHandle<()>,
 }
 
@@ -130,12 +129,57 @@ async fn an_orderly_stop_lets_a_request_end_and_takes_no_more() {
     let mut stream = server.connect().await;
     stream.write_all(b"GET /api/v1/test/wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     server.front.stage.waiting.notified().await;
-    server.switch.send(true).unwrap();
+    server.switch.stop();
     server.front.stage.go_on.notify_one();
     let answer = heard(&mut stream).await;
     assert!(answer.ends_with("went on"), "{answer}");
     server.served.await.unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_node_that_is_about_to_stop_says_so_and_still_takes_everything() {
+    let server = server(Limits::default()).await;
+    let mut kept = server.connect().await;
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    kept.write_all(ask).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = kept.read(&mut answer).await.unwrap();
+    assert!(!String::from_utf8_lossy(&answer[..read]).contains("connection: close"));
+    server.switch.leave();
+    let ready = server.say(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("service/draining"), "{ready}");
+    // A new connection is taken and answered, and ends with the answer; so does one that was kept.
+    assert!(server.say(ask).await.ends_with("ok\n"));
+    kept.write_all(ask).await.unwrap();
+    let last = heard(&mut kept).await;
+    assert!(last.contains("connection: close") && last.ends_with("ok\n"), "{last}");
+    server.switch.stop();
+    server.served.await.unwrap();
+}
+
+/// What the kernel had accepted in our name before the stop is answered, and so is a request on its way on a connection
+/// that was idle: neither is reset.
+#[tokio::test]
+async fn who_came_before_the_stop_is_answered() {
+    let server = server(Limits::default()).await;
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut idle = server.connect().await;
+    idle.write_all(ask).await.unwrap();
+    let mut answer = vec![0; 4096];
+    assert!(idle.read(&mut answer).await.unwrap() > 0);
+    // Not a turn of the runtime lies between these and the stop: nobody has accepted them yet.
+    let late: Vec<_> = (0..5).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+    server.switch.stop();
+    idle.write_all(ask).await.unwrap();
+    assert!(heard(&mut idle).await.ends_with("ok\n"));
+    for stream in late {
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = TcpStream::from_std(stream).unwrap();
+        stream.write_all(ask).await.unwrap();
+        assert!(heard(&mut stream).await.ends_with("ok\n"));
+    }
+    server.served.await.unwrap();
 }
 
 #[tokio::test]
@@ -145,7 +189,7 @@ async fn an_orderly_stop_does_not_wait_for_ever() {
     let mut stream = server.connect().await;
     stream.write_all(b"GET /api/v1/test/wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     server.front.stage.waiting.notified().await;
-    server.switch.send(true).unwrap();
+    server.switch.stop();
     server.served.await.unwrap();
     assert_eq!(heard(&mut stream).await, "");
 }

@@ -2,7 +2,9 @@
 //! of the audit; and the tables, while the release before goes on.
 
 mod api_keys;
+mod audit;
 mod authority;
+mod commands;
 mod keystore;
 mod upgrade;
 

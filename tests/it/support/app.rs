@@ -125,6 +125,7 @@ impl<'d> TestApp<'d> {
         let mut config = Config::load(None, []).unwrap();
         config.data_dir = database.folder().join("data");
         config.database = database.setting();
+        config.node = Some("local".into());
         // Some stories take years.
         config.officers.key_days = 36_600;
         change(&mut config);
@@ -178,6 +179,7 @@ impl<'d> TestApp<'d> {
         let mut config = Config::load(None, []).unwrap();
         config.data_dir = database.folder().join("data");
         config.database = database.setting();
+        config.node = Some("local".into());
         config.backup = self.config.backup.clone();
         fs::create_dir_all(&config.data_dir).unwrap();
         fs::copy(self.data_dir().join("passphrase"), config.data_dir.join("passphrase")).unwrap();

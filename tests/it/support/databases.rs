@@ -14,6 +14,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 use yinxin::{
     base::{Secret, Timestamp},
@@ -62,6 +63,7 @@ impl Database {
             Place::Postgres { url, schema } => vec![
                 ("YINXIN_DATABASE_URL".into(), url.clone()),
                 ("YINXIN_DATABASE_SCHEMA".into(), schema.clone()),
+                ("YINXIN_NODE".into(), "local".into()),
             ],
         }
     }
@@ -149,6 +151,8 @@ impl Database {
             Place::Postgres { url, schema } => yinxin::config::Database::Postgres {
                 url: Secret::new(url.clone()),
                 schema: Some(schema.clone()),
+                connections: 8,
+                commit_deadline: Duration::from_secs(5),
             },
         }
     }

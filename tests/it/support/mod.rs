@@ -8,6 +8,9 @@ pub mod databases;
 pub mod disk;
 pub mod front;
 pub mod process;
+#[path = "../../../examples/endurance/proxy.rs"]
+pub mod proxy;
 pub mod schema;
 pub mod secured;
+pub mod server;
 pub mod whole;

@@ -14,6 +14,7 @@ use std::{
 /// A data directory of its own.
 pub struct Place {
     folder: tempfile::TempDir,
+    program: PathBuf,
     variables: Vec<(String, String)>,
     data: PathBuf,
 }
@@ -39,9 +40,10 @@ pub struct Daemon {
 impl Place {
     /// An empty one.
     pub fn empty() -> Self {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_yinxin"));
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        Self { folder, data, variables: Vec::new() }
+        Self { folder, program, data, variables: Vec::new() }
     }
 
     /// An empty one whose data directory lies elsewhere.
@@ -59,12 +61,38 @@ impl Place {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// With these variables for every command.
+    #[must_use]
+    pub fn with(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.variables.extend(variables);
+        self
+    }
+
+    /// With another program of the same commands: the endurance harness's daemon.
+    #[must_use]
+    pub fn with_program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// The same after `init`.
+    #[must_use]
+    pub fn after_init(self) -> Self {
+        let said = self.run(["init"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        self
+    }
+
+    /// Another node of the same service, on its database and with its passphrase; nothing is made.
+    pub fn another_node(&self) -> Self {
+        let passphrase = self.dir().join("passphrase").display().to_string();
+        let shared = self.variables.iter().filter(|(name, _)| name != "YINXIN_NODE").cloned();
+        Self::empty().with(shared).with([("YINXIN_PASSPHRASE_FILE".to_owned(), passphrase)])
+    }
+
     /// One after `init`, which makes a passphrase as for trying things out.
     pub fn initialised() -> Self {
-        let place = Self::empty();
-        let said = place.run(["init"]);
-        assert_eq!(said.code, 0, "{said:?}");
-        place
+        Self::empty().after_init()
     }
 
     pub fn dir(&self) -> PathBuf {
@@ -81,7 +109,10 @@ impl Place {
     }
 
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_yinxin"));
+        let mut command = Command::new(&self.program);
+        if self.program.ends_with("endurance") {
+            command.arg("daemon");
+        }
         command.args(arguments).arg("--dir").arg(self.dir()).current_dir(self.folder.path());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
@@ -253,10 +284,60 @@ impl Daemon {
         self.child.wait().unwrap()
     }
 
+    /// Its end, and everything that it logged.
+    pub fn last_words(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        // The last of it may still be on its way: whoever reads lets go of the log at the end of the pipe.
+        let begun = Instant::now();
+        while Arc::strong_count(&self.log) > 1 && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (status, String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned())
+    }
+
+    /// Asks once, on a connection of its own: status, head and body.
+    pub fn ask(&self, head: &str, body: &[u8]) -> Answered {
+        use std::io::Write as _;
+        let mut stream = self.connect();
+        let length = body.len();
+        let head = format!("{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        Answered::of(all)
+    }
+
     pub fn connect(&self) -> std::net::TcpStream {
         let stream = std::net::TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream
+    }
+}
+
+/// An answer over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answered {
+    fn of(mut all: Vec<u8>) -> Self {
+        let end = all.windows(4).position(|word| word == b"\r\n\r\n").expect("an answer") + 4;
+        let body = all.split_off(end);
+        let head = String::from_utf8(all).unwrap();
+        Self { status: head[9..12].parse().unwrap(), head: head.to_ascii_lowercase(), body }
+    }
+
+    /// The beginning of the body, for people.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).chars().filter(|found| !found.is_control()).take(400).collect()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 

@@ -32,7 +32,7 @@ pub fn mismatches(document: &Value, schema: &Value, value: &Value, at: &str) -> 
             None => found.push(format!("{at}.{name} is not in the document")),
         }
     }
-    for name in schema["required"].as_array().into_iter().flatten() {
+    for name in schema["required"].as_array().into_iter().flatten().filter(|_| value.is_object()) {
         if value.get(name.as_str().unwrap()).is_none() {
             found.push(format!("{at}.{name} is missing"));
         }
