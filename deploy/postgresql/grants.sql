@@ -18,7 +18,7 @@ GRANT SELECT, INSERT ON
 -- What has a life: added and changed, never removed.
 GRANT SELECT, INSERT, UPDATE ON
     yinxin.keystore, yinxin.signing_key, yinxin.officer, yinxin.api_key, yinxin.authority_cert, yinxin.maker,
-    yinxin.seal_serial, yinxin.seal, yinxin.stamp
+    yinxin.seal_serial, yinxin.seal, yinxin.stamp, yinxin.lease
     TO yinxin_service;
 
 -- What comes and goes.

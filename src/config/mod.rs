@@ -161,8 +161,8 @@ mod tests {
                 "limits.conections (line 1): nobody knows this key; did you mean limits.connections?",
             ),
             (
-                "connections = 1",
-                "connections (line 1): nobody knows this key; did you mean limits.connections?",
+                "heavy_requests = 1",
+                "heavy_requests (line 1): nobody knows this key; did you mean limits.heavy_requests?",
             ),
         ] {
             assert_eq!(told(toml, &[]), [wanted]);

@@ -48,7 +48,7 @@ keys! {
         .says("The address under which others see the service; stands in certificates");
     NODE = Key::of("node", Kind::Text)
         .otherwise("made up from the host's name at the first start, and kept in the data directory; with SQLite \"local\"", "\"yinxin-0\"")
-        .says("The name of this node, unlike that of every other on the same database: 1 to 64 letters, digits, -, _ or .");
+        .says("The name of this node, unlike that of every other on the same database: 1 to 64 letters, digits, dots, dashes, underscores");
 
     SANDBOX = Key::of("sandbox", Kind::Choice(&["off", "on", "require"]))
         .default("\"on\"")

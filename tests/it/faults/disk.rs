@@ -83,7 +83,7 @@ fn after_a_failed_sync_changes_are_refused_for_good_and_nothing_acknowledged_is_
         let first = first.expect("a failing sync");
         is_a_clear_refusal(&first);
         // It may have been the database's sync or that of the audit's heads.
-        let codes = ["503 service/deadline", "503 service/no-changes"];
+        let codes = ["503 service/unknown", "503 service/deadline", "503 service/no-changes"];
         assert!(codes.contains(&first.problem().as_str()), "{first:?}");
         std::thread::sleep(Duration::from_millis(700));
         let syncs = disk.faults().syncs();
