@@ -10,7 +10,7 @@ pub use rescue::rescue;
 use super::{
     ApiKey, ApiKeyId, Caller, ClearKey, Denied, KeyTerms, Officer, OfficerError, OfficerId, OfficerState,
     Right, Role, Roles, checked_name,
-    known::Known,
+    known::{Known, Looks},
     store::{self, SignIn},
 };
 use crate::{
@@ -28,6 +28,7 @@ pub struct Officers {
     store: Store,
     entropy: Arc<dyn Entropy>,
     known: Arc<Known>,
+    looks: Arc<Looks>,
     terms: KeyTerms,
 }
 
@@ -112,7 +113,7 @@ pub async fn bootstrap(
 impl Officers {
     /// The register in `store`.
     pub fn new(store: Store, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, entropy, known: Arc::default(), terms: KeyTerms::default() }
+        Self { store, entropy, known: Arc::default(), looks: Arc::default(), terms: KeyTerms::default() }
     }
 
     /// With other terms for API keys than the usual ones.
@@ -120,8 +121,8 @@ impl Officers {
         Self { terms, ..self }
     }
 
-    /// The officer of a key, where key and officer are good at `now`. What another node revoked is believed for half a
-    /// second at most; what this one revoked is refused at once.
+    /// The officer of a key, where key and officer are good at `now`. What was revoked, on whichever node, is refused at
+    /// once.
     pub async fn sign_in(&self, clear: &ClearKey, now: Timestamp) -> Result<Officer, SignInError> {
         match self.look_up(clear.id()).await? {
             Some(found)
@@ -136,12 +137,17 @@ impl Officers {
     }
 
     async fn look_up(&self, id: &ApiKeyId) -> Result<Option<Arc<SignIn>>, StoreError> {
+        let look =
+            async { Ok(self.store.read(async |rx| store::sign_in(rx, id).await).await?.map(Arc::new)) };
+        if !self.store.is_ours_alone() {
+            return self.looks.share(id, look).await;
+        }
         // Taken before the database is asked: a change in between makes what was found one of yesterday.
         let edition = self.store.edition();
         if let Some(found) = self.known.find(id, edition) {
             return Ok(Some(found));
         }
-        let found = self.store.read(async |rx| store::sign_in(rx, id).await).await?.map(Arc::new);
+        let found = look.await?;
         if let Some(found) = &found {
             self.known.keep(id, edition, found);
         }
