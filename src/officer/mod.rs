@@ -3,7 +3,6 @@
 mod caller;
 mod error;
 mod key;
-mod known;
 mod right;
 mod service;
 

@@ -2,6 +2,7 @@
 //! for another, so that nobody else has ever seen it.
 
 mod keys;
+mod known;
 mod rescue;
 
 pub use keys::{EndingKeys, MakeKey, RotateKey};
@@ -10,7 +11,6 @@ pub use rescue::rescue;
 use super::{
     ApiKey, ApiKeyId, Caller, ClearKey, Denied, KeyTerms, Officer, OfficerError, OfficerId, OfficerState,
     Right, Role, Roles, checked_name,
-    known::{Known, Looks},
     store::{self, SignIn},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     http::{Once, idempotency},
     store::{Store, StoreError, Tx},
 };
+use known::{Known, Looks};
 use serde_json::json;
 use std::sync::Arc;
 

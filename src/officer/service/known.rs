@@ -5,8 +5,10 @@
 //! looked up share the next look ([`Looks`]), which begins after all of them came. So a key that is revoked anywhere is
 //! refused everywhere at once.
 
-use super::{ApiKeyId, store::SignIn};
-use crate::store::StoreError;
+use crate::{
+    officer::{ApiKeyId, store::SignIn},
+    store::StoreError,
+};
 use std::{
     collections::HashMap,
     future::Future,
