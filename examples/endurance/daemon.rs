@@ -253,12 +253,7 @@ impl Daemon {
 
     /// CPU time of all its threads so far, in milliseconds, to ten of them.
     pub fn cpu_ms(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
-        let after = stat.rsplit(')').next().unwrap_or_default();
-        let fields: Vec<f64> =
-            after.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-        // utime and stime: fields 14 and 15 of proc(5), of which the first three are gone; in ticks of 10 ms.
-        fields.get(10..12).map_or(0.0, |both| both.iter().sum::<f64>() * 10.0)
+        cpu_ms(&self.pid().to_string())
     }
 
     fn did_not(&mut self, what: &str) -> Trouble {
@@ -279,6 +274,15 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// CPU time of a process so far, by its number or `self`.
+pub fn cpu_ms(pid: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<f64> = after.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // utime and stime: fields 14 and 15 of proc(5), of which the first three are gone; in ticks of 10 ms.
+    fields.get(10..12).map_or(0.0, |both| both.iter().sum::<f64>() * 10.0)
 }
 
 /// Tells the address from the first line that has one, and reads the rest away.

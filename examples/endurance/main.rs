@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `kill` | ends the daemon (SIGKILL) at a step of its work, or at any instant, under load, and starts it again |
 //! | `power` | cuts the power under a file system that forgets what was not synced |
-//! | `failover` | two daemons on one PostgreSQL |
+//! | `failover` | replaces, kills, stops or cuts off one of two daemons on one PostgreSQL, or kills that |
 //! | `overload` | asks for COUNT times what the daemon can do |
 //! | `writes` | acknowledged writes a second |
 //! | `rotation` | changes a key, passphrase or certificate under load, calmly or killed in the middle |
@@ -30,6 +30,7 @@ mod load;
 mod office;
 mod plan;
 mod power;
+mod proxy;
 mod restart;
 mod rotation;
 mod slow_disk;

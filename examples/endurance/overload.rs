@@ -9,7 +9,7 @@
 //! two kilobytes is stamped, so that it is not the machine's loopback that is measured.
 
 use crate::{
-    daemon::{Daemon, Start},
+    daemon::{Daemon, Start, cpu_ms},
     http::{Ask, Client, Place},
     json::Figures,
     office::{self, Office},
@@ -97,6 +97,7 @@ fn rounded(figure: f64) -> f64 {
 /// The daemon, and what it is asked.
 struct Stand {
     to: SocketAddr,
+    daemon_pid: String,
     office: Office,
     seal: String,
     acknowledged: AtomicU64,
@@ -110,7 +111,8 @@ impl Stand {
         let office = Office::found(&start.data, &place).await?;
         let seal = office.seal(&place, "办公室公章").await?;
         let (acknowledged, names) = Default::default();
-        Ok(Arc::new(Self { to: daemon.address, office, seal, acknowledged, names }))
+        let daemon_pid = daemon.pid().to_string();
+        Ok(Arc::new(Self { to: daemon.address, daemon_pid, office, seal, acknowledged, names }))
     }
 
     fn stamp(&self) -> Vec<u8> {
@@ -159,6 +161,7 @@ impl Stand {
         let pool = Arc::new(Pool::new(self.to));
         let heard = Arc::new(Mutex::new(Stage { span, ..Stage::default() }));
         let others = self.others(heard.clone());
+        let before = self.cpu_ms();
         let mut under_way = JoinSet::new();
         let (begun, mut sent) = (Instant::now(), 0_u64);
         let mut ticks = tokio::time::interval(TICK);
@@ -175,9 +178,16 @@ impl Stand {
         while let Some(ended) = under_way.join_next().await {
             ended?;
         }
+        let (took_ms, after) = (begun.elapsed().as_secs_f64() * 1e3, self.cpu_ms());
         others.end().await?;
-        let stage = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut stage = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        stage.cores = [0, 1].map(|which| (after[which] - before[which]) / took_ms);
         Ok(stage.sorted())
+    }
+
+    /// CPU time so far of the daemon, and of this generator.
+    fn cpu_ms(&self) -> [f64; 2] {
+        [cpu_ms(&self.daemon_pid), cpu_ms("self")]
     }
 
     /// Looks up a revocation list and a seal, twenty times a second each.
@@ -258,23 +268,32 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    async fn ask(&self, request: &[u8]) -> io::Result<Heard> {
-        let mut wire = match self.idle() {
-            Some(wire) => wire,
-            None if self.open.load(Ordering::Relaxed) >= CONNECTIONS => {
-                return Err(io::Error::other("the generator is out of connections"));
-            }
+    /// `None`: the generator is out of connections, and nothing was asked.
+    async fn ask(&self, request: &[u8]) -> Option<io::Result<Heard>> {
+        let wire = match self.idle() {
+            Some(wire) => Ok(wire),
+            None if self.open.load(Ordering::Relaxed) >= CONNECTIONS => return None,
             None => {
                 self.open.fetch_add(1, Ordering::Relaxed);
-                Wire::open(self.to).await?
+                Wire::open(self.to).await
             }
         };
-        let heard = wire.ask(request).await;
-        match &heard {
-            Ok(heard) if !heard.closes => self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(wire),
-            _ => drop(self.open.fetch_sub(1, Ordering::Relaxed)),
+        let heard = match wire {
+            Ok(wire) => self.ask_on(wire, request).await,
+            Err(error) => Err(error),
+        };
+        if !heard.as_ref().is_ok_and(|heard| !heard.closes) {
+            self.open.fetch_sub(1, Ordering::Relaxed);
         }
-        heard
+        Some(heard)
+    }
+
+    async fn ask_on(&self, mut wire: Wire, request: &[u8]) -> io::Result<Heard> {
+        let heard = wire.ask(request).await?;
+        if !heard.closes {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(wire);
+        }
+        Ok(heard)
     }
 }
 
@@ -282,6 +301,10 @@ impl Pool {
 async fn one(stand: Arc<Stand>, pool: Arc<Pool>, at: Instant, heard: Arc<Mutex<Stage>>) {
     let answer = pool.ask(&stand.stamp()).await;
     let mut stage = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(answer) = answer else {
+        stage.unsent += 1;
+        return;
+    };
     stage.asked += 1;
     let answer = match answer {
         Ok(answer) => answer,
@@ -303,6 +326,10 @@ async fn one(stand: Arc<Stand>, pool: Arc<Pool>, at: Instant, heard: Arc<Mutex<S
 struct Stage {
     span: Duration,
     asked: u64,
+    /// Due, but the generator had no connection left.
+    unsent: u64,
+    /// Processors that the daemon and the generator took.
+    cores: [f64; 2],
     good: Times,
     turned_away: Times,
     others: Times,
@@ -334,6 +361,9 @@ impl Stage {
     fn json(&self) -> Value {
         json!({
             "asked_a_second": rounded(self.asked as f64 / self.span.as_secs_f64()),
+            "unsent": self.unsent,
+            "daemon_cores": rounded(self.cores[0]),
+            "generator_cores": rounded(self.cores[1]),
             "good_a_second": rounded(self.goodput()),
             "good_p50_ms": rounded(self.good.at(0.5)),
             "good_p99_ms": rounded(self.good.at(0.99)),
@@ -352,7 +382,8 @@ impl std::fmt::Display for Stage {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             out,
-            "{:.0} good a second (p50 {:.1}, p99 {:.1} ms), {} of {} refused (p50 {:.1}, p99 {:.1} ms), others p99 {:.1} ms{}",
+            "{:.0} good a second (p50 {:.1}, p99 {:.1} ms), {} of {} refused (p50 {:.1}, p99 {:.1} ms), others p99 {:.1} ms; \
+             {:.2} cores, generator {:.2}{}",
             self.goodput(),
             self.good.at(0.5),
             self.good.at(0.99),
@@ -361,6 +392,8 @@ impl std::fmt::Display for Stage {
             self.turned_away.at(0.5),
             self.turned_away.at(0.99),
             self.others.at(0.99),
+            self.cores[0],
+            self.cores[1],
             if self.surprises > 0 {
                 format!("; {} surprises: {}", self.surprises, self.first_surprise)
             } else {

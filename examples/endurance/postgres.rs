@@ -1,10 +1,11 @@
-//! A throw-away PostgreSQL cluster on a UNIX socket. PostgreSQL refuses to run as root: then it runs as `postgres` or
+//! A throw-away PostgreSQL cluster on a UNIX socket and a port. PostgreSQL refuses to run as root: then it runs as `postgres` or
 //! `nobody`. Unlike the one of the tests it keeps its promises: fsync and full_page_writes are on.
 
 use crate::trouble::{Outcome, Trouble};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::{
     fs,
+    net::{SocketAddr, TcpListener},
     os::unix::{
         fs::{PermissionsExt as _, chown},
         process::CommandExt as _,
@@ -22,6 +23,8 @@ pub struct Cluster {
     folder: tempfile::TempDir,
     user: Option<(u32, u32)>,
     server: Option<Child>,
+    /// For whoever comes over the network: a proxy, say.
+    pub address: SocketAddr,
 }
 
 impl Cluster {
@@ -35,7 +38,9 @@ impl Cluster {
         if let Some((uid, gid)) = user {
             chown(folder.path(), Some(uid), Some(gid))?;
         }
-        let mut cluster = Self { programs, folder, user, server: None };
+        // Free at this instant; the server says if somebody was faster.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut cluster = Self { programs, folder, user, server: None, address };
         let mut initdb = cluster.program("initdb");
         initdb.args([
             "--no-sync",
@@ -56,26 +61,46 @@ impl Cluster {
 
     /// `postgres://…` of its database.
     pub fn url(&self) -> String {
-        format!("postgres://yinxin@localhost/postgres?host={}", self.folder.path().display())
+        let (port, folder) = (self.address.port(), self.folder.path().display());
+        format!("postgres://yinxin@localhost:{port}/postgres?host={folder}")
+    }
+
+    /// The same over TCP, by way of somebody who passes everything on.
+    pub fn url_by(&self, proxy: SocketAddr) -> String {
+        format!("postgres://yinxin@{proxy}/postgres?sslmode=disable")
     }
 
     /// Starts the server again, after [`Cluster::kill`] or [`Cluster::stop`]; answers once it takes connections.
     pub async fn run(&mut self) -> Outcome<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if self.starts(begun).await? {
+                return Ok(());
+            }
+            // Processes of a killed server may still hold its shared memory for an instant; then the new one ends at once.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        Err(Trouble::failed(format!("postgres did not start: {log}")))
+    }
+
+    /// Starts it once; whether it took connections before it ended, or time was over.
+    async fn starts(&mut self, begun: Instant) -> Outcome<bool> {
         let log = fs::File::create(self.folder.path().join("log"))?;
         let mut server = self.program("postgres");
         server.arg("-D").arg(self.folder.path().join("data")).arg("-k").arg(self.folder.path());
-        server.args(["-c", "listen_addresses=", "-c", "max_connections=200"]);
+        server.arg("-p").arg(self.address.port().to_string());
+        server.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]);
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
-        self.server = Some(server.spawn()?);
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let server = self.server.insert(server.spawn()?);
+        while begun.elapsed() < PATIENCE && server.try_wait()?.is_none() {
             let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             if log.contains("ready to accept connections") {
-                return Ok(());
+                return Ok(true);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err(Trouble::failed(format!("postgres did not start, see {}/log", self.folder.path().display())))
+        Ok(false)
     }
 
     /// SIGKILL to the server and all its processes: what the operating system holds is kept, what they hold is gone.

@@ -136,15 +136,16 @@ pub async fn run(plan: &Plan) -> Outcome<Figures> {
     let engine = if plan.says("postgres") { "postgres" } else { "sqlite" };
     let figures =
         Figures::of("rotation").with("runs", plan.count).with("seed", plan.seed).with("engine", engine);
-    let (twice, half) = (findings.twice + tally.twice, findings.half + tally.half);
+    let (lost, twice) = (findings.lost + tally.doubted, findings.twice + tally.twice);
+    let half = findings.half + tally.half;
     Ok(findings
         .figures(figures)
+        .with("lost", lost)
         .with("twice", twice)
         .with("half", half)
         .with("calm", tally.calm)
-        .with("failed_while_calm", tally.failed)
+        .with("failed", tally.failed)
         .with("stamps_that_do_not_pass", tally.doubted)
-        .with("slow", tally.failed + tally.doubted)
         .with("killed", tally.killed)
         .with("not_reached", tally.not_reached)
         .with("points_hit", tally.points.len())

@@ -89,6 +89,14 @@ fn a_daemon_that_is_asked_for_too_much_refuses_and_goes_on() {
 }
 
 #[test]
+fn nodes_that_are_replaced_one_behind_the_other_under_load_fail_no_request() {
+    let Some((code, figures)) = figures(&["failover", "1", "--seed", "7"]) else { return };
+    assert_eq!((code, &figures["failed"], &figures["lost"]), (0, &0.into(), &0.into()), "{figures}");
+    assert_eq!(figures["harms"]["rolling_restarts"], 1, "{figures}");
+    assert!(figures["acknowledged"].as_u64() > Some(20), "{figures}");
+}
+
+#[test]
 fn nothing_in_its_surroundings_reaches_the_failpoints_of_the_program_itself() {
     let place = Place::empty();
     let said = Said::of(place.command(["init"]).envs(ARMED).stdin(Stdio::null()).output().unwrap());
