@@ -85,32 +85,37 @@ struct Shared {
 struct Queues {
     /// By [`Lane`].
     lanes: [VecDeque<Job>; 3],
-    foreign_running: usize,
-    foreign_most: usize,
     is_stopped: bool,
 }
 
-struct Job {
-    work: Box<dyn FnOnce() + Send>,
-    lane: Lane,
+type Job = Box<dyn FnOnce() + Send>;
+
+/// What a thread takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// Whatever is there. It steps back behind all other threads of the process, so that many documents hold nobody up.
+    All,
+    /// What was begun and what our own officers ask. It steps back behind nobody: those who are refused under a flood
+    /// shall not take the time of those who were let in.
+    OurOwn,
 }
 
 impl ReadingPool {
     /// Starts the threads. Fails where the system gives none.
     pub fn start(settings: PoolSettings) -> io::Result<Self> {
         let settings = PoolSettings { threads: settings.threads.max(2), ..settings };
-        let queues = Queues { foreign_most: settings.threads - 1, ..Queues::default() };
-        let shared = Arc::new(Shared { queues: Mutex::new(queues), woken: Condvar::new() });
+        let shared = Arc::new(Shared { queues: Mutex::default(), woken: Condvar::new() });
         // Made before the threads, so that those that were started end where a later one can't be.
         let pool = Self { shared, settings };
         for number in 0..settings.threads {
+            let takes = if number == 0 { Takes::OurOwn } else { Takes::All };
             let shared = pool.shared.clone();
             thread::Builder::new().name(format!("read-{number}")).spawn(move || {
-                step_back();
-                while let Some(job) = shared.next() {
-                    let lane = job.lane;
-                    (job.work)();
-                    shared.ended(lane);
+                if takes == Takes::All {
+                    step_back();
+                }
+                while let Some(job) = shared.next(takes) {
+                    job();
                 }
             })?;
         }
@@ -149,7 +154,7 @@ impl ReadingPool {
             // Whoever asked may have given up meanwhile.
             let _ = answer.send(outcome);
         };
-        self.shared.submit(Job { work: Box::new(job), lane }, self.settings.queue * lane.share() as usize)?;
+        self.shared.submit(lane, Box::new(job), self.settings.queue * lane.share() as usize)?;
         let asks = Asks(asked);
         if lane != Lane::Begun {
             match timeout(wait, &mut answered).await {
@@ -194,53 +199,42 @@ impl Shared {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(&self, job: Job, most: usize) -> Result<(), Unread> {
+    fn submit(&self, lane: Lane, job: Job, most: usize) -> Result<(), Unread> {
         let mut queues = self.queues();
-        let lane = &mut queues.lanes[job.lane as usize];
-        if lane.len() >= most {
+        let jobs = &mut queues.lanes[lane as usize];
+        if jobs.len() >= most {
             return Err(Unread::Busy);
         }
-        lane.push_back(job);
+        jobs.push_back(job);
         drop(queues);
-        self.woken.notify_one();
+        // All: a single one might be the one that takes nothing of strangers.
+        self.woken.notify_all();
         Ok(())
     }
 
     /// The next work; `None` when the pool has stopped.
-    fn next(&self) -> Option<Job> {
+    fn next(&self, takes: Takes) -> Option<Job> {
         let mut queues = self.queues();
         loop {
             if queues.is_stopped {
                 return None;
             }
-            if let Some(job) = queues.take() {
+            if let Some(job) = queues.take(takes) {
                 return Some(job);
             }
             queues = self.woken.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }
     }
-
-    fn ended(&self, lane: Lane) {
-        if lane == Lane::Foreign {
-            self.queues().foreign_running -= 1;
-            // Another stranger may have waited for this alone.
-            self.woken.notify_one();
-        }
-    }
 }
 
 impl Queues {
-    fn take(&mut self) -> Option<Job> {
+    fn take(&mut self, takes: Takes) -> Option<Job> {
         let [begun, own, foreign] = &mut self.lanes;
-        if let Some(job) = begun.pop_front().or_else(|| own.pop_front()) {
-            return Some(job);
+        let ours = begun.pop_front().or_else(|| own.pop_front());
+        match takes {
+            Takes::OurOwn => ours,
+            Takes::All => ours.or_else(|| foreign.pop_front()),
         }
-        if self.foreign_running >= self.foreign_most {
-            return None;
-        }
-        let job = foreign.pop_front()?;
-        self.foreign_running += 1;
-        Some(job)
     }
 }
 
