@@ -39,6 +39,9 @@ pub type ProblemPage = fn(&Problem, &Arrival) -> Response;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
 form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The code of those who are refused because there is more than can be done.
+const BUSY: &str = "service/busy";
+
 /// RFC 6797: for a year, this host alone; its neighbours are not ours.
 const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -57,12 +60,16 @@ pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next
         Ok(response) => response,
         Err(()) => Problem::internal().into_response(),
     };
+    let is_busy = response.extensions().get::<Problem>().is_some_and(|problem| problem.code() == BUSY);
     put_into_words(&mut response, &arrival, wants_page.then_some(kit.problem_page).flatten());
     protect(&mut response, &arrival);
     if kit.https {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_FOR_A_YEAR);
     }
-    log(&method, &path, &response, &arrival);
+    // Whoever refused has told of it, once a second for all: under a flood, a line for each would be a flood too.
+    if !is_busy {
+        log(&method, &path, &response, &arrival);
+    }
     response
 }
 
