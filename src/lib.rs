@@ -4,10 +4,10 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
-//! | 5 | `cli`, `app` |
+//! | 5 | `cli`, `doctor`, `app` |
 //! | 4 | `verification` → `seal` → `authority` |
 //! | 3 | `audit`, `job`, `http`, `web` |
-//! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `sandbox` |
+//! | 2 | `store`, `keys`, `document`, `tls`, `outside`, `sandbox`, `telemetry` |
 //! | 1 | `base`, and the package `yinxin-pki` |
 
 pub mod app;
@@ -17,6 +17,7 @@ pub mod backup;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod document;
 pub mod http;
 pub mod job;
@@ -26,6 +27,7 @@ pub mod outside;
 pub mod sandbox;
 pub mod seal;
 pub mod store;
+pub mod telemetry;
 pub mod tls;
 pub mod verification;
 pub mod web;

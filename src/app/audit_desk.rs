@@ -339,7 +339,7 @@ async fn verify(State(desk): State<AuditDesk>, caller: Caller) -> Result<Json<Va
     let keys = background::audit_keys(&desk.0.parts.keystore).await.map_err(of_keys)?;
     let report = audit::verify(desk.store(), &desk.0.parts.heads.file, &keys).await?;
     let report = report.map_err(|error| {
-        tracing::error!(%error, "the file of audit heads cannot be read");
+        tracing::error!(name: "audit.heads_unreadable", %error, "the file of audit heads cannot be read");
         Problem::internal()
     })?;
     let mut told = json!(report);
@@ -418,7 +418,7 @@ fn of_keys(error: KeysError) -> Problem {
     match error {
         KeysError::Store(error) => error.into(),
         error => {
-            tracing::error!(%error, "the audit keys cannot be read");
+            tracing::error!(name: "audit.keys_unreadable", %error, "the audit keys cannot be read");
             Problem::internal()
         }
     }

@@ -148,11 +148,11 @@ impl AuthorityDesk {
     pub(super) async fn renew_due(&self, now: Timestamp) -> Result<(), AppError> {
         let caller = Caller::system("renewal", now);
         for made in self.authority.renew_due(&act(&caller)).await? {
-            tracing::info!(line = made.line, not_after = %made.cert.not_after(), "a certificate got a successor");
+            tracing::info!(name: "authority.succeeded", line = made.line, not_after = %made.cert.not_after(), "a certificate got a successor");
         }
         self.seals.take_over_makers(&caller).await?;
         for ending in self.authority.endings(now).await? {
-            tracing::warn!(line = ending.line, not_after = %ending.not_after, "{}", ending.says);
+            tracing::warn!(name: "authority.ends_soon", line = ending.line, not_after = %ending.not_after, found = ending.says, "a certificate ends soon");
         }
         Ok(())
     }
@@ -168,7 +168,7 @@ pub(super) async fn watch(
     loop {
         // Less than the time between two looks by what the nodes' looks are apart.
         if let Err(error) = lease.once(LOOK_EVERY * 9 / 10, desk.renew_due(clock.now())).await {
-            tracing::warn!(%error, "certificates that end soon could not be looked after; tried again in an hour");
+            tracing::warn!(name: "authority.unattended", %error, "certificates that end soon could not be looked after; tried again in an hour");
         }
         tokio::select! {
             _ = stop.changed() => return,

@@ -6,7 +6,7 @@ use super::{
     key_desk,
 };
 use crate::{
-    audit::{AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
+    audit::{self, AuditError, HeadKey, HeadKeys, HeadsPlace, Sequencer},
     authority::{Act, Authority, RenewList},
     base::Clock,
     http::{Held, idempotency},
@@ -33,6 +33,8 @@ const OPEN_FOR_MS: i64 = 120_000;
 /// What background work needs to know.
 pub(super) struct Background {
     heads: HeadsPlace,
+    chain: Arc<audit::Meters>,
+    jobs: Arc<job::Meters>,
 }
 
 /// Background work under way.
@@ -43,7 +45,17 @@ pub(super) struct Work {
 
 impl Background {
     pub(super) fn new(heads: HeadsPlace) -> Self {
-        Self { heads }
+        Self { heads, chain: Arc::default(), jobs: Arc::default() }
+    }
+
+    /// What the sequencer counts.
+    pub(super) fn chain(&self) -> &Arc<audit::Meters> {
+        &self.chain
+    }
+
+    /// What workers count.
+    pub(super) fn jobs(&self) -> &Arc<job::Meters> {
+        &self.jobs
     }
 
     /// Starts all of it.
@@ -51,7 +63,7 @@ impl Background {
         let (stop, stopped) = watch::channel(false);
         let sequencer = self.sequencer(app).await?;
         let (chain, hold, covered) = (stopped.clone(), app.hold.clone(), app.presence.held());
-        let (worker, store) = (worker(app), app.store.clone());
+        let (worker, store) = (self.worker(app), app.store.clone());
         let tasks = vec![
             tokio::spawn(authority_desk::watch(
                 AuthorityDesk::new(&app.authority, &app.seals),
@@ -70,11 +82,12 @@ impl Background {
                     // recorded before is as good as ever: reading and verifying go on.
                     Err(error) => {
                         store.halt();
-                        tracing::error!(%error, "no changes are taken until this process is started again");
+                        tracing::error!(name: "audit.stopped", %error, "no changes are taken until this process is started again");
                     }
                 }
             }),
             tokio::spawn(worker.run(stopped.clone())),
+            tokio::spawn(app.vitals.clone().watch(stopped.clone())),
             tokio::spawn(app.housekeeping.clone().run(stopped)),
         ];
         Ok(Work { stop, tasks })
@@ -82,7 +95,7 @@ impl Background {
 
     /// Does the jobs that are due, once.
     pub(super) async fn work_once(&self, app: &App) -> Result<(), AppError> {
-        worker(app).run_due(JOBS_AT_ONCE).await?;
+        self.worker(app).run_due(JOBS_AT_ONCE).await?;
         Ok(())
     }
 
@@ -92,16 +105,27 @@ impl Background {
         Ok(())
     }
 
+    /// The outbox's worker, with everything that jobs may ask for.
+    fn worker(&self, app: &App) -> job::Worker {
+        let authority = app.authority.clone();
+        job::Worker::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), job::Settings::default())
+            .counted_by(self.jobs.clone())
+            .on(move |work: RenewList, run| {
+                let authority = authority.clone();
+                async move { authority.renew_list(work, run).await }
+            })
+    }
+
     async fn sequencer(&self, app: &App) -> Result<Sequencer, AppError> {
         let signer = app.audit_key.clone();
-        Ok(Sequencer::open(
+        let opened = Sequencer::open(
             app.store.clone(),
             self.heads.clone(),
             signer,
             app.clock.clone(),
             app.entropy.clone(),
-        )
-        .await?)
+        );
+        Ok(opened.await?.counted_by(self.chain.clone()))
     }
 }
 
@@ -114,17 +138,6 @@ pub(super) fn held_by(error: &AuditError) -> Held {
     Held { code, says: error.to_string() }
 }
 
-/// The outbox's worker, with everything that jobs may ask for.
-fn worker(app: &App) -> job::Worker {
-    let authority = app.authority.clone();
-    job::Worker::new(app.store.clone(), app.clock.clone(), app.entropy.clone(), job::Settings::default()).on(
-        move |work: RenewList, run| {
-            let authority = authority.clone();
-            async move { authority.renew_list(work, run).await }
-        },
-    )
-}
-
 impl Work {
     /// Tells everything to end and waits for it.
     pub(super) async fn end(self) {
@@ -132,7 +145,7 @@ impl Work {
         let _ = self.stop.send(true);
         for task in self.tasks {
             if task.await.is_err() {
-                tracing::error!("a background task ended by a panic");
+                tracing::error!(name: "service.task_panicked", "a background task ended by a panic");
             }
         }
     }
@@ -140,7 +153,7 @@ impl Work {
 
 /// All keys that sign, or signed, heads of the audit chain, as far as the keystore vouches for them: a row that somebody
 /// put into the database does not open, and is left out.
-pub(super) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysError> {
+pub(crate) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysError> {
     let mut found = Vec::new();
     for key in keystore.of_purpose(KeyPurpose::Audit).await? {
         match keystore.signer(&key.id).await {
@@ -150,7 +163,9 @@ pub(super) async fn audit_keys(keystore: &Keystore) -> Result<HeadKeys, KeysErro
                 destroyed_at: key.destroyed_at,
             }),
             Err(KeysError::Store(error)) => return Err(error.into()),
-            Err(error) => tracing::warn!(key = %key.id, %error, "a key of the audit is passed over"),
+            Err(error) => {
+                tracing::warn!(name: "audit.key_passed_over", key = %key.id, %error, "a key of the audit is passed over")
+            }
         }
     }
     Ok(HeadKeys::new(found))
@@ -189,7 +204,7 @@ impl Housekeeping {
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
             }
             if let Err(error) = self.lease.once(SWEPT_EVERY, self.sweep()).await {
-                tracing::warn!(%error, "what never ended could not be closed; the next sweep tries again");
+                tracing::warn!(name: "service.sweep_failed", %error, "what never ended could not be closed; the next sweep tries again");
             }
         }
     }
@@ -210,7 +225,7 @@ impl Housekeeping {
         // With SQLite they are free since the start, and those of now are our own.
         let freed = if self.store.is_ours_alone() { Ok(0) } else { job::free_abandoned(&self.store).await };
         if let Err(error) = self.authority.crl(now).await {
-            tracing::warn!(%error, "the revocation list could not be renewed");
+            tracing::warn!(name: "authority.list_not_renewed", %error, "the revocation list could not be renewed; the last one still serves");
         }
         closed?;
         forgotten?;

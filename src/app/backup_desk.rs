@@ -121,7 +121,7 @@ impl Work {
         let recorded = self.record(&made).await;
         let made = made.map_err(|error| error.to_string())?;
         recorded?;
-        tracing::info!(id = %self.id, bytes = made.bytes, rows = made.rows, "a backup was made");
+        tracing::info!(name: "backup.made", id = %self.id, bytes = made.bytes, rows = made.rows, "a backup was made");
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Work {
         let parts = &self.desk.0.parts;
         let (action, detail): (_, Value) = match made {
             Ok(made) => (
-                "service.backed_up",
+                backup::MADE,
                 json!({ "bytes": made.bytes, "rows": made.rows, "manifest_sm3": made.manifest_sm3 }),
             ),
             Err(error) => ("service.backup_failed", json!({ "why": error.to_string() })),
@@ -160,7 +160,7 @@ fn of_keys(error: KeysError) -> Problem {
     match error {
         KeysError::Store(error) => error.into(),
         error => {
-            tracing::error!(%error, "the audit keys cannot be read");
+            tracing::error!(name: "audit.keys_unreadable", %error, "the audit keys cannot be read");
             Problem::internal()
         }
     }

@@ -120,8 +120,12 @@ fn tell(tls: &ServerTls, outcome: &Refreshed) {
     let certificate = tls.files().certificate.display();
     match outcome {
         Refreshed::Same => {}
-        Refreshed::Taken => tracing::info!("{certificate} was read again and is in force"),
-        Refreshed::Refused(error) => tracing::warn!("{error}; the certificate that was in force goes on"),
+        Refreshed::Taken => {
+            tracing::info!(name: "tls.renewed", %certificate, "a certificate was read again and is in force");
+        }
+        Refreshed::Refused(error) => {
+            tracing::warn!(name: "tls.not_renewed", %error, "the certificate that was in force goes on");
+        }
     }
 }
 
@@ -132,7 +136,8 @@ fn tell_end(all: &[Arc<ServerTls>], now: Timestamp, told_at: &mut Option<Timesta
     }
     for tls in all {
         let Some(end) = tls.not_after().filter(|end| end.ms() - now.ms() < EXPIRES_SOON_MS) else { continue };
-        tracing::warn!("the certificate {} ends at {end}", tls.files().certificate.display());
+        let certificate = tls.files().certificate.display();
+        tracing::warn!(name: "tls.ends_soon", %certificate, %end, "a certificate ends soon");
         *told_at = Some(now);
     }
 }

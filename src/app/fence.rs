@@ -70,6 +70,11 @@ fn plan(config: &Config) -> Plan {
             plan.read.extend(reach.files.iter().map(|file| around(file)));
         }
     }
+    if let Some(trace) = config.trace.as_ref().filter(|_| cfg!(feature = "otel")) {
+        plan.connect.push(trace.endpoint.port());
+        let is_name = trace.endpoint.host().parse::<std::net::IpAddr>().is_err();
+        plan.connect.extend(is_name.then_some(DNS));
+    }
     plan
 }
 

@@ -10,11 +10,13 @@ mod error;
 mod fence;
 mod first;
 mod key_desk;
+mod metrics;
 mod node;
 mod paths;
 mod piped;
 mod product;
 mod restore;
+mod vitals;
 
 pub use bench_build::SCRATCH_MARK;
 pub use entrances::{Entrances, Handed};
@@ -22,6 +24,10 @@ pub use error::AppError;
 pub use fence::fence;
 pub use first::{First, init, init_at_cost, is_initialised, migrate, rescue};
 pub use product::StrictCheck;
+
+// For those who look without opening the service (`doctor`).
+pub(crate) use background::audit_keys;
+pub(crate) use paths::{heads as heads_place, officer_keys, passphrase as passphrase_source};
 pub use restore::{Restore, Restored, restore};
 
 use crate::{
@@ -48,8 +54,10 @@ use axum::Router;
 use background::{Background, Housekeeping, Work};
 use backup_desk::BackupDesk;
 use key_desk::{AuditKey, KeyDesk};
+pub(crate) use node::named as node_name;
 use node::{Presence, Seat};
 use std::{sync::Arc, time::Duration};
+use vitals::Vitals;
 
 /// How long an orderly stop waits for signatures under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -77,6 +85,10 @@ pub struct App {
     housekeeping: Housekeeping,
     presence: Presence,
     hold: Hold,
+    vitals: Vitals,
+    door: Arc<http::Meters>,
+    #[cfg(feature = "otel")]
+    traces: Option<Arc<crate::telemetry::trace::Meters>>,
 }
 
 /// Where time and chance come from.
@@ -147,6 +159,15 @@ impl App {
             Err(error @ AuditError::RolledBack { .. }) => hold.set(background::held_by(&error)),
             Err(error) => return Err(error.into()),
         }
+        let background = Background::new(heads.clone());
+        let vitals = Vitals::new(vitals::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            folder: config.data_dir.clone(),
+            database: database_file(config),
+            chain: background.chain().clone(),
+            hold: hold.clone(),
+        });
         let audit_key = AuditKey::open(&keystore).await?;
         let key_desk = KeyDesk::new(key_desk::Parts {
             store: store.clone(),
@@ -178,7 +199,11 @@ impl App {
             key_desk,
             audit_key,
             officers: Officers::new(store.clone(), entropy.clone()).with_terms(terms(config)),
-            background: Background::new(heads),
+            vitals,
+            door: Arc::default(),
+            #[cfg(feature = "otel")]
+            traces: None,
+            background,
             housekeeping: Housekeeping::new(&store, &seals, &authority, &clock),
             presence,
             hold,
@@ -199,6 +224,12 @@ impl App {
             app.clean_up().await?;
         }
         Ok(app)
+    }
+
+    /// Tells how many spans are delivered.
+    #[cfg(feature = "otel")]
+    pub fn with_traces(self, traces: Option<Arc<crate::telemetry::trace::Meters>>) -> Self {
+        Self { traces, ..self }
     }
 
     /// The database, for the commands that look into it.
@@ -232,6 +263,11 @@ impl App {
         self.presence.cover(self.background.chain_once(self)).await
     }
 
+    /// Looks how the service stands, as it happens every few seconds beside the requests: for metrics.
+    pub async fn look_around(&self) -> Result<(), AppError> {
+        Ok(self.vitals.look(true).await?)
+    }
+
     /// Closes what never ended, as it happens every minute beside the requests.
     pub async fn sweep(&self) -> Result<(), AppError> {
         self.housekeeping.once().await
@@ -239,7 +275,8 @@ impl App {
 
     /// All routes: REST, pages, health.
     pub fn table(&self) -> Result<Table, AppError> {
-        let mut routes = http::health::routes(&self.store, &self.hold);
+        let mut routes = http::health::routes(&self.vitals.health());
+        routes.extend(metrics::routes(self));
         routes.extend(web::routes());
         routes.extend(crate::officer::http::routes(&self.officers));
         routes.extend(crate::authority::http::routes(&self.authority));
@@ -267,7 +304,7 @@ impl App {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let kit = Kit::new(self.store.clone(), self.officers.clone(), clock, entropy, self.limits);
         let kit = kit.with_problem_page(web::problem_page).behind(self.proxies.clone());
-        kit.by_https(self.by_https).with_hold(self.hold.clone())
+        kit.by_https(self.by_https).with_hold(self.hold.clone()).counted_by(self.door.clone())
     }
 
     /// Serves at these entrances until `stop`, with all background work beside; then lets everything come to rest. Where
@@ -288,10 +325,13 @@ impl App {
             None => Some(self.background.start(&self).await?),
             Some(_) => None,
         };
+        let (version, database) = (env!("CARGO_PKG_VERSION"), self.store.engine_name());
+        tracing::info!(name: "service.started", version, database, node = self.store.node(), "serving");
         announce();
         let administration = async {
             if let Some(entrance) = entrances.administration {
-                entrance.serve(whole.clone(), self.limits, stop.clone()).await;
+                let door = self.door.clone();
+                entrance.serve(whole.clone(), self.limits, stop.clone(), door).await;
             }
         };
         let unix = async {
@@ -300,7 +340,8 @@ impl App {
             }
         };
         let serving = async {
-            tokio::join!(entrances.public.serve(public, self.limits, stop.clone()), administration, unix);
+            let public = entrances.public.serve(public, self.limits, stop.clone(), self.door.clone());
+            tokio::join!(public, administration, unix);
         };
         // Whoever has lost the node's name breaks off: the one who has it now does this node's work.
         let served = tokio::select! {
@@ -312,6 +353,7 @@ impl App {
             work.end().await;
         }
         self.rest().await;
+        tracing::info!(name: "service.stopped", "came to rest");
         served
     }
 
@@ -346,21 +388,21 @@ impl App {
             return self.rest().await;
         }
         if let Err(error) = self.do_jobs().await {
-            tracing::warn!(%error, "jobs wait for the next start");
+            tracing::warn!(name: "job.wait_for_start", %error, "jobs wait for the next start");
         }
         if let Err(error) = self.look_after_keys().await {
-            tracing::warn!(%error, "a replacement of the master key goes on at the next start");
+            tracing::warn!(name: "keys.rotation_waits", %error, "a replacement of the master key goes on at the next start");
         }
         let chained = self.presence.cover(self.background.chain_once(&self)).await;
         if let Err(error) = chained {
-            tracing::warn!(%error, "audit records wait to be chained at the next start");
+            tracing::warn!(name: "audit.wait_for_start", %error, "audit records wait to be chained at the next start");
         }
         self.rest().await;
     }
 
     async fn rest(&self) {
         if !self.pool.stop(STOP_PATIENCE).await {
-            tracing::warn!("a signer still hangs; its thread is left behind");
+            tracing::warn!(name: "keys.signer_hangs", "a signer still hangs; its thread is left behind");
         }
         self.presence.leave().await;
         self.store.close().await;
@@ -384,7 +426,7 @@ impl App {
     }
 }
 
-fn store_config(config: &Config, node: &str) -> StoreConfig {
+pub(crate) fn store_config(config: &Config, node: &str) -> StoreConfig {
     let node = node.to_owned();
     match &config.database {
         Database::Sqlite { path } => StoreConfig { node, ..StoreConfig::sqlite(path) },
@@ -403,6 +445,13 @@ fn store_config(config: &Config, node: &str) -> StoreConfig {
     }
 }
 
+fn database_file(config: &Config) -> Option<std::path::PathBuf> {
+    match &config.database {
+        Database::Sqlite { path } => Some(path.clone()),
+        Database::Postgres { .. } => None,
+    }
+}
+
 /// Where this configuration has the passphrase.
 pub fn passphrase_place(config: &Config) -> std::path::PathBuf {
     paths::passphrase(config).path().to_owned()
@@ -411,8 +460,8 @@ pub fn passphrase_place(config: &Config) -> std::path::PathBuf {
 /// Where the database is reached over a network, and not by a way that keeps what travels on it.
 fn warn_of_open_link(config: &Config) {
     let Database::Postgres { url, .. } = &config.database else { return };
-    if let Some(says) = Link::of(url).and_then(Link::weakness) {
-        tracing::warn!("{says}");
+    if let Some(found) = Link::of(url).and_then(Link::weakness) {
+        tracing::warn!(name: "store.open_link", found, "the way to the database is weak");
     }
 }
 

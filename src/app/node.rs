@@ -90,6 +90,22 @@ impl Seat {
     }
 }
 
+/// The name that a process with this configuration would have, for whoever only looks: nothing is locked, and none is made
+/// up where there is none yet.
+pub(crate) fn named(config: &Config) -> Option<String> {
+    if config.node.is_some() {
+        return config.node.clone();
+    }
+    match &config.database {
+        Database::Sqlite { .. } => Some(ALONE.to_owned()),
+        Database::Postgres { .. } => {
+            let kept = File::open(config.data_dir.join("node")).and_then(|mut file| Kept::read(&mut file));
+            let kept = kept.ok().flatten().map(|kept| kept.name);
+            kept.or_else(|| audit::node_of(&super::paths::heads(config).file).ok().flatten())
+        }
+    }
+}
+
 /// What the data directory keeps: two words.
 struct Kept {
     name: String,
@@ -181,7 +197,7 @@ impl Presence {
             let (lease, held, name) = (lease.clone(), held.clone(), seat.name.clone());
             async move {
                 lease.until_lost(&held).await;
-                tracing::error!(node = name, "another process has taken this node's name");
+                tracing::error!(name: "node.name_lost", node = name, "another process has taken this node's name");
                 tell.send_replace(true);
             }
         };
@@ -221,7 +237,7 @@ impl Presence {
     pub(super) async fn leave(&self) {
         self.stop_renewing();
         if let Err(error) = self.lease.leave(&self.held).await {
-            tracing::debug!(%error, "the node's name was not given free; it will be in a moment");
+            tracing::debug!(name: "node.not_left", %error, "the node's name was not given free; it will be in a moment");
         }
     }
 }
@@ -251,6 +267,7 @@ async fn taken(lease: &Lease, name: &str) -> Result<Held, AppError> {
             }
             (None, now) => {
                 tracing::info!(
+                    name: "node.waits",
                     node = name,
                     "the name of this node is held; waiting whether its holder lives"
                 );

@@ -34,7 +34,7 @@ where
         let outcome = runtime.block_on(async { timeout(deadline, write(writer)).await });
         let outcome = outcome.unwrap_or_else(|_| Err("it took longer than it may".to_owned()));
         if let Err(says) = &outcome {
-            tracing::warn!("an answer was broken off: {says}");
+            tracing::warn!(name: "http.answer_broken_off", found = says, "an answer was broken off");
         }
         outcome
     });

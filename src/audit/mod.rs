@@ -11,6 +11,7 @@ mod defect;
 mod error;
 mod export;
 mod heads;
+mod meter;
 mod query;
 mod sequencer;
 mod store;
@@ -25,6 +26,7 @@ pub use defect::{AuditReport, Defect, Restored};
 pub use error::AuditError;
 pub use export::{ExportError, ExportReport, KeyLine, export_chain, verify_export};
 pub use heads::{HeadsPlace, follow, node_of};
+pub use meter::Meters;
 pub use query::{Filter, export, query};
 pub use sequencer::{Sequencer, chain_all_waiting, chain_waiting, compare};
 pub use store::{ChainEnd, STATEMENTS, chain_ends};
@@ -32,9 +34,10 @@ pub use verify::verify;
 
 use crate::{
     base::Timestamp,
-    store::{StoreError, Tx},
+    store::{Rx, StoreError, Tx},
 };
 use serde::Serialize;
+use yinxin_pki::sm3;
 
 /// One fact to record.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,23 @@ pub async fn append(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
         return Ok(());
     }
     store::append(tx, entry).await
+}
+
+/// What stands in a record in place of a text that people wrote: such a text may name a person, and a record stays for good.
+/// SM3 in hex over the subject and the text: shows whether the text that stands elsewhere is still the one, and does not tell
+/// it.
+pub fn fingerprint(subject: impl std::fmt::Display, text: &str) -> String {
+    hex::encode(sm3::digest(format!("{subject}\0{text}")))
+}
+
+/// How many records of this node wait to be chained.
+pub async fn waiting(rx: &mut Rx, node: &str) -> Result<i64, StoreError> {
+    store::count_unchained(rx, node).await
+}
+
+/// When the newest record was written; `None` where there is none.
+pub async fn newest_at(rx: &mut Rx) -> Result<Option<Timestamp>, StoreError> {
+    store::newest_at(rx).await
 }
 
 /// A fact as recorded.

@@ -1,7 +1,7 @@
 //! Chains what this node has committed, and signs the chain's head.
 
 use super::{
-    Record,
+    Meters, Record,
     chain::{self, Head, Line, key_name},
     error::AuditError,
     heads::{self, HeadFile, HeadsPlace},
@@ -34,6 +34,7 @@ pub struct Sequencer {
     /// `None` where none is configured, and while it is at work.
     witness: Option<Witness>,
     signed: Signed,
+    meters: Arc<Meters>,
 }
 
 /// How far the chain is signed.
@@ -100,18 +101,41 @@ impl Sequencer {
         let heads = open_heads(&file).await?;
         let signed = Signed::of(heads.last(), store.node())?;
         store.read(async |rx| signed.compare(rx, store.node()).await).await?;
-        let mut sequencer = Self { store, signer, clock, entropy, heads: Some(heads), witness, signed };
+        let meters = Arc::default();
+        let mut sequencer =
+            Self { store, signer, clock, entropy, heads: Some(heads), witness, signed, meters };
         sequencer.mind_witness(None).await?;
         Ok(sequencer)
     }
 
+    /// Counts where `meters` is read.
+    #[must_use]
+    pub fn counted_by(mut self, meters: Arc<Meters>) -> Self {
+        meters.signed_seq.set(self.signed.seq);
+        if let Some(head) = self.heads.as_ref().and_then(HeadFile::last) {
+            meters.signed_ms.set(head.at().ms());
+        }
+        self.meters = meters;
+        self
+    }
+
     /// Chains all that is committed by now and signs the new head. How many records were chained.
     pub async fn step(&mut self) -> Result<usize, AuditError> {
+        let outcome = self.try_step().await;
+        match &outcome {
+            Ok(_) => self.meters.stepped_ms.set(self.clock.now().ms()),
+            Err(_) => self.meters.failures.one(),
+        }
+        outcome
+    }
+
+    async fn try_step(&mut self) -> Result<usize, AuditError> {
         let mut chained = 0;
         let mut end = None;
         for _ in 0..BATCHES_MAX {
             let batch = self.chain_batch().await?;
             chained += batch.count;
+            self.meters.chained.add(batch.count as u64);
             end = Some(batch.end);
             if batch.count < BATCH as usize {
                 break;
@@ -132,10 +156,10 @@ impl Sequencer {
             match self.step().await {
                 Ok(_) => {}
                 Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "audit records wait to be chained")
+                    tracing::warn!(name: "audit.waiting", %error, "audit records wait to be chained")
                 }
                 Err(error) => {
-                    tracing::error!(%error, "audit records are no longer chained");
+                    self.meters.stopped.set(1);
                     return Err(error);
                 }
             }
@@ -183,6 +207,8 @@ impl Sequencer {
         self.keep(head.clone()).await?;
         failpoint::reach("audit.appended");
         self.signed = end;
+        self.meters.signed_ms.set(head.at.ms());
+        self.meters.signed_seq.set(head.seq);
         // The file comes first: whatever stands in the database stands in the file too.
         self.store.write(async |tx| store::add_head(tx, &head).await).await?;
         failpoint::reach("audit.kept");
@@ -229,7 +255,7 @@ impl Sequencer {
                 Err(AuditError::FileCut { file_to, witness_to })
             }
             Err(Disagreement::Io(error)) => {
-                tracing::error!(%error, "the witness of the audit heads is out of reach; it is brought up to date later");
+                tracing::error!(name: "audit.witness_away", %error, "the witness of the audit heads is out of reach; it is brought up to date later");
                 Ok(())
             }
         }

@@ -25,6 +25,7 @@ pub const STATEMENTS: &[&Statement] = &[
     &BY_ACTION,
     &NEWEST,
     &OLDEST,
+    &NEWEST_AT,
 ];
 
 /// The columns of a [`Record`], in the order that `from_row` reads them, and the rest of the statement.
@@ -102,6 +103,9 @@ const BY_ACTOR: Statement = page!("audit.by_actor", "actor = $2 AND id < $6", "O
 const BY_ACTION: Statement = page!("audit.by_action", "action = $3 AND id < $6", "ORDER BY id DESC LIMIT $7");
 const NEWEST: Statement = page!("audit.newest", "id < $6", "ORDER BY id DESC LIMIT $7");
 const OLDEST: Statement = page!("audit.oldest", "id > $6", "ORDER BY id LIMIT $7");
+
+const NEWEST_AT: Statement =
+    Statement::portable("audit.newest_at", "SELECT at_ms FROM audit ORDER BY id DESC LIMIT 1");
 
 impl FromRow for Record {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
@@ -257,6 +261,10 @@ pub async fn chain_ends(rx: &mut Rx) -> Result<Vec<ChainEnd>, StoreError> {
 
 pub(super) async fn count_unchained(rx: &mut Rx, node: &str) -> Result<i64, StoreError> {
     rx.one(&COUNT_UNCHAINED, &[node.into()]).await
+}
+
+pub(super) async fn newest_at(rx: &mut Rx) -> Result<Option<Timestamp>, StoreError> {
+    rx.optional(&NEWEST_AT, &[]).await
 }
 
 /// Newest first, before `filter.before`.

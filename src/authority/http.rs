@@ -233,11 +233,11 @@ impl From<AuthorityError> for Problem {
         let problem = Self::new(error.code(), error.to_string());
         match problem.status().as_u16() {
             503 => {
-                tracing::warn!(code = error.code(), %error, "the authority could not answer");
+                tracing::warn!(name: "authority.not_answered", code = error.code(), %error, "the authority could not answer");
                 problem.retry_after_s(1)
             }
             500.. => {
-                tracing::error!(code = error.code(), %error, "the authority failed");
+                tracing::error!(name: "authority.failed", code = error.code(), %error, "the authority failed");
                 problem
             }
             _ => problem,

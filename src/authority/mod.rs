@@ -5,14 +5,16 @@
 
 mod error;
 pub mod http;
+mod meter;
 mod paper;
 mod role;
 mod service;
 mod settings;
-mod store;
+pub mod store;
 mod subject;
 
 pub use error::AuthorityError;
+pub use meter::Meters;
 pub use role::{CertId, CertState, Role};
 pub use service::{
     Act, Ask, Authorities, Authority, Ending, Issued, RenewList, SubjectKey, Succession, line_of,

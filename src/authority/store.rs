@@ -1,5 +1,7 @@
 //! The authority's SQL.
 
+pub mod census;
+
 use super::{CertId, CertState, Role, SubjectFields};
 use crate::{
     base::Timestamp,
@@ -118,6 +120,10 @@ pub const STATEMENTS: &[&Statement] = &[
     &LAST_CRL,
     &LAST_NUMBER,
     &INSERT_CRL,
+    &census::ENDS,
+    &census::OWN_ENDS,
+    &census::OPEN,
+    &census::LIST_ENDS,
 ];
 
 /// A certificate's row.

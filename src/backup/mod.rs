@@ -57,6 +57,12 @@ pub use part::{PartFile, keep_newest};
 pub use recipient::{KeyFile, RECIPIENTS_MAX, Recipient, RecipientKey};
 pub use verify::{BackupReport, HeadsComparison, verify};
 
+use crate::{
+    audit::{self, Filter},
+    base::Timestamp,
+    store::{Rx, StoreError},
+};
+
 crate::id_type!(
     /// A backup.
     BackupId,
@@ -65,6 +71,15 @@ crate::id_type!(
 
 /// The name of the file of audit heads in a backup.
 pub const HEADS_FILE: &str = "audit-heads.jsonl";
+
+/// The action under which a backup that was made stands in the record.
+pub const MADE: &str = "service.backed_up";
+
+/// When the last backup was recorded.
+pub async fn last_at(rx: &mut Rx) -> Result<Option<Timestamp>, StoreError> {
+    let made = Filter { action: Some(MADE.into()), ..Filter::default() };
+    Ok(audit::query(rx, &made, 1).await?.first().map(|record| record.at))
+}
 
 /// Where the rows of a table come from, in which order: by their primary key, except the chains, which are read as such.
 fn parts(table: &crate::store::Table) -> Vec<crate::store::Part> {

@@ -25,7 +25,7 @@ impl Entropy for SystemEntropy {
     fn fill(&self, out: &mut [u8]) {
         if getrandom::fill(out).is_err() {
             // Keys and nonces made without chance are worse than no service at all.
-            tracing::error!("the operating system gives no randomness; ending the process");
+            tracing::error!(name: "service.no_randomness", "the operating system gives no randomness; ending the process");
             std::process::abort();
         }
     }

@@ -6,6 +6,7 @@ pub mod entropy;
 pub mod failpoint;
 pub mod folder;
 pub mod id;
+pub mod meter;
 pub mod plain_file;
 pub mod refusal;
 pub mod secret;

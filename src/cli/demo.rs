@@ -74,9 +74,9 @@ pub(super) async fn run(config: Config, matches: &ArgMatches) -> Result<(), CliE
     let Some(entrances) = entrances else { return Ok(()) };
     let url = &config.public_url;
     say!("\nopen {url}/verify to drop a file, {url}/api/v1/openapi.json for REST; Ctrl-C ends it");
-    serve::log();
+    let running = serve::log(&config);
     let app = App::open(&config).await?;
-    serve::listen(&config, app, entrances, &Manager::default()).await
+    serve::listen(&config, app, entrances, &Manager::default(), running).await
 }
 
 /// What the demo has made so far, by name.

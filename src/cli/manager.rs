@@ -58,7 +58,7 @@ impl Manager {
 
     fn say(&self, words: &str) {
         if let Some(Err(error)) = self.socket.as_ref().map(|socket| socket.send(words.as_bytes())) {
-            tracing::warn!(%error, "the service manager was not reached");
+            tracing::warn!(name: "service.manager_away", %error, "the service manager was not reached");
         }
     }
 }

@@ -13,6 +13,7 @@ mod authority;
 mod backup;
 mod config;
 mod demo;
+mod doctor;
 mod door;
 mod error;
 mod files;
@@ -22,6 +23,7 @@ mod key;
 mod manager;
 mod migrate;
 mod officer;
+mod probe;
 mod restore;
 mod seal;
 mod serve;
@@ -43,6 +45,7 @@ const CONFIGURATION: u8 = 78;
 
 /// Runs the command that `arguments` (with the program's name first) ask for, and answers its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    crate::telemetry::tell_panics();
     let matches = match tree().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
@@ -106,6 +109,8 @@ pub fn tree() -> Command {
         .subcommand(key::command())
         .subcommand(authority::command())
         .subcommand(config::command())
+        .subcommand(doctor::command())
+        .subcommand(probe::command())
         .subcommand(backup::command())
         .subcommand(restore::command())
 }
@@ -129,10 +134,14 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
         to_the_end(serve::run(prepared))?;
         return Ok(0);
     }
+    if name == "doctor" {
+        return to_the_end(doctor::run(settings(sub, ""), sub));
+    }
     to_the_end(async {
         match name {
             "init" => init::run(&config()?).await,
             "health" => health::run(&config()?).await,
+            "probe" => probe::run(&config()?, sub).await,
             "migrate" => migrate::run(&config()?).await,
             "demo" => demo::run(config()?, sub).await,
             "stamp" => stamp::run(&config()?, sub).await,

@@ -7,6 +7,7 @@ use crate::{
     config::{Config, environment},
     http::{Stop, Switch},
     sandbox::{Mode, Standing},
+    telemetry::{self, Running},
 };
 use clap::Command;
 use std::{
@@ -31,13 +32,14 @@ pub(super) fn command() -> Command {
 pub(super) struct Prepared {
     config: Config,
     manager: Manager,
+    running: Running,
     handed: Handed,
     _standing: Standing,
 }
 
 /// Finds the service manager and what it hands over, then gives up what the daemon does not need, and says how far that went.
 pub(super) fn prepare(config: Config) -> Result<Prepared, CliError> {
-    log();
+    let running = log(&config);
     let manager = Manager::of(environment());
     let handed = Handed {
         public: sockets::handed_over(sockets::HTTP)?,
@@ -45,30 +47,35 @@ pub(super) fn prepare(config: Config) -> Result<Prepared, CliError> {
     };
     let standing = crate::app::fence(&config)?;
     if standing.is_full() {
-        tracing::info!("the sandbox is up: {standing}");
+        tracing::info!(name: "sandbox.full", %standing, "the sandbox is up");
     } else if config.sandbox == Mode::Off {
-        tracing::warn!("the sandbox is switched off by the configuration");
+        tracing::warn!(name: "sandbox.off", "the sandbox is switched off by the configuration");
     } else {
-        tracing::warn!("the sandbox is up as far as this kernel has it: {standing}");
+        tracing::warn!(name: "sandbox.partial", %standing, "the sandbox is up as far as this kernel has it");
     }
-    Ok(Prepared { config, manager, handed, _standing: standing })
+    Ok(Prepared { config, manager, running, handed, _standing: standing })
 }
 
 pub(super) async fn run(prepared: Prepared) -> Result<(), CliError> {
-    let Prepared { config, manager, handed, _standing } = prepared;
+    let Prepared { config, manager, running, handed, _standing } = prepared;
     let entrances = bind(&config, handed).await?;
     let app = App::open(&config).await?;
-    listen(&config, app, entrances, &manager).await
+    listen(&config, app, entrances, &manager, running).await
 }
 
-/// Logs to standard error, one line an event.
-pub(super) fn log() {
-    let lines = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_max_level(tracing::Level::INFO)
-        .with_target(false);
-    // A second call finds a logger in place, which is as well.
-    let _ = lines.try_init();
+/// Tells on standard error what happens, as the configuration asks.
+pub(super) fn log(config: &Config) -> Running {
+    let clock = Arc::new(SystemClock);
+    #[cfg(feature = "otel")]
+    if let Some(trace) = &config.trace {
+        let traces = telemetry::trace::Settings { endpoint: trace.endpoint.clone(), percent: trace.percent };
+        return telemetry::start_tracing(config.log, traces, clock, &crate::base::entropy::SystemEntropy);
+    }
+    let running = telemetry::start(config.log, clock);
+    if config.trace.is_some() && !cfg!(feature = "otel") {
+        tracing::warn!(name: "trace.not_built", "trace.endpoint is set, and this program was built without the feature otel");
+    }
+    running
 }
 
 /// Takes the addresses, before anything else is done: a port that is taken shall be said at once. Listeners that the service
@@ -87,7 +94,11 @@ pub(super) async fn listen(
     app: App,
     entrances: Entrances,
     manager: &Manager,
+    running: Running,
 ) -> Result<(), CliError> {
+    let running = running.deliver();
+    #[cfg(feature = "otel")]
+    let app = app.with_traces(running.traces());
     let socket = config.socket_path();
     let entrances = entrances.with_unix(bind_socket(&socket)?);
     let watch = entrances.watch(clock())?;
@@ -120,6 +131,7 @@ pub(super) async fn listen(
     watch.abort();
     // Gone already, or removed by hand: either way nobody listens there.
     let _ = fs::remove_file(&socket);
+    running.end().await;
     served
 }
 

@@ -22,7 +22,7 @@ pub use fault::{ConfigError, Fault, Origin};
 pub use inspect::{Finding, Severity, inspect};
 pub use key::{Key, Kind, Place};
 pub use listen::{Administration, Listen};
-pub use section::{Config, Database, Limits, Outside};
+pub use section::{Config, Database, Limits, Outside, Trace};
 pub use settings::{Chosen, Settings, Shown};
 pub use table::{KEYS, SECTIONS};
 

@@ -10,9 +10,10 @@ use super::{
 use crate::{
     backup::{RECIPIENTS_MAX, Recipient},
     base::Secret,
-    outside::Network,
+    outside::{Network, Url},
     sandbox::Mode,
     store::is_node_name,
+    telemetry,
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -47,6 +48,10 @@ pub struct Config {
     pub officers: Officers,
     /// Other parties.
     pub outside: Outside,
+    /// What is told on standard error.
+    pub log: telemetry::Settings,
+    /// Where spans go; `None`: nowhere.
+    pub trace: Option<Trace>,
     /// What was said about each key, and where.
     pub settings: Settings,
 }
@@ -125,6 +130,15 @@ pub struct Limits {
     pub verifications_per_minute: u32,
 }
 
+/// Where spans go, and how many.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// The collector's address for traces.
+    pub endpoint: Url,
+    /// Of a hundred requests, so many are traced.
+    pub percent: u32,
+}
+
 /// The people on our side.
 #[derive(Debug, Clone, Copy)]
 pub struct Officers {
@@ -167,6 +181,8 @@ impl Config {
                 key_days: u32::try_from(from.number(key::OFFICERS_KEY_DAYS)).unwrap_or(366),
             },
             outside: outside(&from),
+            log: log(&from),
+            trace: trace(&mut from),
             settings: settings.clone(),
             node: node(&mut from),
             data_dir,
@@ -264,6 +280,23 @@ fn limits(from: &mut Reading<'_>) -> Limits {
         handshakes: from.size(key::LIMITS_HANDSHAKES),
         verifications_per_minute: u32::try_from(from.number(key::LIMITS_VERIFICATIONS_PER_MINUTE))
             .unwrap_or(u32::MAX),
+    }
+}
+
+fn log(from: &Reading<'_>) -> telemetry::Settings {
+    let word = |key| from.text(key).unwrap_or_default();
+    telemetry::Settings::of_words(&word(key::LOG_FORMAT), &word(key::LOG_LEVEL)).unwrap_or_default()
+}
+
+fn trace(from: &mut Reading<'_>) -> Option<Trace> {
+    let endpoint = from.text(key::TRACE_ENDPOINT)?;
+    let percent = u32::try_from(from.number(key::TRACE_PERCENT)).unwrap_or(100);
+    match Url::parse(&endpoint) {
+        Ok(endpoint) => Some(Trace { endpoint, percent }),
+        Err(_) => {
+            from.wrong(key::TRACE_ENDPOINT, "the collector is reached over plain http:// only");
+            None
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! configuration know it from here.
 
 use super::key::{Key, Kind, Place};
+use crate::telemetry::Settings as LogSettings;
 
 /// Declares keys, and gathers them all in `KEYS`.
 macro_rules! keys {
@@ -29,6 +30,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("audit", "The record of who did what."),
     ("backup", "Backups of the whole service."),
     ("limits", "How much is taken on. What is beyond is refused at once with 503 and Retry-After."),
+    ("log", "What the daemon tells on standard error: a line an event, nothing personal, nothing secret."),
+    ("trace", "Spans for a collector (OpenTelemetry). Only in a program built with the feature otel."),
     ("officers", "The people on our side and their API keys."),
     ("outside", "Other parties that the daemon asks by itself: time stamps, revocation lists."),
 ];
@@ -199,6 +202,20 @@ keys! {
     OFFICERS_KEY_DAYS = Key::number("officers.key_days", 1, 3660, "days")
         .default("366")
         .says("Days that an API key is good for at the most, from its making");
+
+    LOG_FORMAT = Key::of("log.format", Kind::Choice(LogSettings::FORMATS))
+        .default("\"text\"")
+        .says("How a line is written: for people, or an object of JSON for programs");
+    LOG_LEVEL = Key::of("log.level", Kind::Choice(LogSettings::LEVELS))
+        .default("\"info\"")
+        .says("The finest level that is told; info has a line for each request");
+
+    TRACE_ENDPOINT = Key::of("trace.endpoint", Kind::Url)
+        .otherwise("no spans leave", "\"http://127.0.0.1:4318/v1/traces\"")
+        .says("Where spans are delivered: OTLP over HTTP, as JSON");
+    TRACE_PERCENT = Key::number("trace.percent", 0, 100, "percent")
+        .default("10")
+        .says("How many of a hundred requests are traced, where the caller says nothing about it");
 
     OUTSIDE_CA_FILE = Key::path("outside.ca_file", Place::File)
         .otherwise("nobody is asked over https", "\"/etc/yinxin/outside-ca.pem\"")

@@ -1,11 +1,11 @@
 //! The front door: what happens to every request before a route is chosen and after it has answered. Names the request,
 //! reads the clock once, catches panics, puts problems into words, sets the headers that protect pages.
 
-use super::{Problem, request_id, table::Kit};
+use super::{Problem, request_id, table::Hall};
 use crate::base::Timestamp;
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -18,6 +18,7 @@ use std::{
     sync::Arc,
     task::Poll,
 };
+use tracing::{Instrument as _, field::Empty};
 
 /// What is known about a request when it arrives.
 #[derive(Debug, Clone)]
@@ -45,35 +46,56 @@ const BUSY: &str = "service/busy";
 /// RFC 6797: for a year, this host alone; its neighbours are not ours.
 const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-pub(super) async fn pass(State(kit): State<Arc<Kit>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, next: Next) -> Response {
+    let Hall { kit, routes } = &*hall;
     let now = kit.clock.now();
     let arrival = Arrival {
         request: request_id::of(request.headers(), now, kit.entropy.as_ref()),
         now,
-        address: address(&kit, &request),
+        address: address(kit, &request),
         english: is_english(request.uri(), request.headers()),
     };
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let wants_page = wants_page(&path, request.headers());
+    let matched = request.extensions().get::<MatchedPath>();
+    let passage = routes.begin(request.method(), matched.map(MatchedPath::as_str));
+    // Only what a route declares: a path may hold anything that somebody typed into it.
+    let (method, route) = (known_method(request.method()), passage.path());
+    let wants_page = wants_page(request.uri().path(), request.headers());
+    let parent = request.headers().get("traceparent").filter(|_| cfg!(feature = "otel"));
+    let span = tracing::info_span!(
+        "request",
+        request = arrival.request.as_str(),
+        route,
+        method,
+        traceparent = parent.and_then(|value| value.to_str().ok()),
+        status = Empty
+    );
     request.extensions_mut().insert(arrival.clone());
-    let mut response = match caught(next.run(request)).await {
+    let mut response = match caught(next.run(request)).instrument(span.clone()).await {
         Ok(response) => response,
-        Err(()) => Problem::internal().into_response(),
+        Err(()) => {
+            kit.meters.panics.one();
+            Problem::internal().into_response()
+        }
     };
-    let is_busy = response.extensions().get::<Problem>().is_some_and(|problem| problem.code() == BUSY);
-    put_into_words(&mut response, &arrival, wants_page.then_some(kit.problem_page).flatten());
+    let told = put_into_words(&mut response, &arrival, wants_page.then_some(kit.problem_page).flatten());
+    if let Some(code) = told {
+        kit.meters.problems.one(code);
+    }
     protect(&mut response, &arrival);
     if kit.https {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_FOR_A_YEAR);
     }
+    let status = response.status().as_u16();
+    passage.end(status);
+    span.record("status", status);
     // Whoever refused has told of it, once a second for all: under a flood, a line for each would be a flood too.
-    if !is_busy {
-        log(&method, &path, &response, &arrival);
+    if told != Some(BUSY) {
+        span.in_scope(|| log(told));
     }
     response
 }
 
-fn address(kit: &Kit, request: &Request) -> Option<IpAddr> {
+fn address(kit: &super::Kit, request: &Request) -> Option<IpAddr> {
     let peer = request.extensions().get::<super::PeerAddress>().and_then(|peer| peer.0)?;
     Some(kit.proxies.caller(peer, request.headers()))
 }
@@ -108,15 +130,21 @@ async fn caught<T>(future: impl Future<Output = T>) -> Result<T, ()> {
             Err(_) => Poll::Ready(Err(())),
         }
     });
-    outcome.await.inspect_err(|()| tracing::error!("a request handler panicked"))
+    outcome
+        .await
+        .inspect_err(|()| tracing::error!(name: "http.handler_panicked", "a request handler panicked"))
 }
 
-/// Gives a failed answer its body: JSON for programs, a page for people.
-fn put_into_words(response: &mut Response, arrival: &Arrival, page: Option<ProblemPage>) {
+/// Gives a failed answer its body: JSON for programs, a page for people. Answers the code of the problem.
+fn put_into_words(
+    response: &mut Response,
+    arrival: &Arrival,
+    page: Option<ProblemPage>,
+) -> Option<&'static str> {
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         None if is_bare_failure(response) => bare(response.status()),
-        None => return,
+        None => return None,
     };
     let headers = std::mem::take(response.headers_mut());
     *response = match page {
@@ -129,6 +157,7 @@ fn put_into_words(response: &mut Response, arrival: &Arrival, page: Option<Probl
             response.headers_mut().insert(name, value.clone());
         }
     }
+    Some(problem.code())
 }
 
 fn json(problem: &Problem, arrival: &Arrival) -> Response {
@@ -180,11 +209,18 @@ fn protect(response: &mut Response, arrival: &Arrival) {
     }
 }
 
-/// One line a request. No query, no headers, no address: they carry what is personal.
-fn log(method: &Method, path: &str, response: &Response, arrival: &Arrival) {
-    let (status, request) = (response.status().as_u16(), arrival.request.as_str());
-    let path: String = path.chars().take(200).collect();
-    tracing::info!(%method, path, status, request, "answered");
+/// The method's name, where it is one: else it may be anything that somebody typed.
+fn known_method(method: &Method) -> &'static str {
+    let all = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    all.into_iter().find(|name| method == name).unwrap_or("other")
+}
+
+/// One line a request, inside its span. No path, no query, no headers, no address: they carry what is personal.
+fn log(code: Option<&'static str>) {
+    match code {
+        None => tracing::info!(name: "request.answered", "answered"),
+        Some(code) => tracing::info!(name: "request.answered", code, "answered"),
+    }
 }
 
 #[cfg(test)]

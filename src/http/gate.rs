@@ -20,6 +20,7 @@ use axum::{
 };
 use hyper::body::Body as _;
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// One route's declaration, and what the gate needs to keep it.
 pub(super) struct Gate {
@@ -56,6 +57,7 @@ impl Gate {
         // From here on the connection is not one that only sits there.
         let _working = request.extensions().get::<Arc<Presence>>().map(Presence::works);
         let _place = self.kit.admission.enter(self.operation.load)?;
+        let _held = self.kit.meters.under_way[self.operation.load as usize].hold();
         request.extensions_mut().insert(caller.clone());
         let response = self.answered(request, next, &caller, key).await?;
         Ok(response.map(|body| Holding::until_sent(body, room)))
@@ -68,14 +70,16 @@ impl Gate {
         caller: &Caller,
         key: Option<String>,
     ) -> Result<Response, Problem> {
-        let Some(key) = key else { return Ok(next.run(request).await) };
+        let command = tracing::debug_span!("command", command = self.operation.id);
+        let Some(key) = key else { return Ok(next.run(request).instrument(command).await) };
         if self.operation.creates == Creates::AtOnce {
-            return idempotency::run_at_once(&self.kit, self.operation.id, caller, key, request, next).await;
+            let made = idempotency::run_at_once(&self.kit, self.operation.id, caller, key, request, next);
+            return made.instrument(command).await;
         }
         match idempotency::take_turn(&self.kit, self.operation.id, caller, key, request).await? {
             Turn::Replay(response) => Ok(response),
             Turn::Work(request, reservation) => {
-                let response = next.run(*request).await;
+                let response = next.run(*request).instrument(command).await;
                 Ok(idempotency::settle(reservation, response).await)
             }
         }
@@ -101,7 +105,8 @@ impl Gate {
     fn authorize(&self, caller: &Caller) -> Result<(), Problem> {
         match (self.operation.access, &caller.actor) {
             (Access::Right(right), _) => caller.officer(right).map(|_| ()).map_err(Problem::from),
-            (Access::OneOf(rights), _) => one_of(caller, rights),
+            (Access::LocalOrOneOf(_), Actor::Anonymous) if caller.address.is_none() => Ok(()),
+            (Access::OneOf(rights) | Access::LocalOrOneOf(rights), _) => one_of(caller, rights),
             (Access::Officer, Actor::Officer(_)) => Ok(()),
             (Access::Officer, _) => Err(Denied::NotSignedIn.into()),
             (Access::Public { per_minute }, _) => self.within_rate(caller, per_minute),

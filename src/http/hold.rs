@@ -27,7 +27,7 @@ impl Default for Hold {
 impl Hold {
     /// Holds the service back.
     pub fn set(&self, held: Held) {
-        tracing::error!(code = held.code, "the service is held back: {}", held.says);
+        tracing::error!(name: "service.held", code = held.code, found = held.says, "the service is held back");
         self.0.send_replace(Some(held));
     }
 

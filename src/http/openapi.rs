@@ -78,7 +78,7 @@ fn describe(operation: &Operation, shapes: &mut BTreeMap<&'static str, Value>) -
         Access::Public { .. } => described["security"] = json!([{}, { "apiKey": [] }]),
         Access::Officer => {}
         Access::Right(right) => described["x-right"] = json!(right),
-        Access::OneOf(rights) => described["x-one-right-of"] = json!(rights),
+        Access::OneOf(rights) | Access::LocalOrOneOf(rights) => described["x-one-right-of"] = json!(rights),
     }
     described
 }
@@ -157,7 +157,9 @@ fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
         Access::Public { per_minute: Some(_) } => codes.push("request/too-many"),
         Access::Public { per_minute: None } => {}
         Access::Officer => codes.push("auth/required"),
-        Access::Right(_) | Access::OneOf(_) => codes.extend(["auth/required", "auth/right-missing"]),
+        Access::Right(_) | Access::OneOf(_) | Access::LocalOrOneOf(_) => {
+            codes.extend(["auth/required", "auth/right-missing"])
+        }
     }
     if operation.creates != Creates::No {
         codes.extend(["idempotency/malformed", "idempotency/reused", "idempotency/in-progress"]);

@@ -27,7 +27,7 @@ impl Problem {
         match catalogue::find(code) {
             Some(kind) => Self { kind, detail: detail.into(), retry_after_s: None },
             None => {
-                tracing::error!(code, "an error code is missing in the catalogue");
+                tracing::error!(name: "http.code_missing", code, "an error code is missing in the catalogue");
                 Self::internal()
             }
         }
@@ -121,27 +121,27 @@ impl From<StoreError> for Problem {
                     .retry_after_s(1)
             }
             StoreError::Unknown => {
-                tracing::warn!("a commit was not confirmed in time: its outcome is not known");
+                tracing::warn!(name: "store.commit_unconfirmed", "a commit was not confirmed in time: its outcome is not known");
                 Self::new("service/unknown", "the database did not confirm the commit in time")
                     .retry_after_s(1)
             }
             StoreError::Full | StoreError::ReadOnly | StoreError::Halted => {
-                tracing::error!(%error, "a change was refused");
+                tracing::error!(name: "store.change_refused", %error, "a change was refused");
                 Self::new("service/no-changes", "changes are not taken now; nothing was done")
                     .retry_after_s(10)
             }
             StoreError::Corrupt { .. } => {
-                tracing::error!(%error, "the database is damaged; see to it");
+                tracing::error!(name: "store.damaged", %error, "the database is damaged; see to it");
                 Self::new("service/damaged", "what this needs is damaged in the database; nothing was done")
                     .retry_after_s(60)
             }
             error if error.is_passing() || *error == StoreError::Fenced => {
-                tracing::warn!(%error, "the database could not serve a request");
+                tracing::warn!(name: "store.request_refused", %error, "the database could not serve a request");
                 Self::new("service/busy", "the database could not take this on; nothing was done")
                     .retry_after_s(1)
             }
             error => {
-                tracing::error!(%error, "the database failed a request");
+                tracing::error!(name: "store.request_failed", %error, "the database failed a request");
                 Self::internal()
             }
         }

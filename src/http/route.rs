@@ -28,6 +28,8 @@ pub enum Access {
     Right(Right),
     /// Officers whose roles give at least one of these rights.
     OneOf(&'static [Right]),
+    /// The same; and whoever comes over the UNIX socket, without a key: it is our own user, who can read the data anyway.
+    LocalOrOneOf(&'static [Right]),
 }
 
 impl Access {
@@ -39,7 +41,7 @@ impl Access {
         match self {
             Access::Public { .. } | Access::Officer => true,
             Access::Right(right) => gives(right),
-            Access::OneOf(rights) => rights.iter().any(|&right| gives(right)),
+            Access::OneOf(rights) | Access::LocalOrOneOf(rights) => rights.iter().any(|&right| gives(right)),
         }
     }
 
@@ -48,7 +50,9 @@ impl Access {
         match self {
             Access::Public { .. } | Access::Officer => false,
             Access::Right(right) => right.is_of_administrators(),
-            Access::OneOf(rights) => rights.iter().all(|right| right.is_of_administrators()),
+            Access::OneOf(rights) | Access::LocalOrOneOf(rights) => {
+                rights.iter().all(|right| right.is_of_administrators())
+            }
         }
     }
 }
@@ -128,6 +132,19 @@ impl Load {
     /// Every kind, in the order of the enum.
     pub const ALL: [Load; 7] =
         [Load::Probe, Load::Urgent, Load::Status, Load::Read, Load::Write, Load::Stamp, Load::Heavy];
+
+    /// Its name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Urgent => "urgent",
+            Self::Status => "status",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Stamp => "stamp",
+            Self::Heavy => "heavy",
+        }
+    }
 }
 
 /// Whether a route makes something new, and how its idempotency key is kept.

@@ -1,7 +1,7 @@
 //! Listening: TCP and UNIX sockets, a bounded number of connections, a deadline for every request's head, an orderly stop.
 
 use super::{
-    Limits, Proxies, admission,
+    Limits, Meters, Proxies, admission,
     crowd::{Crowd, Presence, Standpoint},
     drain::{self, Lent, Sink},
     stall::Impatient,
@@ -156,7 +156,7 @@ impl Listener for UnixListener {
 
 /// Serves TCP connections until `stop`, then lets requests in progress end (for [`Limits::stop`] at most).
 pub async fn serve_tcp(listener: TcpListener, router: Router, limits: Limits, stop: Stop) {
-    serve(listener, router, limits, Proxies::default(), stop).await;
+    serve(listener, router, limits, (Proxies::default(), Arc::default()), stop).await;
 }
 
 /// An address where requests come in.
@@ -179,13 +179,13 @@ impl Entrance {
         Ok(format!("{scheme}://{}", self.tcp.local_addr()?))
     }
 
-    /// Serves as [`serve_tcp`] does.
-    pub async fn serve(self, router: Router, limits: Limits, stop: Stop) {
+    /// Serves as [`serve_tcp`] does, and counts connections where `meters` is read.
+    pub async fn serve(self, router: Router, limits: Limits, stop: Stop, meters: Arc<Meters>) {
         match self.tls {
-            None => serve(self.tcp, router, limits, self.proxies, stop).await,
+            None => serve(self.tcp, router, limits, (self.proxies, meters), stop).await,
             Some(tls) => {
                 let listener = TlsListener::new(self.tcp, tls, &limits);
-                serve(listener, router, limits, self.proxies, stop).await;
+                serve(listener, router, limits, (self.proxies, meters), stop).await;
             }
         }
     }
@@ -193,10 +193,16 @@ impl Entrance {
 
 /// Serves connections of a UNIX socket until `stop`. Who may connect is the socket file's permissions.
 pub async fn serve_unix(listener: UnixListener, router: Router, limits: Limits, stop: Stop) {
-    serve(listener, router, limits, Proxies::default(), stop).await;
+    serve(listener, router, limits, (Proxies::default(), Arc::default()), stop).await;
 }
 
-async fn serve<L: Listener>(listener: L, router: Router, limits: Limits, proxies: Proxies, stop: Stop) {
+async fn serve<L: Listener>(
+    listener: L,
+    router: Router,
+    limits: Limits,
+    (proxies, meters): (Proxies, Arc<Meters>),
+    stop: Stop,
+) {
     let house = House {
         crowd: Crowd::new(&limits),
         full: full_house(),
@@ -206,6 +212,7 @@ async fn serve<L: Listener>(listener: L, router: Router, limits: Limits, proxies
         router,
         limits,
         proxies,
+        meters,
         stop: stop.clone(),
     };
     let mut connections = JoinSet::new();
@@ -215,7 +222,7 @@ async fn serve<L: Listener>(listener: L, router: Router, limits: Limits, proxies
             accepted = house.listener.next() => match accepted {
                 Ok((raw, peer)) => house.take(raw, peer, &mut connections),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be taken");
+                    tracing::warn!(name: "http.connection_not_taken", %error, "a connection could not be taken");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -235,7 +242,7 @@ async fn serve<L: Listener>(listener: L, router: Router, limits: Limits, proxies
     drop(house);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop, all_ended).await.is_err() {
-        tracing::warn!("requests were still in progress at the end of the time for an orderly stop");
+        tracing::warn!(name: "http.stop_cut_short", "requests were still in progress at the end of the time for an orderly stop");
     }
 }
 
@@ -250,6 +257,7 @@ struct House<L> {
     router: Router,
     limits: Limits,
     proxies: Proxies,
+    meters: Arc<Meters>,
     stop: Stop,
 }
 
@@ -259,10 +267,11 @@ impl<L: Listener> House<L> {
         match self.crowd.enter(peer.0.filter(|address| !self.proxies.trusts(*address))) {
             Ok(place) => {
                 let (router, drains, stop) = (self.router.clone(), self.drains.clone(), self.stop.clone());
-                let desk = Desk { router, peer, drains, place, stop };
+                let desk = Desk { router, peer, drains, place, meters: self.meters.clone(), stop };
                 connections.spawn(receive(self.listener.clone(), raw, desk, self.limits));
             }
             Err(reason) => {
+                self.meters.turned_away.one();
                 tracing::debug!(?reason, "a connection was turned away");
                 let place = self.doorstep.clone().try_acquire_owned();
                 if let (Some(stream), Ok(place)) = (L::unwelcome(raw), place) {
@@ -281,6 +290,7 @@ struct Desk {
     drains: Arc<Semaphore>,
     /// The connection's place among all.
     place: Standpoint,
+    meters: Arc<Meters>,
     stop: Stop,
 }
 
@@ -309,6 +319,9 @@ async fn turn_away(
 
 /// One connection from its first octet: welcomed where it comes to that before the service stops, then to its end.
 async fn receive<L: Listener>(listener: Arc<L>, raw: L::Raw, desk: Desk, limits: Limits) {
+    let meters = Arc::clone(&desk.meters);
+    meters.connected.one();
+    let _open = meters.connections.hold();
     let mut stop = desk.stop.clone();
     let welcomed = tokio::select! {
         welcomed = listener.welcome(raw) => welcomed,
@@ -319,7 +332,10 @@ async fn receive<L: Listener>(listener: Arc<L>, raw: L::Raw, desk: Desk, limits:
     drop(listener);
     match welcomed {
         Ok(stream) => converse(stream, desk, limits).await,
-        Err(error) => tracing::debug!(%error, "a connection came to nothing"),
+        Err(error) => {
+            meters.unmade.one();
+            tracing::debug!(name: "http.connection_unmade", %error, "a connection came to nothing");
+        }
     }
 }
 
@@ -328,7 +344,7 @@ async fn converse<IO>(stream: IO, desk: Desk, limits: Limits)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Desk { router, peer, drains, place, mut stop } = desk;
+    let Desk { router, peer, drains, place, mut stop, .. } = desk;
     let presence = place.presence();
     let (sink, leftovers) = Sink::new(drains);
     // The original sink stays here to the end: as long as the connection stands, the drain waits for more.
@@ -366,7 +382,7 @@ where
         outcome = conversation => outcome,
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "a connection ended badly");
+        tracing::debug!(name: "http.connection_broken", %error, "a connection ended badly");
     }
 }
 

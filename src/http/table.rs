@@ -1,8 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Hold, Limits, Operation, Problem, Proxies, Route, admission::Admission, door, gate,
-    idempotency::AT_ONCE, openapi, query::Declared, rate::Rates,
+    Access, Gives, Hold, Limits, Meters, Operation, Problem, Proxies, Route, admission::Admission, door,
+    gate, idempotency::AT_ONCE, meter::Routes, openapi, query::Declared, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -31,6 +31,7 @@ pub struct Kit {
     pub(super) problem_page: Option<door::ProblemPage>,
     pub(super) admission: Admission,
     pub(super) rates: Rates,
+    pub(super) meters: Arc<Meters>,
     /// Ends of reservations that are written beside the requests.
     pub(super) afterwards: Arc<Semaphore>,
     pub(super) hold: Hold,
@@ -61,12 +62,18 @@ impl Kit {
             problem_page: None,
             admission,
             rates,
+            meters: Arc::default(),
             afterwards: Arc::new(Semaphore::new(AT_ONCE)),
             hold: Hold::default(),
             proxies: Proxies::default(),
             https: false,
             administration_elsewhere: false,
         }
+    }
+
+    /// Counts where `meters` is read.
+    pub fn counted_by(self, meters: Arc<Meters>) -> Self {
+        Self { meters, ..self }
     }
 
     /// Has every gate mind `hold`.
@@ -93,6 +100,12 @@ impl Kit {
     pub fn with_problem_page(self, page: door::ProblemPage) -> Self {
         Self { problem_page: Some(page), ..self }
     }
+}
+
+/// What stands behind the front door: the kit, and the routes that lead on.
+pub(super) struct Hall {
+    pub kit: Arc<Kit>,
+    pub routes: Routes,
 }
 
 /// Every route of the daemon.
@@ -139,6 +152,8 @@ impl Table {
     /// The router: each route behind its gate, all behind the front door.
     pub fn router(self, kit: Kit) -> Router {
         let kit = Arc::new(kit);
+        let routes = kit.meters.enter(self.operations().map(|operation| (&operation.method, operation.path)));
+        let hall = Arc::new(Hall { kit: kit.clone(), routes });
         let mut router = Router::new();
         for Route { operation, handler } in self.0 {
             let path = operation.path;
@@ -155,7 +170,7 @@ impl Table {
             .fallback(async || Problem::new("request/unknown-path", "no route has this path"))
             // Each gate bounds its own body; the framework's flat limit would cut documents short.
             .layer(DefaultBodyLimit::disable())
-            .layer(from_fn_with_state(kit, door::pass))
+            .layer(from_fn_with_state(hall, door::pass))
     }
 }
 

@@ -3,9 +3,11 @@
 //! So each job is idempotent. Jobs of one kind and key are the same work: while one waits, a second one only makes
 //! sure that it waits no longer; while one runs, a second one waits, and runs after it.
 
+mod meter;
 mod store;
 mod worker;
 
+pub use meter::{Ends, Meters};
 pub use store::STATEMENTS;
 pub use worker::{JobError, Run, Settings, Worker};
 
@@ -95,6 +97,24 @@ pub async fn try_again(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bool, Sto
     let found = store::try_again(tx, id, now).await?;
     tx.ring();
     Ok(found)
+}
+
+/// Jobs by where they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Jobs that wait for their time, or for a worker.
+    pub waiting: i64,
+    /// Jobs at work.
+    pub running: i64,
+    /// Jobs that were given up.
+    pub failed: i64,
+    /// The earliest time at which a waiting job was or will be due; `None`: none waits.
+    pub first_due: Option<Timestamp>,
+}
+
+/// How many jobs stand where.
+pub async fn line(rx: &mut Rx) -> Result<Line, StoreError> {
+    store::line(rx).await
 }
 
 /// How many jobs wait or run: for readiness pages, and for tests that must leave none.

@@ -1,6 +1,6 @@
 //! The only SQL of the jobs.
 
-use super::Failed;
+use super::{Failed, Line};
 use crate::{
     base::Timestamp,
     store::{FromRow, Row, Rx, Statement, StoreError, Tx},
@@ -8,7 +8,8 @@ use crate::{
 
 /// All statements, for the test that has both engines read them.
 pub const STATEMENTS: &[&Statement] = &[
-    &ADD, &CLAIM, &DONE, &RETRY, &GIVE_UP, &FAILED, &TRY_AGAIN, &DROP_TWIN, &LEFT_OVER, &RUNNING, &END_LEASE,
+    &ADD, &CLAIM, &DONE, &RETRY, &GIVE_UP, &FAILED, &TRY_AGAIN, &DROP_TWIN, &LINE, &LEFT_OVER, &RUNNING,
+    &END_LEASE,
 ];
 
 /// `DO UPDATE` and not `DO NOTHING`: it waits for a worker that is just claiming the waiting twin, and then adds a new
@@ -68,6 +69,11 @@ const TRY_AGAIN: Statement = Statement::portable(
 /// A twin that waits does the same work.
 const DROP_TWIN: Statement =
     Statement::portable("job.drop_twin", "DELETE FROM job WHERE id = $1 AND state = 'failed'");
+const LINE: Statement = Statement::portable(
+    "job.line",
+    "SELECT (SELECT count(*) FROM job WHERE state = 'waiting'), (SELECT count(*) FROM job WHERE state = 'running'), \
+     (SELECT count(*) FROM job WHERE state = 'failed'), (SELECT min(run_at_ms) FROM job WHERE state = 'waiting')",
+);
 const RUNNING: Statement = Statement::portable(
     "job.running",
     "SELECT id, lease FROM job WHERE state = 'running' ORDER BY id LIMIT $1",
@@ -164,6 +170,21 @@ pub(super) async fn try_again(tx: &mut Tx, id: i64, now: Timestamp) -> Result<bo
         return Ok(true);
     }
     Ok(tx.execute(&DROP_TWIN, &[id.into()]).await? > 0)
+}
+
+impl FromRow for Line {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            waiting: row.int(0)?,
+            running: row.int(1)?,
+            failed: row.int(2)?,
+            first_due: row.opt_timestamp(3)?,
+        })
+    }
+}
+
+pub(super) async fn line(rx: &mut Rx) -> Result<Line, StoreError> {
+    rx.one(&LINE, &[]).await
 }
 
 /// A job under way, and whose it is.

@@ -1,7 +1,7 @@
 //! The worker: claims jobs that are due, runs their handlers, writes down how it went.
 
 use super::{
-    Job,
+    Job, Meters,
     store::{self, Claimed},
 };
 use crate::{
@@ -9,8 +9,16 @@ use crate::{
     store::{Store, StoreError},
 };
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tracing::Instrument as _;
 
 /// Longest reason kept, in characters.
 const REASON_MAX: usize = 500;
@@ -97,12 +105,19 @@ pub struct Worker {
     entropy: Arc<dyn Entropy>,
     settings: Settings,
     handlers: BTreeMap<&'static str, Handler>,
+    meters: Arc<Meters>,
 }
 
 impl Worker {
     /// A worker without handlers.
     pub fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, settings: Settings) -> Self {
-        Self { store, clock, entropy, settings, handlers: BTreeMap::new() }
+        Self { store, clock, entropy, settings, handlers: BTreeMap::new(), meters: Arc::default() }
+    }
+
+    /// Counts where `meters` is read. To be said before the first handler.
+    #[must_use]
+    pub fn counted_by(self, meters: Arc<Meters>) -> Self {
+        Self { meters, ..self }
     }
 
     /// Gives jobs of kind `J` to `handler`. Kinds without a handler stay in line: another release may know them.
@@ -117,12 +132,16 @@ impl Worker {
             match serde_json::from_str::<J>(payload) {
                 Ok(job) => Box::pin(handler(job, run)),
                 Err(error) => {
-                    let says = format!("the payload is not one of {}: {error}", J::KIND);
+                    // Where, and not what stands there: reasons are logged.
+                    let (line, column) = (error.line(), error.column());
+                    let says = format!("the payload is not one of {}: line {line} column {column}", J::KIND);
                     Box::pin(async move { Err(JobError::Fail(says)) })
                 }
             }
         };
         self.handlers.insert(J::KIND, Arc::new(typed));
+        // From now on it is seen to be zero.
+        self.meters.of(J::KIND);
         self
     }
 
@@ -144,7 +163,7 @@ impl Worker {
         }
         let drain = async { while running.join_next().await.is_some() {} };
         if timeout(Duration::from_millis(self.settings.drain_ms), drain).await.is_err() {
-            tracing::warn!(left = running.len(), "jobs did not end in time; their leases will run out");
+            tracing::warn!(name: "job.left_running", left = running.len(), "jobs did not end in time; their leases will run out");
         }
         running.shutdown().await;
     }
@@ -170,7 +189,7 @@ impl Worker {
                 }
                 Ok(None) => return true,
                 Err(error) => {
-                    tracing::warn!(%error, "no job could be claimed");
+                    tracing::warn!(name: "job.not_claimed", %error, "no job could be claimed");
                     return false;
                 }
             }
@@ -198,10 +217,17 @@ impl Worker {
     }
 
     async fn attempt(self, held: Held) {
+        let span = tracing::info_span!("job", kind = held.claimed.kind.as_str(), job = held.claimed.id);
+        self.attempt_once(held).instrument(span).await;
+    }
+
+    async fn attempt_once(self, held: Held) {
+        let begun = Instant::now();
         let outcome = self.outcome(&held).await;
+        self.count(&held, &outcome, begun);
         failpoint::reach("job.worked");
         if let Err(error) = self.write_down(&held, outcome).await {
-            tracing::warn!(kind = held.claimed.kind, %error, "a job's end could not be written; it will run again");
+            tracing::warn!(name: "job.end_not_written", %error, "a job's end could not be written; it will run again");
         }
         failpoint::reach("job.settled");
     }
@@ -219,12 +245,28 @@ impl Worker {
         let patience = Duration::from_millis(u64::from(self.settings.lease_ms) * 4 / 5);
         // A task of its own, so that a panic ends the attempt and not the worker.
         let mut task = JoinSet::new();
-        task.spawn(work);
+        task.spawn(work.in_current_span());
         match timeout(patience, task.join_next()).await {
             Ok(Some(Ok(outcome))) => outcome,
             Ok(Some(Err(_)) | None) => Err(JobError::Retry("the attempt panicked".into())),
             Err(_) => Err(JobError::Retry("the attempt took longer than its lease".into())),
         }
+    }
+
+    fn count(&self, held: &Held, outcome: &Result<(), JobError>, begun: Instant) {
+        // What a worker claims it has a handler for, so the kind is one of its own words.
+        let Some((kind, _)) = self.handlers.get_key_value(held.claimed.kind.as_str()) else { return };
+        let ends = self.meters.of(kind);
+        ends.took_us.note_time(begun.elapsed());
+        match outcome {
+            Ok(()) => ends.done.one(),
+            Err(JobError::Retry(_)) if !self.is_last(held) => ends.retried.one(),
+            Err(_) => ends.failed.one(),
+        }
+    }
+
+    fn is_last(&self, held: &Held) -> bool {
+        held.claimed.attempts >= i64::from(self.settings.attempts_max)
     }
 
     async fn write_down(&self, held: &Held, outcome: Result<(), JobError>) -> Result<(), StoreError> {
@@ -233,7 +275,7 @@ impl Worker {
             Ok(()) => String::new(),
             Err(error) => error.to_string().chars().take(REASON_MAX).collect(),
         };
-        let last = held.claimed.attempts >= i64::from(self.settings.attempts_max);
+        let last = self.is_last(held);
         match outcome {
             Ok(()) => self.store.write(async |tx| store::done(tx, id, lease).await).await?,
             Err(JobError::Retry(_)) if !last => {
@@ -248,7 +290,7 @@ impl Worker {
                 }
             }
             Err(_) => {
-                tracing::warn!(kind = held.claimed.kind, id, reason, "a job was given up");
+                tracing::warn!(name: "job.given_up", reason, "a job was given up");
                 self.store.write(async |tx| store::give_up(tx, id, lease, now, &reason).await).await?
             }
         };

@@ -30,7 +30,7 @@ impl Signer for Checked {
             return Ok(value);
         }
         held(&self.0.public_key(), input, &value).map(|()| value).map_err(|error| {
-            tracing::error!(%error, "a signer's product was withheld");
+            tracing::error!(name: "keys.withheld", %error, "a signer's product was withheld");
             SignError::Fault
         })
     }

@@ -250,7 +250,7 @@ impl Keystore {
         let rows = inner.store.read(async |rx| store::masters(rx).await).await?;
         match (inner.soft.ring.follow(&rows), &inner.source) {
             (Err(KeysError::OtherMaster { master }), Some(source)) => {
-                tracing::info!(master, "no bridge leads to the new master key; the passphrase is read again");
+                tracing::info!(name: "keys.no_bridge", master, "no bridge leads to the new master key; the passphrase is read again");
                 self.unlock_again(source.clone()).await?;
                 inner.soft.ring.follow(&rows)
             }

@@ -7,6 +7,7 @@
 //! This room writes no audit entries (that room lies above): what changes keys takes the caller's transaction.
 
 mod cache;
+pub mod census;
 mod checked;
 mod custody;
 mod error;
@@ -28,6 +29,6 @@ pub use key::{Custody, Key, KeyId, KeyKind, KeyPurpose};
 pub use keystore::{Keystore, NewHeader};
 pub use locked::Locked;
 pub use passphrase::{PassphraseError, PassphraseSource};
-pub use pool::{PoolSize, SigningPool, ToSign};
+pub use pool::{PoolMeters, PoolSize, SigningPool, ToSign};
 pub use rotation::{KeystoreState, NewMaster, RotationState};
 pub use store::STATEMENTS;

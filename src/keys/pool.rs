@@ -5,7 +5,11 @@
 //! the software keys are not behind it.
 
 use super::Checked;
-use crate::base::{Entropy, entropy::Rng};
+use crate::base::{
+    Entropy,
+    entropy::Rng,
+    meter::{Gauge, Histogram, Tally},
+};
 use rand_core::CryptoRng;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,9 +17,10 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 use yinxin_pki::{
     sign::{SignError, SignInput, Signer},
     sm2::SmDigest,
@@ -63,6 +68,23 @@ pub struct SigningPool {
     queue: Mutex<Option<SyncSender<Work>>>,
     /// Ends when the last thread has let go of its sender.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
+    size: PoolSize,
+    meters: Arc<PoolMeters>,
+}
+
+/// What the pool counts.
+#[derive(Debug)]
+pub struct PoolMeters {
+    /// Work that waits for a thread now.
+    pub waiting: Gauge,
+    /// Threads that work now.
+    pub working: Gauge,
+    /// How long work waited for a thread, in microseconds.
+    pub wait_us: Histogram,
+    /// How long signers took, in microseconds.
+    pub work_us: Histogram,
+    /// Ends by how it went: `done`, `failed`, `busy` (the queue was full), `late` (nobody waited any more), `fault`.
+    pub ends: Tally,
 }
 
 impl SigningPool {
@@ -80,7 +102,25 @@ impl SigningPool {
                 drop(alive);
             })?;
         }
-        Ok(Self { queue: Mutex::new(Some(queue)), ended: tokio::sync::Mutex::new(ended) })
+        let meters = Arc::new(PoolMeters {
+            waiting: Gauge::default(),
+            working: Gauge::default(),
+            wait_us: Histogram::of_times(),
+            work_us: Histogram::of_times(),
+            ends: Tally::default(),
+        });
+        let size = PoolSize { threads: size.threads.max(1), queue: size.queue.max(1) };
+        Ok(Self { queue: Mutex::new(Some(queue)), ended: tokio::sync::Mutex::new(ended), size, meters })
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &PoolMeters {
+        &self.meters
+    }
+
+    /// How large it is.
+    pub fn size(&self) -> PoolSize {
+        self.size
     }
 
     /// Signs `input`, waiting no longer than `patience`. A product leaves only if it verifies.
@@ -112,13 +152,43 @@ impl SigningPool {
         T: Send + 'static,
         E: From<SignError> + Send + 'static,
     {
+        self.wait_for(work, patience).instrument(tracing::debug_span!("sign")).await
+    }
+
+    async fn wait_for<T, E>(
+        &self,
+        work: impl FnOnce(&mut dyn CryptoRng) -> Result<T, E> + Send + 'static,
+        patience: Duration,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<SignError> + Send + 'static,
+    {
         let (answer, product) = oneshot::channel();
-        self.submit(Box::new(move |rng| serve(work, answer, rng)))?;
-        match tokio::time::timeout(patience, product).await {
-            Ok(Ok(product)) => product,
-            Ok(Err(_)) => Err(SignError::Fault.into()),
-            Err(_) => Err(SignError::Busy.into()),
+        let (meters, asked) = (self.meters.clone(), Instant::now());
+        let counted = move |rng: &mut Rng| {
+            meters.waiting.lower();
+            meters.wait_us.note_time(asked.elapsed());
+            let _working = meters.working.hold();
+            let begun = Instant::now();
+            serve(work, answer, rng);
+            meters.work_us.note_time(begun.elapsed());
+        };
+        // Before the work is handed over: a thread may take it at once.
+        self.meters.waiting.raise();
+        if let Err(error) = self.submit(Box::new(counted)) {
+            self.meters.waiting.lower();
+            self.meters.ends.one("busy");
+            return Err(error.into());
         }
+        let (end, outcome) = match tokio::time::timeout(patience, product).await {
+            Ok(Ok(Ok(product))) => ("done", Ok(product)),
+            Ok(Ok(Err(error))) => ("failed", Err(error)),
+            Ok(Err(_)) => ("fault", Err(SignError::Fault.into())),
+            Err(_) => ("late", Err(SignError::Busy.into())),
+        };
+        self.meters.ends.one(end);
+        outcome
     }
 
     /// Takes no more work, and waits up to `patience` until everything queued is done and the threads have ended.
@@ -163,7 +233,7 @@ fn serve<T, E: From<SignError>>(
         return;
     }
     let product = catch_unwind(AssertUnwindSafe(move || work(rng.as_dyn()))).unwrap_or_else(|_| {
-        tracing::error!("a signer panicked; its request was answered with a fault");
+        tracing::error!(name: "keys.signer_panicked", "a signer panicked; its request was answered with a fault");
         Err(SignError::Fault.into())
     });
     // The one who asked may have given up meanwhile; the product is dropped then.

@@ -217,7 +217,7 @@ impl Keystore {
             let pair = |row: &super::key::KeyRow| match soft.rewrapped(row, newest, &*entropy) {
                 // A damaged row stays where it is and holds the old master key; the others go on.
                 Err(error @ KeysError::Damaged { .. }) => {
-                    tracing::error!(%error, "a key could not be rewrapped");
+                    tracing::error!(name: "keys.not_rewrapped", %error, "a key could not be rewrapped");
                     Ok(None)
                 }
                 other => Ok(other?.map(|new| (row.clone(), new))),

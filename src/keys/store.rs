@@ -1,7 +1,7 @@
 //! The keystore's SQL.
 
 use super::{
-    KeyId,
+    KeyId, census,
     header::Header,
     key::KeyRow,
     master::{Bridges, MasterRow},
@@ -137,6 +137,8 @@ pub const STATEMENTS: &[&Statement] = &[
     &HOLD,
     &LET_GO,
     &HOLDERS,
+    &census::LIVING,
+    &census::UNUSED,
 ];
 
 pub(super) async fn header(rx: &mut Rx) -> Result<Option<Header>, StoreError> {

@@ -59,6 +59,8 @@ named! {
         Verifier = "verifier",
         /// 查看员: looks at seals and the register of use.
         Viewer = "viewer",
+        /// 监控员: reads how the service is doing, and nothing else; a key for a monitoring program.
+        Monitor = "monitor",
     }
 }
 
@@ -113,6 +115,10 @@ named! {
         VerifyUnlimited = "verify_unlimited",
         /// Keep reports of verifications, and read them again.
         VerificationRead = "verification_read",
+        /// Read metrics, and what is wrong where the service is not ready.
+        MetricsRead = "metrics_read",
+        /// The same, for who runs the service.
+        ServiceRead = "service_read",
     }
 }
 
@@ -121,7 +127,7 @@ impl Role {
     pub const fn rights(self) -> &'static [Right] {
         use Right::*;
         match self {
-            Role::SystemAdministrator => &[KeyManage, KeyRead, MakerRegister, BackupMake],
+            Role::SystemAdministrator => &[KeyManage, KeyRead, MakerRegister, BackupMake, ServiceRead],
             Role::SecurityAdministrator => &[OfficerManage, OfficerRead, RestorationAccept],
             Role::Auditor => &[AuditRead, AuditExport],
             Role::SealOperator => &[
@@ -147,6 +153,7 @@ impl Role {
             ],
             Role::Verifier => &[VerifyUnlimited, VerificationRead],
             Role::Viewer => &[SealRead, StampRead],
+            Role::Monitor => &[MetricsRead],
         }
     }
 

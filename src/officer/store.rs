@@ -1,5 +1,7 @@
 //! The SQL of officers and their keys.
 
+pub mod census;
+
 use super::{ApiKey, ApiKeyId, KeyHash, Officer, OfficerId, OfficerState, Role, Roles};
 use crate::{
     base::Timestamp,
@@ -151,6 +153,9 @@ pub const STATEMENTS: &[&Statement] = &[
     &KEYS_OF,
     &REVOKE_KEY,
     &SIGN_IN,
+    &census::KEYS,
+    &census::ON_DUTY,
+    &census::TWO_HATS,
     &LOCK_KEY,
     &REPLACE_KEY,
     &ENDING_KEYS,

@@ -3,6 +3,7 @@
 mod error;
 mod http;
 pub mod look;
+mod meter;
 pub mod nouns;
 pub mod picture;
 pub mod register;
@@ -13,4 +14,5 @@ pub mod store;
 
 pub use error::SealError;
 pub use http::routes;
+pub use meter::Meters;
 pub use service::{Asked, Chain, Parts, ProductCheck, SealService};

@@ -1,8 +1,9 @@
 //! The one place where the two engines are told apart: connections, values, rows.
 
 use super::{
-    EngineConfig, FromRow, OpenError, Statement, StoreConfig, StoreError, Value,
+    Connections, EngineConfig, FromRow, Meters, OpenError, Statement, StoreConfig, StoreError, Value,
     error::Cause,
+    look::Way,
     migrations::{Dialect, Migration},
     postgres::{self, PostgresEngine, pool::Lent},
     sqlite::{self, SqliteEngine},
@@ -18,28 +19,41 @@ use std::{
     sync::Arc,
 };
 
+/// Where work is done: the node, and who counts.
+#[derive(Clone)]
+pub(super) struct At {
+    pub(super) node: Arc<str>,
+    pub(super) meters: Arc<Meters>,
+}
+
+impl At {
+    pub(super) fn of(config: &StoreConfig) -> Self {
+        Self { node: config.node.as_str().into(), meters: Arc::new(Meters::new()) }
+    }
+}
+
 /// An open database.
 pub(super) enum Engine {
     Sqlite(SqliteEngine),
     Postgres(PostgresEngine),
+    /// Of either kind, and only looked at.
+    Look(Way, At),
 }
 
 impl Engine {
     pub(super) async fn open(
         config: &StoreConfig,
-        node: &Arc<str>,
+        at: &At,
         update: (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         let deadlines = &config.deadlines;
         Ok(match &config.engine {
             EngineConfig::Sqlite { path, readers } => {
-                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, node, update).await?)
+                Self::Sqlite(SqliteEngine::open(path, *readers, deadlines, at, update).await?)
             }
             EngineConfig::Postgres { url, schema, connections } => {
                 let schema = schema.as_deref();
-                Self::Postgres(
-                    PostgresEngine::open(url, schema, *connections, deadlines, node, update).await?,
-                )
+                Self::Postgres(PostgresEngine::open(url, schema, *connections, deadlines, at, update).await?)
             }
         })
     }
@@ -48,17 +62,19 @@ impl Engine {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Look(way, _) => way.name(),
         }
     }
 
     pub(super) fn is_one_process(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        self.name() == "sqlite"
     }
 
     pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
         Ok(match self {
             Self::Sqlite(engine) => Turn::Sqlite(engine.turn().await?),
             Self::Postgres(engine) => Turn::Postgres(engine.turn().await?),
+            Self::Look(..) => return Err(StoreError::Halted),
         })
     }
 
@@ -66,22 +82,45 @@ impl Engine {
         let conn = match self {
             Self::Sqlite(engine) => Conn::SqliteReader(of("connect", engine.readers().acquire().await)?),
             Self::Postgres(engine) => Conn::Postgres(engine.pool().reader().await?),
+            Self::Look(way, at) => return way.reader(at).await,
         };
-        Ok(Rx { conn, failed: false })
+        Ok(Rx::new(conn, self.at()))
     }
 
     pub(super) async fn snapshot(&self) -> Result<Rx, StoreError> {
         let conn = match self {
             Self::Sqlite(engine) => Conn::SqliteSnapshot(of("snapshot", engine.readers().begin().await)?),
             Self::Postgres(engine) => Conn::Postgres(engine.snapshot().await?),
+            Self::Look(way, at) => return way.snapshot(at).await,
         };
-        Ok(Rx { conn, failed: false })
+        Ok(Rx::new(conn, self.at()))
+    }
+
+    fn at(&self) -> &At {
+        match self {
+            Self::Sqlite(engine) => engine.at(),
+            Self::Postgres(engine) => engine.at(),
+            Self::Look(_, at) => at,
+        }
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        match self {
+            Self::Sqlite(engine) => {
+                let pool = engine.readers();
+                let most = pool.options().get_max_connections();
+                Connections { open: pool.size(), idle: count(pool.num_idle()), hung: 0, most }
+            }
+            Self::Postgres(engine) => engine.pool().connections(),
+            Self::Look(..) => Connections { open: 0, idle: 0, hung: 0, most: 1 },
+        }
     }
 
     pub(super) fn log_bytes(&self) -> Option<u64> {
         match self {
             Self::Sqlite(engine) => Some(engine.log_bytes()),
-            Self::Postgres(_) => None,
+            Self::Postgres(_) | Self::Look(..) => None,
         }
     }
 
@@ -89,6 +128,7 @@ impl Engine {
         match self {
             Self::Sqlite(engine) => engine.is_halted(),
             Self::Postgres(engine) => engine.pool().is_closed(),
+            Self::Look(..) => true,
         }
     }
 
@@ -96,6 +136,7 @@ impl Engine {
         match self {
             Self::Sqlite(engine) => engine.close().await,
             Self::Postgres(engine) => engine.pool().close().await,
+            Self::Look(..) => {}
         }
     }
 }
@@ -155,6 +196,7 @@ impl Conn {
 pub struct Rx {
     conn: Conn,
     failed: bool,
+    meters: Arc<Meters>,
 }
 
 /// What a writing closure works with; reads too.
@@ -179,6 +221,10 @@ macro_rules! bound {
 pub(super) use bound;
 
 impl Rx {
+    pub(super) fn new(conn: Conn, at: &At) -> Self {
+        Self { conn, failed: false, meters: at.meters.clone() }
+    }
+
     pub(super) fn conn(&mut self) -> &mut Conn {
         &mut self.conn
     }
@@ -271,13 +317,13 @@ impl Rx {
 
     fn judged<T>(&mut self, statement: &Statement, result: Result<T, Cause>) -> Result<T, StoreError> {
         self.failed |= result.is_err();
-        of(statement.name, result)
+        of(statement.name, result).inspect_err(|error| self.meters.failed(error))
     }
 }
 
 impl Tx {
-    pub(super) fn new(conn: Conn, node: Arc<str>) -> Self {
-        Self { rx: Rx { conn, failed: false }, node, rang: false, outdates: false }
+    pub(super) fn new(conn: Conn, at: &At) -> Self {
+        Self { rx: Rx::new(conn, at), node: at.node.clone(), rang: false, outdates: false }
     }
 
     /// Runs a statement that changes rows; how many it changed.
@@ -479,7 +525,7 @@ pub(super) fn of<T, E: Into<Cause>>(statement: &'static str, result: Result<T, E
     result.map_err(|error| {
         let sorted = StoreError::of(statement, error);
         if matches!(sorted, StoreError::Fault { .. } | StoreError::Corrupt { .. }) {
-            tracing::error!(statement, error = %sorted, "a statement failed");
+            tracing::error!(name: "store.statement_failed", statement, error = %sorted, "a statement failed");
         }
         sorted
     })

@@ -217,7 +217,12 @@ mod sqlite_code {
 
 fn of_sqlite(statement: &'static str, number: i32, message: &str) -> StoreError {
     use sqlite_code as sqlite;
-    let constraint = || message.split_once("failed: ").map_or(String::new(), |(_, name)| name.to_owned());
+    // Columns and names of rules. Anything else is somebody's sentence, or an expression with values in it.
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_., ".contains(&octet);
+    let constraint = || match message.split_once("failed: ") {
+        Some((_, name)) if name.len() <= 100 && name.bytes().all(plain) => name.to_owned(),
+        _ => String::new(),
+    };
     let conflict = |kind| StoreError::Conflict { kind, constraint: constraint() };
     match number {
         sqlite::CONSTRAINT_UNIQUE | sqlite::CONSTRAINT_PRIMARY_KEY => conflict(Conflict::Unique),

@@ -3,7 +3,7 @@
 
 use super::{
     EngineConfig, FromRow, OpenError, Row, Statement, StoreConfig, StoreError, Table, Tx,
-    engine::{Conn, of},
+    engine::{At, Conn, of},
     lock::FileLock,
     migrations,
     postgres::PostgresEngine,
@@ -18,7 +18,6 @@ use sqlx::{
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// The constant statements, for the test that has PostgreSQL read them.
@@ -88,7 +87,7 @@ impl Fill {
     /// [`OpenError::Taken`] where something is there; those of opening.
     pub async fn begin(config: &StoreConfig, schema: i64, now: Timestamp) -> Result<Self, OpenError> {
         config.check()?;
-        let node: Arc<str> = config.node.as_str().into();
+        let at = At::of(config);
         let (conn, place) = match &config.engine {
             EngineConfig::Sqlite { path, .. } => sqlite(path).await?,
             EngineConfig::Postgres { url, schema, .. } => {
@@ -96,7 +95,7 @@ impl Fill {
                 (Conn::Postgres(conn), Place::Postgres)
             }
         };
-        let mut fill = Self { tx: Tx::new(conn, node), place, foreign_keys: Vec::new() };
+        let mut fill = Self { tx: Tx::new(conn, &at), place, foreign_keys: Vec::new() };
         fill.prepare(schema, now).await?;
         Ok(fill)
     }

@@ -187,7 +187,7 @@ impl Lease {
                 Ok(true) => {}
                 Ok(false) => return StoreError::Fenced,
                 Err(error) => {
-                    tracing::warn!(lease = &*self.name, %error, "a lease could not be renewed");
+                    tracing::warn!(name: "store.lease_not_renewed", lease = &*self.name, %error, "a lease could not be renewed");
                     next = Instant::now() + self.lasts / 15;
                 }
             }

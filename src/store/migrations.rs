@@ -173,6 +173,11 @@ pub async fn applied(rx: &mut Rx) -> Result<Vec<(i64, String)>, StoreError> {
     Ok(steps.into_iter().map(|Numbered(number, name)| (number, name)).collect())
 }
 
+/// The last step of the oldest release that may go on with what was applied.
+pub async fn works_from(rx: &mut Rx) -> Result<i64, StoreError> {
+    rx.one(&WORKS_FROM, &[]).await
+}
+
 struct Numbered(i64, String);
 
 impl FromRow for Numbered {
@@ -195,6 +200,7 @@ async fn apply_one(tx: &mut Tx, migrations: &[Migration], now: Timestamp) -> Res
             Ok(Step::Held { name }) => {
                 let _ = tx.control("ROLLBACK").await;
                 tracing::info!(
+                    name: "store.migration_waits",
                     name,
                     "a table is held by others; the migration lets them through and comes again"
                 );
@@ -240,7 +246,7 @@ async fn apply_step(tx: &mut Tx, next: &Migration, now: Timestamp) -> Result<Ste
     if next.number >= WORKS_FROM_SINCE {
         tx.execute(&RECORD_WORKS_FROM, &[next.number.into(), next.works_from.into()]).await?;
     }
-    tracing::info!(number = next.number, name = next.name, "migration applied");
+    tracing::info!(name: "store.migrated", number = next.number, name = next.name, "migration applied");
     Ok(Step::Done { more: true })
 }
 

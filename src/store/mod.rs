@@ -21,6 +21,8 @@ mod fill;
 pub mod lease;
 mod link;
 mod lock;
+mod look;
+mod meter;
 pub mod migrations;
 mod postgres;
 mod reach;
@@ -35,6 +37,8 @@ pub use error::{Conflict, OpenError, StoreError};
 pub use fill::{Fill, STATEMENTS as FILL_STATEMENTS};
 pub use lease::{Held, Lease};
 pub use link::Link;
+pub use look::{Fact, STATEMENTS as LOOK_STATEMENTS};
+pub use meter::{Connections, Meters};
 pub use reach::Reach;
 #[doc(hidden)]
 pub use sqlite::forget_to_sync;
@@ -42,7 +46,7 @@ pub use statement::{FromRow, Statement, Value};
 pub use whole::{Cell, Column, ColumnKind, MIGRATION_TABLE, Part, STATEMENTS as WHOLE_STATEMENTS, Table};
 
 use crate::base::Timestamp;
-use engine::Engine;
+use engine::{At, Engine};
 use migrations::{MIGRATIONS, Migration};
 use std::{
     future::Future,
@@ -50,9 +54,10 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{sync::Notify, time::timeout};
+use tracing::Instrument as _;
 
 /// The open database. Cheap to clone; the last clone dropped closes it.
 #[derive(Clone)]
@@ -64,6 +69,7 @@ struct Inner {
     body: Duration,
     bell: Notify,
     edition: AtomicU64,
+    meters: Arc<Meters>,
     life: OnceLock<String>,
     /// The last migration of this release.
     last_step: i64,
@@ -103,13 +109,18 @@ impl Store {
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         config.check()?;
-        let node: Arc<str> = config.node.as_str().into();
-        let engine = Engine::open(config, &node, (migrations, now)).await?;
+        let at = At::of(config);
+        let engine = Engine::open(config, &at, (migrations, now)).await?;
+        Ok(Self::assembled(engine, &at, config, migrations))
+    }
+
+    fn assembled(engine: Engine, at: &At, config: &StoreConfig, migrations: &[Migration]) -> Self {
         let body = Duration::from_millis(config.deadlines.body_ms);
+        let (node, meters, bell) = (at.node.clone(), at.meters.clone(), Notify::new());
         let last_step = migrations::last_of(migrations);
         let (edition, halted) = (AtomicU64::new(0), AtomicBool::new(false));
-        let (bell, life) = (Notify::new(), OnceLock::new());
-        Ok(Self(Arc::new(Inner { engine, node, body, bell, edition, life, last_step, halted })))
+        let life = OnceLock::new();
+        Self(Arc::new(Inner { engine, node, body, bell, edition, meters, life, last_step, halted }))
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is
@@ -121,29 +132,56 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        self.refuse_if_halted()?;
-        let mut turn = self.0.engine.turn().await?;
+        self.write_within(body).instrument(tracing::debug_span!("store.write")).await
+    }
+
+    async fn write_within<T, E>(&self, body: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let meters = &*self.0.meters;
+        self.refuse_if_halted().map_err(|error| self.noted(error))?;
+        let mut turn = self.turn().await?;
         let work = async {
             let tx = turn.tx();
-            lease::demand(tx).await?;
+            lease::demand(tx).await.map_err(|error| self.noted(error))?;
             body(tx).await
         };
         let out = match timeout(self.0.body, work).await {
             Ok(out) => out,
-            Err(_) => Err(StoreError::Deadline.into()),
+            Err(_) => Err(self.noted(StoreError::Deadline).into()),
         };
         let out = match out {
-            Ok(_) if turn.tx().is_spoiled() => Err(StoreError::Spoiled.into()),
+            Ok(_) if turn.tx().is_spoiled() => Err(self.noted(StoreError::Spoiled).into()),
             out => out,
         };
         let rang = turn.tx().take_ring() && out.is_ok();
         let outdating = turn.tx().take_outdates().then(|| Outdating::begin(&self.0.edition));
-        turn.finish(out.is_ok()).await?;
+        turn.finish(out.is_ok()).await.map_err(|error| self.noted(error))?;
         drop(outdating);
+        if out.is_ok() {
+            meters.writes.one();
+        }
         if rang {
             self.0.bell.notify_waiters();
         }
         out
+    }
+
+    /// A turn to write, and how long it was waited for.
+    async fn turn(&self) -> Result<engine::Turn, StoreError> {
+        let (meters, asked) = (&*self.0.meters, Instant::now());
+        let waiting = meters.waiting.hold();
+        let turn = self.0.engine.turn().await;
+        drop(waiting);
+        meters.wait_us.note_time(asked.elapsed());
+        turn.map_err(|error| self.noted(error))
+    }
+
+    /// Counts a failure on its way up.
+    fn noted(&self, error: StoreError) -> StoreError {
+        self.0.meters.failed(&error);
+        error
     }
 
     /// Runs `body` on a connection that reads; each statement sees what was committed before it.
@@ -151,8 +189,12 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let mut rx = self.0.engine.reader().await?;
-        self.within_deadline(body(&mut rx)).await
+        let work = async {
+            self.0.meters.reads.one();
+            let mut rx = self.0.engine.reader().await.map_err(|error| self.noted(error))?;
+            self.within_deadline(body(&mut rx)).await
+        };
+        work.instrument(tracing::debug_span!("store.read")).await
     }
 
     /// Like [`Store::read`], but all statements see one instant of the database. For walks over many rows: it has no
@@ -161,7 +203,8 @@ impl Store {
     where
         E: From<StoreError>,
     {
-        let mut rx = self.0.engine.snapshot().await?;
+        self.0.meters.reads.one();
+        let mut rx = self.0.engine.snapshot().await.map_err(|error| self.noted(error))?;
         body(&mut rx).await
     }
 
@@ -178,7 +221,7 @@ impl Store {
     ) -> Result<T, E> {
         match timeout(self.0.body, work).await {
             Ok(out) => out,
-            Err(_) => Err(StoreError::Deadline.into()),
+            Err(_) => Err(self.noted(StoreError::Deadline).into()),
         }
     }
 
@@ -205,6 +248,21 @@ impl Store {
     /// in memory holds as long as that lasts, as far as this node goes: of other nodes' writes nothing is heard.
     pub fn edition(&self) -> u64 {
         self.0.edition.load(Ordering::SeqCst)
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
+    /// Its connections now.
+    pub fn connections(&self) -> Connections {
+        self.0.engine.connections()
+    }
+
+    /// Whether it takes no more writes: after a failed sync, or closed.
+    pub fn is_halted(&self) -> bool {
+        self.refuse_if_halted().is_err()
     }
 
     /// The name of this node, as configured.

@@ -6,8 +6,8 @@ pub(super) mod pool;
 mod session;
 
 use super::{
-    Deadlines, OpenError, StoreError,
-    engine::{Conn, Tx, of},
+    Deadlines, Meters, OpenError, StoreError,
+    engine::{At, Conn, Tx, of},
     migrations::{self, Migration},
 };
 use crate::base::{Secret, Timestamp, failpoint};
@@ -21,7 +21,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 pub(super) struct PostgresEngine {
     pool: Pool,
-    node: Arc<str>,
+    at: At,
     commit: Duration,
 }
 
@@ -31,7 +31,7 @@ impl PostgresEngine {
         schema: Option<&str>,
         connections: u32,
         deadlines: &Deadlines,
-        node: &Arc<str>,
+        at: &At,
         (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         let session = Session::new(url, schema, deadlines)?;
@@ -39,12 +39,12 @@ impl PostgresEngine {
         pool::try_out(&session, wait).await?;
         let pool = Pool::new(session, connections, wait);
         let conn = pool.writer(pool.patience()).await?;
-        let mut tx = Tx::new(Conn::Postgres(conn), node.clone());
+        let mut tx = Tx::new(Conn::Postgres(conn), at);
         migrations::apply(&mut tx, steps, now).await?;
-        Ok(Self { pool, node: node.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
+        Ok(Self { pool, at: at.clone(), commit: Duration::from_millis(deadlines.commit_ms) })
     }
 
-    /// A single connection, with the session's settings: for filling an empty database. Its pool lives as long as it.
+    /// A single connection, with the session's settings: for filling an empty database, or looking at one. Its pool lives as long as it.
     pub(super) async fn single(
         url: &Secret<String>,
         schema: Option<&str>,
@@ -61,6 +61,10 @@ impl PostgresEngine {
         &self.pool
     }
 
+    pub(super) fn at(&self) -> &At {
+        &self.at
+    }
+
     /// A transaction, begun. A connection that turns out to be broken at its first word is passed over: nothing was done.
     pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
         let until = self.pool.patience();
@@ -69,8 +73,9 @@ impl PostgresEngine {
             match self.begin(conn, "BEGIN ISOLATION LEVEL READ COMMITTED", until).await {
                 Err(StoreError::Unavailable) if Instant::now() < until => {}
                 Ok(conn) => {
-                    let tx = Tx::new(Conn::Postgres(conn), self.node.clone());
-                    return Ok(Turn { tx: Some(tx), commit: self.commit });
+                    let tx = Tx::new(Conn::Postgres(conn), &self.at);
+                    let meters = self.at.meters.clone();
+                    return Ok(Turn { tx: Some(tx), commit: self.commit, meters });
                 }
                 Err(error) => return Err(error),
             }
@@ -103,6 +108,7 @@ pub(super) struct Turn {
     /// Present until the end.
     tx: Option<Tx>,
     commit: Duration,
+    meters: Arc<Meters>,
 }
 
 impl Turn {
@@ -117,8 +123,13 @@ impl Turn {
             return Ok(()); // It rolls back on its way home, off the caller's path.
         }
         let mut conn = Committing(Some(conn));
+        let begun = Instant::now();
         failpoint::reach("postgres.committing");
         let outcome = commit::commit(conn.lent(), self.commit).await;
+        if outcome.is_ok() {
+            self.meters.commit_us.note_time(begun.elapsed());
+            self.meters.batch.note(1);
+        }
         failpoint::reach("postgres.committed");
         conn.ends(&outcome);
         outcome

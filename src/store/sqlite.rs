@@ -5,8 +5,8 @@
 //! group: gone if SQLite rolled everything back by itself) and `SAVEPOINT s` (one writer).
 
 use super::{
-    Deadlines, OpenError, StoreError,
-    engine::{Conn, Tx},
+    Deadlines, Meters, OpenError, StoreError,
+    engine::{At, Conn, Tx},
     error::commit_may_go_on,
     lock::FileLock,
     migrations::{self, Migration},
@@ -26,7 +26,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Mutex, OwnedMutexGuard, oneshot},
@@ -43,6 +43,7 @@ pub(super) struct SqliteEngine {
     readers: SqlitePool,
     wait: Duration,
     lock: std::sync::Mutex<Option<FileLock>>,
+    at: At,
     log: PathBuf,
 }
 
@@ -61,7 +62,7 @@ impl SqliteEngine {
         path: &Path,
         readers: u32,
         deadlines: &Deadlines,
-        node: &Arc<str>,
+        at: &At,
         (steps, now): (&[Migration], Timestamp),
     ) -> Result<Self, OpenError> {
         make_private(path)?;
@@ -73,7 +74,7 @@ impl SqliteEngine {
             weaken(&writer)?;
         }
         write_log_home(&writer)?;
-        let mut tx = Tx::new(Conn::SqliteWriter(writer), node.clone());
+        let mut tx = Tx::new(Conn::SqliteWriter(writer), at);
         migrations::apply(&mut tx, steps, now).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -92,7 +93,13 @@ impl SqliteEngine {
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
         let halted = Arc::new(AtomicBool::new(false));
-        let seat = Seat { tx: Some(tx), step: Step::Closed, waiting: Vec::new(), halted: halted.clone() };
+        let seat = Seat {
+            tx: Some(tx),
+            step: Step::Closed,
+            waiting: Vec::new(),
+            halted: halted.clone(),
+            meters: at.meters.clone(),
+        };
         let seat = Arc::new(Mutex::new(seat));
         let (wake, woken) = sync_channel(1);
         start_flusher(seat.clone(), woken, path)?;
@@ -105,7 +112,8 @@ impl SqliteEngine {
         });
         let wait = Duration::from_millis(deadlines.wait_ms);
         let log = PathBuf::from(format!("{}-wal", path.display()));
-        Ok(Self { shared, readers, wait, lock: std::sync::Mutex::new(Some(lock)), log })
+        let lock = std::sync::Mutex::new(Some(lock));
+        Ok(Self { shared, readers, wait, lock, log, at: at.clone() })
     }
 
     pub(super) fn log_bytes(&self) -> u64 {
@@ -114,6 +122,10 @@ impl SqliteEngine {
 
     pub(super) fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    pub(super) fn at(&self) -> &At {
+        &self.at
     }
 
     pub(super) fn is_halted(&self) -> bool {
@@ -136,7 +148,7 @@ impl SqliteEngine {
         if let Some(Conn::SqliteWriter(writer)) = seat.tx.take().map(Tx::into_conn)
             && let Err(error) = writer.close()
         {
-            tracing::warn!(%error, "the database did not close cleanly; it recovers at the next start");
+            tracing::warn!(name: "store.unclean_close", %error, "the database did not close cleanly; it recovers at the next start");
         }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -150,7 +162,7 @@ pub fn forget_to_sync() {
 }
 
 fn weaken(writer: &Writer) -> Result<(), OpenError> {
-    tracing::error!("commits are not synced: this is the endurance harness's mutation, never a service");
+    tracing::error!(name: "store.weakened", "commits are not synced: this is the endurance harness's mutation, never a service");
     let done = writer.control("PRAGMA synchronous = NORMAL;");
     done.map_err(|error| StoreError::of("open", error).into())
 }
@@ -214,6 +226,7 @@ struct Seat {
     step: Step,
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
     halted: Arc<AtomicBool>,
+    meters: Arc<Meters>,
 }
 
 impl Seat {
@@ -283,6 +296,7 @@ impl Seat {
         if self.step != Step::Between {
             return;
         }
+        let begun = Instant::now();
         if !self.is_open() {
             return self.fail_group(&StoreError::Lost);
         }
@@ -291,6 +305,8 @@ impl Seat {
             Ok(()) => {
                 failpoint::reach("sqlite.committed");
                 self.step = Step::Closed;
+                self.meters.commit_us.note_time(begun.elapsed());
+                self.meters.batch.note(self.waiting.len() as u64);
                 for sender in self.waiting.drain(..) {
                     sender.send(Ok(())).ok();
                 }
@@ -303,7 +319,7 @@ impl Seat {
                 self.fail_group(&told);
             }
             Err(error) => {
-                tracing::error!(%error, "a commit failed; no more writes until this process is started again");
+                tracing::error!(name: "store.halted", %error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);
                 // Its pages may lie whole in the log, and be found there at the next start.
                 self.fail_group(&StoreError::Unknown);

@@ -97,7 +97,8 @@ impl ServerTls {
         let seen = prints(&files);
         let (loaded, identity) = load(&files, &clock)?;
         if let Some(says) = out_of_time(&identity, clock.now()) {
-            tracing::warn!("the certificate {} {says}", files.certificate.display());
+            let certificate = files.certificate.display();
+            tracing::warn!(name: "tls.out_of_time", %certificate, found = says, "a certificate is out of its time");
         }
         Ok(Self { files, clock, now: RwLock::new(loaded), seen: Mutex::new(seen) })
     }

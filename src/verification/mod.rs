@@ -8,6 +8,7 @@ mod date;
 mod digests;
 mod error;
 mod http;
+mod meter;
 mod pdf;
 mod picture;
 pub mod service;
@@ -17,6 +18,7 @@ mod trust;
 
 pub use error::VerificationError;
 pub use http::routes;
+pub use meter::Meters;
 pub use trust::{Trust, TrustError};
 
 use crate::document::{pdf as pdf_file, png};

@@ -37,8 +37,19 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn all(arrival: Arrival) -> Response {
     let locale = Locale::of(arrival.english);
-    let codes: Vec<Value> = catalogue::all().map(|kind| spoken(kind, locale)).collect();
-    page(locale, Template::Codes, json!({ "codes": codes }))
+    let group = |group: &catalogue::Group| {
+        let title = match locale {
+            Locale::Chinese => group.title_zh,
+            Locale::English => group.title_en,
+        };
+        let kinds = catalogue::all().filter(|kind| kind.group() == group.word);
+        json!({ "word": group.word, "title": title, "codes": kinds.map(|kind| spoken(kind, locale)).collect::<Vec<_>>() })
+    };
+    page(
+        locale,
+        Template::Codes,
+        json!({ "groups": catalogue::GROUPS.iter().map(group).collect::<Vec<_>>() }),
+    )
 }
 
 async fn one(arrival: Arrival, Path(code): Path<String>) -> Result<Response, Problem> {

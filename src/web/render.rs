@@ -82,7 +82,7 @@ pub fn page(locale: Locale, template: Template, content: impl Serialize) -> Resp
             response
         }
         Err(error) => {
-            tracing::error!(%error, file = template.file(), "a page could not be drawn");
+            tracing::error!(name: "web.page_not_drawn", %error, file = template.file(), "a page could not be drawn");
             Problem::internal().into_response()
         }
     }

@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("keys", 2),
     ("document", 2),
     ("outside", 2),
+    ("telemetry", 2),
     ("sandbox", 2),
     ("tls", 2),
     ("audit", 3),
@@ -23,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("seal", 4),
     ("verification", 4),
     ("config", 5),
+    ("doctor", 5),
     ("cli", 5),
     ("app", 5),
     ("main", 5),
@@ -32,6 +34,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// have routes and idempotent commands of their own.
 const ARROWS: &[(&str, &str)] = &[
     ("keys", "store"),
+    ("telemetry", "outside"),
     ("outside", "tls"),
     ("job", "audit"),
     ("backup", "audit"),
@@ -44,6 +47,9 @@ const ARROWS: &[(&str, &str)] = &[
     ("verification", "authority"),
     ("cli", "app"),
     ("cli", "config"),
+    ("cli", "doctor"),
+    ("doctor", "app"),
+    ("doctor", "config"),
     ("app", "config"),
     ("app", "cli"),
     ("main", "cli"),

@@ -19,6 +19,7 @@ mod house;
 mod http;
 mod job;
 mod keys;
+mod observe;
 mod officer;
 mod rotation;
 mod routes;

@@ -37,7 +37,8 @@ async fn who_may_use_which_route_is_the_table_that_was_reviewed() {
                 access => {
                     let roles =
                         Role::ALL.iter().filter(|role| access.admits(|right| role.rights().contains(&right)));
-                    roles.map(|role| role.name()).collect::<Vec<_>>().join(" ")
+                    let local = matches!(access, Access::LocalOrOneOf(_)).then_some("(UNIX socket)");
+                    roles.map(|role| role.name()).chain(local).collect::<Vec<_>>().join(" ")
                 }
             };
             let method = operation.method.as_str();

@@ -8,6 +8,7 @@ const ROOMS: &[(&str, &[&store::Statement])] = &[
     ("store", store::migrations::STATEMENTS),
     ("lease", store::lease::STATEMENTS),
     ("store", store::FILL_STATEMENTS),
+    ("store", store::LOOK_STATEMENTS),
     ("store", store::WHOLE_STATEMENTS),
     ("audit", audit::STATEMENTS),
     ("job", job::STATEMENTS),
@@ -64,6 +65,12 @@ const WALKERS: &[(&str, &str)] = &[
     ("keys.pass_on", "only while the master key is being replaced"),
     ("keys.retire", "only while the master key is being replaced"),
     ("authority.last_crl", "goes backwards and stops at the first"),
+    ("authority.list_ends", "goes backwards and stops at the first"),
+    ("audit.newest_at", "goes backwards and stops at the first"),
+    ("authority.open", "counts in an index of the open ones alone"),
+    ("authority.ends", "only `yinxin doctor` asks"),
+    ("keys.living", "only `yinxin doctor` asks"),
+    ("keys.unused", "only `yinxin doctor` asks"),
 ];
 
 /// What happens at every start, every minute and with every stamp must not take longer the more there is.

@@ -21,7 +21,7 @@ const APART: [Role; 3] = [Role::SystemAdministrator, Role::SecurityAdministrator
 fn the_rights_of_the_three_are_disjoint_and_as_reviewed() {
     use Right::*;
     let reviewed: [(Role, &[Right]); 3] = [
-        (Role::SystemAdministrator, &[KeyManage, KeyRead, MakerRegister, BackupMake]),
+        (Role::SystemAdministrator, &[KeyManage, KeyRead, MakerRegister, BackupMake, ServiceRead]),
         (Role::SecurityAdministrator, &[OfficerManage, OfficerRead, RestorationAccept]),
         (Role::Auditor, &[AuditRead, AuditExport]),
     ];

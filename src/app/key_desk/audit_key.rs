@@ -43,7 +43,7 @@ impl AuditKey {
             return Ok(());
         }
         let signer = self.keystore.signer(&id).await?;
-        tracing::info!(%id, "heads of the audit chain are signed by a new key");
+        tracing::info!(name: "audit.new_key", %id, "heads of the audit chain are signed by a new key");
         *self.present.write().unwrap_or_else(PoisonError::into_inner) = Present { id, signer };
         Ok(())
     }

@@ -102,7 +102,7 @@ impl KeyDesk {
         };
         if let Some(gone) = desk.store.write(write).await? {
             failpoint::reach("keys.rotation.ended");
-            tracing::info!(gone, "nothing stands under the old master key any more; it is gone");
+            tracing::info!(name: "keys.old_master_gone", gone, "nothing stands under the old master key any more; it is gone");
         }
         desk.keystore.keep_up(now).await
     }
@@ -112,7 +112,7 @@ impl KeyDesk {
 pub(in crate::app) async fn watch(desk: KeyDesk, mut stop: watch::Receiver<bool>) {
     loop {
         if let Err(error) = desk.work(STEPS_AT_ONCE, STEP_REST).await {
-            tracing::warn!(code = error.code(), %error, "keys could not be looked after; tried again in a moment");
+            tracing::warn!(name: "keys.unattended", code = error.code(), %error, "keys could not be looked after; tried again in a moment");
         }
         tokio::select! {
             _ = stop.changed() => break,
@@ -120,7 +120,7 @@ pub(in crate::app) async fn watch(desk: KeyDesk, mut stop: watch::Receiver<bool>
         }
     }
     if let Err(error) = desk.0.keystore.leave().await {
-        tracing::warn!(code = error.code(), %error, "that this node leaves could not be said; its word runs out");
+        tracing::warn!(name: "keys.leave_unsaid", code = error.code(), %error, "that this node leaves could not be said; its word runs out");
     }
 }
 

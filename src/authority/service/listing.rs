@@ -59,7 +59,7 @@ impl Authority {
                 Ok(list) => lists.push(list),
                 Err(AuthorityError::OutOfPeriod { .. }) => {}
                 Err(AuthorityError::Store(error)) => {
-                    tracing::warn!(%error, "a revocation list for verdicts alone is made");
+                    tracing::warn!(name: "authority.list_for_verdicts", %error, "a revocation list for verdicts alone is made");
                     lists.push(self.unrecorded_list(issuing, now).await?);
                 }
                 Err(error) => return Err(error),
@@ -113,7 +113,7 @@ impl Authority {
                 (Ok(Some(made)), _) => return Ok(made),
                 (Ok(None), _) => {}
                 (Err(AuthorityError::Store(error)), Some(last)) if last.still_serves(revocations, now) => {
-                    tracing::warn!(%error, "the revocation list could not be renewed; the last one still serves");
+                    tracing::warn!(name: "authority.list_not_renewed", %error, "the revocation list could not be renewed; the last one still serves");
                     return Crl::parse(&last.crl).map_err(AuthorityError::withheld);
                 }
                 (Err(error), _) => return Err(error),

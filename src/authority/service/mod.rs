@@ -12,7 +12,7 @@ pub use renewal::RenewList;
 pub use succession::{Ending, Succession, line_of};
 
 use super::{
-    AuthorityError, AuthoritySettings, CertId, CertState, Role, SubjectFields,
+    AuthorityError, AuthoritySettings, CertId, CertState, Meters, Role, SubjectFields,
     store::{self, CertRow},
 };
 use crate::{
@@ -115,6 +115,7 @@ pub(super) struct Inner {
     pub pool: Arc<SigningPool>,
     pub entropy: Arc<dyn Entropy>,
     pub settings: AuthoritySettings,
+    pub meters: Meters,
     /// The own authorities as they were seen last.
     authorities: Mutex<Option<Arc<Authorities>>>,
 }
@@ -128,7 +129,13 @@ impl Authority {
         entropy: Arc<dyn Entropy>,
         settings: AuthoritySettings,
     ) -> Self {
-        Self(Arc::new(Inner { store, keystore, pool, entropy, settings, authorities: Mutex::default() }))
+        let (authorities, meters) = (Mutex::default(), Meters::default());
+        Self(Arc::new(Inner { store, keystore, pool, entropy, settings, meters, authorities }))
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// Makes what is missing of root, issuing, seal-maker and time-stamping certificate, and completes every intent
@@ -161,7 +168,9 @@ impl Authority {
             match self.complete(act, row).await {
                 Ok(_) => count += 1,
                 Err(AuthorityError::Store(error)) => return Err(error.into()),
-                Err(error) => tracing::warn!(%id, code = error.code(), %error, "an intent stays open"),
+                Err(error) => {
+                    tracing::warn!(name: "authority.intent_open", %id, code = error.code(), %error, "an intent stays open")
+                }
             }
         }
         Ok(count)

@@ -25,7 +25,7 @@ impl Authority {
     pub async fn renew_list(&self, job: RenewList, run: Run) -> Result<(), JobError> {
         let list = self.crl_about(&job.serial, run.now).await;
         let list = list.map_err(|error| JobError::Retry(error.to_string()))?;
-        tracing::info!(serial = job.serial, revoked = list.len(), "the revocation list was made anew");
+        tracing::info!(name: "authority.list_made", serial = job.serial, revoked = list.len(), "the revocation list was made anew");
         Ok(())
     }
 }

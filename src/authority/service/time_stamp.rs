@@ -31,15 +31,22 @@ impl Authority {
     /// extensions are rejected.
     pub async fn time_stamp(&self, request: &[u8], now: Timestamp) -> Vec<u8> {
         match self.try_time_stamp(request, now).await {
-            Ok(token) => tsp::granted(&token),
-            Err(Rejection { failure, says }) => tsp::rejection(failure, &says),
+            Ok(token) => {
+                self.0.meters.time_stamps.one("granted");
+                tsp::granted(&token)
+            }
+            Err(Rejection { failure, says }) => {
+                let ours = failure == Failure::SystemFailure;
+                self.0.meters.time_stamps.one(if ours { "failed" } else { "rejected" });
+                tsp::rejection(failure, &says)
+            }
         }
     }
 
     async fn try_time_stamp(&self, request: &[u8], now: Timestamp) -> Result<Vec<u8>, Rejection> {
         let request = self.accepted(request)?;
         self.token(&request, now).await.map_err(|error| {
-            tracing::error!(code = error.code(), %error, "no time stamp was made");
+            tracing::error!(name: "authority.no_time_stamp", code = error.code(), %error, "no time stamp was made");
             Rejection { failure: Failure::SystemFailure, says: "the authority could not sign".into() }
         })
     }

@@ -25,13 +25,19 @@ pub(super) const KINDS: &[Kind] = &[
         "authority/not-revocable",
         409,
         ["此证书不可在此吊销", "This certificate is not revoked here"],
-        ["见说明。", "See the detail."],
+        [
+            "此类证书不列入本机构的吊销列表；请用 yinxin authority rollover 更换。",
+            "No list of ours names such a certificate; have another come in its place with `yinxin authority rollover`.",
+        ],
     ),
     kind(
         "authority/out-of-period",
         503,
         ["签发机构证书不在有效期", "The authority's certificate is not valid now"],
-        ["请系统管理员更新证书。", "A system administrator renews it."],
+        [
+            "请系统管理员用 yinxin authority renew 或 rollover 更新，并检查服务器时钟。",
+            "A system administrator runs `yinxin authority renew` or `rollover`, and looks at the server's clock.",
+        ],
     ),
     kind(
         "authority/reason",
@@ -67,7 +73,10 @@ pub(super) const KINDS: &[Kind] = &[
         "authority/unknown",
         404,
         ["没有此证书", "There is no such certificate"],
-        ["请检查编号。", "Check the id."],
+        [
+            "请核对序列号；yinxin authority list 列出本服务的证书，印章证书见印章信息。",
+            "Check the serial number; `yinxin authority list` has the service's own, a seal tells its certificate.",
+        ],
     ),
     kind(
         "authority/withheld",
@@ -79,7 +88,10 @@ pub(super) const KINDS: &[Kind] = &[
         "authority/wrong-state",
         409,
         ["证书当前状态不允许此操作", "The certificate's state does not allow this"],
-        ["请先查询证书状态。", "Look at the certificate first."],
+        [
+            "请先查询证书状态；已吊销者不能再吊销。",
+            "Look at the certificate first: one that is revoked is not revoked again.",
+        ],
     ),
     kind(
         "authority/replaced",
@@ -124,7 +136,10 @@ pub(super) const KINDS: &[Kind] = &[
         "keys/damaged",
         500,
         ["密钥库数据已损坏", "The keystore is damaged or was tampered with"],
-        ["请从备份恢复。", "Restore it from a backup."],
+        [
+            "请运行 yinxin doctor --deep 查明范围，并从备份恢复。",
+            "Run `yinxin doctor --deep` to see how far it goes, and restore a backup.",
+        ],
     ),
     kind(
         "keys/no-keystore",
@@ -187,9 +202,17 @@ pub(super) const KINDS: &[Kind] = &[
         "keys/cost",
         422,
         ["解锁代价不可接受", "The cost of unlocking is not accepted"],
-        ["见说明。", "See the detail."],
+        [
+            "请使用说明所列范围内的内存与遍数。",
+            "Use memory and passes within the range that the detail names.",
+        ],
     ),
-    kind("keys/unknown", 404, ["没有此密钥", "There is no such key"], ["请检查编号。", "Check the id."]),
+    kind(
+        "keys/unknown",
+        404,
+        ["没有此密钥", "There is no such key"],
+        ["请核对编号；yinxin key list 列出全部密钥。", "Check the id; `yinxin key list` has them all."],
+    ),
     kind(
         "keys/destroyed",
         410,

@@ -51,7 +51,10 @@ pub(super) const KINDS: &[Kind] = &[
         "service/not-ready",
         503,
         ["服务尚未就绪", "The service is not ready"],
-        ["数据库暂不可达，请稍后重试。", "The database can't be reached; try again shortly."],
+        [
+            "请稍后重试；管理员可查看 /api/v1/service/readiness 或运行 yinxin doctor 了解原因。",
+            "Try again shortly; an administrator finds the reason at /api/v1/service/readiness, or with `yinxin doctor`.",
+        ],
     ),
     kind(
         "service/draining",
@@ -165,7 +168,10 @@ pub(super) const KINDS: &[Kind] = &[
         "outside/bad-address",
         422,
         ["地址不可用", "The address can't be used"],
-        ["请提供 http:// 开头的完整地址。", "Give a whole address that begins with http://."],
+        [
+            "请提供 http:// 或 https:// 开头的完整地址。",
+            "Give a whole address that begins with http:// or https://.",
+        ],
     ),
     kind(
         "outside/closed-address",

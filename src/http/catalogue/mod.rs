@@ -45,12 +45,57 @@ const ROOMS: &[&[Kind]] = &[
     audit::KINDS,
 ];
 
+/// Codes with the same word before the slash, for people who read them all.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// The word.
+    pub word: &'static str,
+    /// What they are about, in Chinese.
+    pub title_zh: &'static str,
+    /// What they are about, in English.
+    pub title_en: &'static str,
+}
+
+const fn group(word: &'static str, title_zh: &'static str, title_en: &'static str) -> Group {
+    Group { word, title_zh, title_en }
+}
+
+/// The groups, in the order in which a request may meet them.
+pub const GROUPS: &[Group] = &[
+    group("service", "服务本身", "The service itself"),
+    group("request", "请求的形式", "The shape of a request"),
+    group("auth", "身份与权限", "Who asks, and what he may"),
+    group("idempotency", "幂等键", "Idempotency keys"),
+    group("input", "填写的内容", "What was filled in"),
+    group("number", "代码与编号", "Numbers and codes"),
+    group("officer", "工作人员与密钥", "Officers and their API keys"),
+    group("owner", "使用主体", "Seal owners"),
+    group("maker", "制作主体", "Seal makers"),
+    group("seal", "印章", "Seals"),
+    group("picture", "印模", "Pictures of seals"),
+    group("stamp", "用印", "Stamps"),
+    group("pdf", "PDF 文件", "PDF files"),
+    group("verification", "验证", "Verification"),
+    group("authority", "证书与时间戳", "Certificates and time stamps"),
+    group("keys", "密钥库", "The keystore"),
+    group("audit", "审计记录", "The audit record"),
+    group("backup", "备份", "Backups"),
+    group("outside", "外部服务", "Other parties"),
+];
+
 /// What a failure is told as whose own code stands nowhere.
 pub const INTERNAL: &Kind = &door::KINDS[0];
 
 /// Every code.
 pub fn all() -> impl Iterator<Item = &'static Kind> {
     ROOMS.iter().copied().flatten()
+}
+
+impl Kind {
+    /// The word before the slash; a code without one belongs to the service itself.
+    pub fn group(&self) -> &'static str {
+        self.code.split_once('/').map_or("service", |(word, _)| word)
+    }
 }
 
 /// Looks a code up; `None` where it stands in no line above.
@@ -79,6 +124,20 @@ mod tests {
             for text in [kind.title_zh, kind.title_en, kind.hint_zh, kind.hint_en] {
                 assert!(!text.is_empty(), "{}", kind.code);
             }
+            // A hint says what to do, and where: not only that something is to be done.
+            for idle in ["See the detail.", "Check the id.", "Try again.", "Look at it."] {
+                assert_ne!(kind.hint_en, idle, "{}", kind.code);
+            }
+            assert!(kind.hint_en.ends_with('.') && kind.hint_zh.ends_with('。'), "{}", kind.code);
+            assert_eq!(GROUPS.iter().filter(|group| group.word == kind.group()).count(), 1, "{}", kind.code);
+        }
+    }
+
+    #[test]
+    fn every_group_has_codes_and_stands_once() {
+        for (at, group) in GROUPS.iter().enumerate() {
+            assert!(all().any(|kind| kind.group() == group.word), "{}", group.word);
+            assert!(GROUPS[at + 1..].iter().all(|other| other.word != group.word), "{}", group.word);
         }
     }
 

@@ -8,13 +8,16 @@ pub(super) const KINDS: &[Kind] = &[
         "officer/unknown",
         404,
         ["没有此工作人员", "There is no such officer"],
-        ["请检查编号。", "Check the id."],
+        ["请核对编号；GET /api/v1/officers 列出人员。", "Check the id; GET /api/v1/officers lists officers."],
     ),
     kind(
         "officer/unknown-key",
         404,
         ["没有此密钥", "There is no such API key"],
-        ["请检查编号。", "Check the id."],
+        [
+            "请核对编号；GET /api/v1/officers/{人员}/keys 列出其密钥。",
+            "Check the id; GET /api/v1/officers/{officer}/keys lists an officer's keys.",
+        ],
     ),
     kind(
         "officer/key-shown-once",
@@ -68,7 +71,10 @@ pub(super) const KINDS: &[Kind] = &[
         "officer/wrong-state",
         409,
         ["当前状态不允许此操作", "The present state does not allow this"],
-        ["请先查询当前状态。", "Look at the present state first."],
+        [
+            "请先查询当前状态：在岗者不能再启用，停用者不能再停用。",
+            "Look at the present state first: who is on duty is not put on duty again.",
+        ],
     ),
     kind(
         "officer/exists",

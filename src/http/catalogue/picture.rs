@@ -80,7 +80,10 @@ pub(super) const KINDS: &[Kind] = &[
         "picture/empty",
         422,
         ["图片为空", "The picture is empty"],
-        ["请检查图片内容。", "Look at the picture."],
+        [
+            "请上传有印文的图片：至少有一个非底色像素。",
+            "Send a picture with something on it: at least one pixel that is not ground.",
+        ],
     ),
     kind(
         "picture/no-ground",

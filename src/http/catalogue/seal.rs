@@ -3,7 +3,12 @@
 use super::{Kind, kind};
 
 pub(super) const KINDS: &[Kind] = &[
-    kind("seal/unknown", 404, ["没有此印章", "There is no such seal"], ["请检查编号。", "Check the id."]),
+    kind(
+        "seal/unknown",
+        404,
+        ["没有此印章", "There is no such seal"],
+        ["请核对编号；GET /api/v1/seals 列出印章。", "Check the id; GET /api/v1/seals lists seals."],
+    ),
     kind(
         "seal/wrong-state",
         409,
@@ -80,7 +85,7 @@ pub(super) const KINDS: &[Kind] = &[
         "owner/unknown",
         404,
         ["没有此使用主体", "There is no such seal owner"],
-        ["请检查编号。", "Check the id."],
+        ["请核对编号；GET /api/v1/owners 列出使用主体。", "Check the id; GET /api/v1/owners lists owners."],
     ),
     kind(
         "owner/exists",
@@ -92,7 +97,7 @@ pub(super) const KINDS: &[Kind] = &[
         "maker/unknown",
         404,
         ["没有此制作主体", "There is no such seal maker"],
-        ["请检查编号。", "Check the id."],
+        ["请核对编号；GET /api/v1/makers 列出制作主体。", "Check the id; GET /api/v1/makers lists makers."],
     ),
     kind(
         "maker/damaged",
@@ -104,7 +109,10 @@ pub(super) const KINDS: &[Kind] = &[
         "stamp/unknown",
         404,
         ["没有此用印记录", "There is no such stamp"],
-        ["请检查编号。", "Check the id."],
+        [
+            "请核对编号；GET /api/v1/stamps 列出用印记录。",
+            "Check the id; GET /api/v1/stamps lists the register of use.",
+        ],
     ),
     kind(
         "stamp/closed",

@@ -81,10 +81,12 @@ impl Reservation {
         match written {
             Ok(_) => {}
             Err(error) if may_pass(&error) => {
-                tracing::warn!(%error, "an answer could not be kept for its idempotency key; it is tried again");
+                tracing::warn!(name: "http.answer_kept_late", %error, "an answer could not be kept for its idempotency key; it is tried again");
                 self.desk.clone().later(key, end);
             }
-            Err(error) => tracing::error!(%error, "an answer could not be kept for its idempotency key"),
+            Err(error) => {
+                tracing::error!(name: "http.answer_not_kept", %error, "an answer could not be kept for its idempotency key")
+            }
         }
     }
 }

@@ -210,6 +210,7 @@ pub(super) fn fresh(
 pub(super) async fn add(tx: &mut Tx, caller: &Caller, issued: &IssuedKey) -> Result<(), StoreError> {
     let key = &issued.key;
     store::add_key(tx, key, &issued.clear.hash()).await?;
-    let detail = json!({ "officer": key.officer, "label": key.label, "expires_at": key.expires_at });
+    let label = audit::fingerprint(&key.id, &key.label);
+    let detail = json!({ "officer": key.officer, "label_sm3": label, "expires_at": key.expires_at });
     audit::append(tx, &caller.entry("api_key.made", &key.id, detail)).await
 }

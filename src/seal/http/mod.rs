@@ -57,14 +57,14 @@ impl From<SealError> for Problem {
             SealError::Store(error) | SealError::Keys(KeysError::Store(error)) => error.into(),
             SealError::Authority(error) => error.into(),
             SealError::Sign(_) | SealError::NoTimeStamp | SealError::Keys(_) => {
-                tracing::warn!(code = error.code(), %error, "a signature could not be made");
+                tracing::warn!(name: "seal.not_signed", code = error.code(), %error, "a signature could not be made");
                 let problem = Problem::new(error.code(), error.to_string());
                 if problem.status().as_u16() == 503 { problem.retry_after_s(1) } else { problem }
             }
             SealError::Unread(Unread::Busy) => Problem::new(error.code(), error.to_string()).retry_after_s(1),
             SealError::Unread(Unread::Broken) => Problem::internal(),
             SealError::Make(_) | SealError::Withheld { .. } => {
-                tracing::error!(%error, "a product of ours was withheld");
+                tracing::error!(name: "seal.withheld", %error, "a product of ours was withheld");
                 Problem::internal()
             }
             SealError::Unknown { .. } | SealError::Document(_) => {

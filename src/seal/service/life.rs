@@ -304,7 +304,8 @@ pub(super) async fn record(
     event: &Event,
 ) -> Result<(), SealError> {
     rows::record(tx, seal, event).await?;
-    let detail = json!({ "state": event.state.name(), "reason": event.reason });
+    let reason = event.reason.as_ref().map(|reason| audit::fingerprint(&seal.id, reason));
+    let detail = json!({ "state": event.state.name(), "reason_sm3": reason });
     audit::append(tx, &caller.entry(event.act.recorded(), &seal.id, detail)).await?;
     Ok(())
 }
@@ -317,8 +318,10 @@ async fn record_application(
 ) -> Result<(), SealError> {
     idempotency::record_with_answer(tx, once, &seal.id, seal).await?;
     rows::insert(tx, seal).await.map_err(one_renewal_at_a_time)?;
+    // A seal may bear a person's name.
+    let name = audit::fingerprint(&seal.id, &seal.wish.name);
     let detail =
-        json!({ "code": seal.code, "name": seal.wish.name, "owner": seal.wish.owner, "renews": seal.renews });
+        json!({ "code": seal.code, "name_sm3": name, "owner": seal.wish.owner, "renews": seal.renews });
     audit::append(tx, &caller.entry("seal.applied", &seal.id, detail)).await?;
     Ok(())
 }

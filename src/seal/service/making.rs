@@ -87,7 +87,7 @@ impl SealService {
     async fn give_up_making(&self, caller: &Caller, id: &SealId) {
         let outcome = self.abandon_making(caller, id, "making failed; it can be tried again").await;
         if let Err(second) = outcome {
-            tracing::warn!(seal = %id, code = second.code(), "a failed making could not be taken back; the sweeper will");
+            tracing::warn!(name: "seal.making_not_undone", seal = %id, code = second.code(), "a failed making could not be taken back; the sweeper will");
         }
     }
 

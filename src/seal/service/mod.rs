@@ -12,6 +12,7 @@ pub use register::{RegisterMaker, RegisterOwner};
 pub use stamping::Stamped;
 
 use super::{
+    Meters,
     error::SealError,
     nouns::SealId,
     register::{MakerId, OwnerId},
@@ -69,7 +70,20 @@ impl Chain {
 
 /// The commands. Cheap to clone.
 #[derive(Clone)]
-pub struct SealService(Arc<Parts>);
+pub struct SealService(Arc<Room>);
+
+struct Room {
+    parts: Parts,
+    meters: Meters,
+}
+
+impl std::ops::Deref for Room {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
 
 /// What the commands work with.
 pub struct Parts {
@@ -92,7 +106,12 @@ pub struct Parts {
 impl SealService {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Room { parts, meters: Meters::default() }))
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// Puts a product together and has it judged as of `at`, on a thread that reads documents, with the own authorities as

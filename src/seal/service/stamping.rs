@@ -102,6 +102,7 @@ impl SealService {
             Ok((file, increment_at, product_sm3)) => {
                 failpoint::reach("stamp.checked");
                 let record = self.settle(caller, record, &file[increment_at..], product_sm3, key).await?;
+                self.0.meters.stamped.one();
                 failpoint::reach("stamp.recorded");
                 Ok(Stamped { record, file })
             }
@@ -240,6 +241,7 @@ impl SealService {
         request: &StampRequest,
         refusal: Refusal,
     ) -> Result<T, SealError> {
+        self.0.meters.refused.one(refusal.code);
         self.0
             .store
             .write(async |tx| {
@@ -345,6 +347,7 @@ impl SealService {
 
     /// Settles an intent as failed. Should that fail too, the sweeper closes it.
     async fn give_up(&self, caller: &Caller, record: &StampRecord, error: &SealError) {
+        self.0.meters.failed.one(error.code());
         let outcome = self
             .0
             .store
@@ -358,7 +361,7 @@ impl SealService {
             })
             .await;
         if let Err(second) = outcome {
-            tracing::warn!(stamp = %record.id, code = second.code(), "a failed stamp could not be settled; the sweeper will");
+            tracing::warn!(name: "seal.stamp_not_settled", stamp = %record.id, code = second.code(), "a failed stamp could not be settled; the sweeper will");
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn commit(conn: &mut Lent, within: Duration) -> Result<(), Stor
     match answer {
         Ok(_) if warned => {
             conn.spoil();
-            tracing::error!("a commit was answered with a warning: it may be on this server alone");
+            tracing::error!(name: "store.commit_warned", "a commit was answered with a warning: it may be on this server alone");
             Err(StoreError::Unknown)
         }
         Ok(_) => Ok(()),
@@ -73,10 +73,16 @@ pub(super) async fn outlast(mut conn: Lent) {
     });
     loop {
         match timeout(LOOK_EVERY, answer.as_mut()).await {
-            Ok(true) => return tracing::warn!("a commit was answered after its deadline"),
-            Ok(false) => return tracing::warn!("a commit was never answered: its connection broke"),
+            Ok(true) => {
+                return tracing::warn!(name: "store.commit_late", "a commit was answered after its deadline");
+            }
+            Ok(false) => {
+                return tracing::warn!(name: "store.commit_broken_off", "a commit was never answered: its connection broke");
+            }
             Err(_) if is_at_work(&pool, process).await => {}
-            Err(_) => return tracing::warn!("a commit was never answered: the server has forgotten it"),
+            Err(_) => {
+                return tracing::warn!(name: "store.commit_forgotten", "a commit was never answered: the server has forgotten it");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Why not the driver's own: it asks every connection for a sign of life whenever it is lent and whenever it comes back,
 //! and waits without end for that sign. A cut network would keep each place for a quarter of an hour.
 
-use super::super::{OpenError, StoreError};
+use super::super::{Connections, OpenError, StoreError};
 use super::session::{self, Session};
 use sqlx::{Connection as _, PgConnection};
 use std::{
@@ -42,6 +42,7 @@ struct Shared {
     /// How long anyone waits for a connection.
     wait: Duration,
     places: Arc<Semaphore>,
+    most: u32,
     /// Places of those that write: fewer than all, so that commits without an answer leave room for readers.
     writers: Arc<Semaphore>,
     most_writers: usize,
@@ -90,6 +91,7 @@ impl Pool {
             session,
             wait,
             places: Arc::new(Semaphore::new(most)),
+            most: connections,
             writers: Arc::new(Semaphore::new(most_writers)),
             most_writers,
             hung: AtomicUsize::new(0),
@@ -117,6 +119,15 @@ impl Pool {
     /// When whoever begins to wait now gives up.
     pub(super) fn patience(&self) -> Instant {
         Instant::now() + self.0.wait
+    }
+
+    /// How many there are. One that is being opened counts as open.
+    pub(in super::super) fn connections(&self) -> Connections {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (idle, free) = (count(self.0.idle().len()), count(self.0.places.available_permits()));
+        let lent = self.0.most.saturating_sub(free);
+        let hung = count(self.0.hung.load(Ordering::SeqCst));
+        Connections { open: lent.saturating_add(idle), idle, hung, most: self.0.most }
     }
 
     pub(in super::super) fn is_closed(&self) -> bool {
@@ -168,7 +179,7 @@ impl Pool {
             };
             let sorted = session::sorted(&error);
             if !sorted.is_passing() || self.is_closed() || Instant::now() + pause >= until {
-                tracing::warn!(%error, "no connection to the database");
+                tracing::warn!(name: "store.no_connection", %error, "no connection to the database");
                 return Err(sorted);
             }
             tokio::time::sleep(pause).await;
@@ -273,7 +284,7 @@ impl Lent {
     }
 
     /// From here on a transaction may be open, or is certainly not.
-    pub(super) fn set_begun(&mut self, begun: bool) {
+    pub(in super::super) fn set_begun(&mut self, begun: bool) {
         self.begun = begun;
     }
 

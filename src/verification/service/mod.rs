@@ -7,7 +7,7 @@ mod sources;
 
 pub use sources::{Answer, AuthorityTrust, OwnRegister, SealRegister, TrustSource};
 
-use super::{Demand, Limits, VerificationError, judge, store, text::words};
+use super::{Demand, Limits, Meters, VerificationError, judge, store, text::words};
 use crate::{
     audit,
     base::{Entropy, Timestamp},
@@ -19,7 +19,10 @@ use crate::{
 use axum::body::Bytes;
 use serde_json::json;
 use sources::Waited;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::runtime::Handle;
 use yinxin_pki::{
     budget::Budget,
@@ -95,25 +98,51 @@ pub struct Kept {
 
 /// The commands. Cheap to clone.
 #[derive(Clone)]
-pub struct Verifications(Arc<Parts>);
+pub struct Verifications(Arc<Room>);
+
+struct Room {
+    parts: Parts,
+    meters: Meters,
+}
 
 impl Verifications {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Room { parts, meters: Meters::default() }))
+    }
+
+    /// What it counts as it works.
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// How much is taken on.
     pub fn settings(&self) -> &Settings {
-        &self.0.settings
+        &self.0.parts.settings
     }
 
     /// Judges a document; keeps nothing. One that costs more than one document may is given up, undecided.
     pub async fn verify(&self, caller: &Caller, ask: Verify) -> Result<Report, VerificationError> {
-        let trust = self.0.trust.trust(caller.now).await?;
+        let begun = Instant::now();
+        let meters = self.meters();
+        let _held = meters.at_work.hold();
+        let outcome = self.judged(caller, ask).await;
+        match &outcome {
+            Ok(report) => {
+                meters.verdicts.one(words::verdict(report.verdict)[1]);
+                meters.judged_us.note_time(begun.elapsed());
+            }
+            Err(VerificationError::Unread(Unread::Busy)) => meters.unanswered.one("busy"),
+            Err(_) => meters.unanswered.one("broken"),
+        }
+        outcome
+    }
+
+    async fn judged(&self, caller: &Caller, ask: Verify) -> Result<Report, VerificationError> {
+        let trust = self.0.parts.trust.trust(caller.now).await?;
         let settings = self.settings().clone();
         let judged_at = ask.at.unwrap_or(caller.now);
-        let waited = self.0.register.clone().map(|register| Waited {
+        let waited = self.0.parts.register.clone().map(|register| Waited {
             register,
             runtime: Handle::current(),
             patience: settings.register_patience,
@@ -127,7 +156,7 @@ impl Verifications {
             };
             judge(&ask.document, &demand)
         };
-        Ok(self.0.readers.run(Lane::Foreign, work).await?)
+        Ok(self.0.parts.readers.run(Lane::Foreign, work).await?)
     }
 
     /// Judges a document and keeps the report, for officers who may.
@@ -143,7 +172,7 @@ impl Verifications {
         }
         let report = self.verify(caller, ask).await?;
         let kept = Kept {
-            id: VerificationId::fresh(caller.now, self.0.entropy.as_ref()),
+            id: VerificationId::fresh(caller.now, self.0.parts.entropy.as_ref()),
             at: caller.now,
             officer,
             document_sm3: report.document.sm3.clone(),
@@ -151,6 +180,7 @@ impl Verifications {
             report: serde_json::to_string(&report).map_err(|_| Unread::Broken)?,
         };
         self.0
+            .parts
             .store
             .write(async |tx| {
                 idempotency::record(tx, once, &kept.id).await?;
@@ -165,7 +195,7 @@ impl Verifications {
     /// A kept report.
     pub async fn kept(&self, caller: &Caller, id: &VerificationId) -> Result<Kept, VerificationError> {
         caller.officer(Right::VerificationRead)?;
-        let found = self.0.store.read(async |rx| store::find(rx, id).await).await?;
+        let found = self.0.parts.store.read(async |rx| store::find(rx, id).await).await?;
         found.ok_or_else(|| VerificationError::Unknown(id.clone()))
     }
 }

@@ -100,7 +100,7 @@ impl SealRegister for OwnRegister {
     fn state(&self, sm3: [u8; 32], at: Timestamp) -> Answer<'_, SealState> {
         Box::pin(async move {
             self.look(&sm3, at).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the register of seals could not be asked");
+                tracing::warn!(name: "verification.register_silent", %error, "the register of seals could not be asked");
                 SealState::Unavailable
             })
         })

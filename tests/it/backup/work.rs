@@ -113,6 +113,10 @@ async fn taking_a_backup_is_recorded_by_name_and_so_is_one_that_fails() {
         }
         let told = &app.audit("&action=service.backed_up").await[0]["detail"];
         assert_eq!(told["bytes"], answer.body.len());
+        // Monitors see when it was.
+        app.app().look_around().await.unwrap();
+        let metrics = app.get("/metrics", &app.person(Role::Monitor)).await.good().text();
+        assert!(metrics.contains("\nyinxin_backup_timestamp_seconds "), "{metrics}");
         // A reader that goes away: the work ends, that is recorded, and the place is free again.
         let path = "/api/v1/backups";
         let asked = request("POST", path, Some(&app.person(Role::SystemAdministrator).key));

@@ -22,9 +22,25 @@ async fn every_code_has_a_page_in_both_languages() {
         assert!(zh.text().contains(kind.title_zh) && zh.text().contains("lang=\"zh-CN\""), "{}", kind.code);
         assert!(en.text().contains("<html lang=\"en\">"), "{}", kind.code);
         assert_eq!(en.headers["content-language"], "en");
+        // What to do stands there, as `&` and quotes are written in HTML.
+        let plain = |text: String| text.replace("&#x2f;", "/").replace("&#x27;", "'").replace("&quot;", "\"");
+        let plain =
+            |text: String| plain(text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        assert!(
+            plain(zh.text()).contains(kind.hint_zh) && plain(en.text()).contains(kind.hint_en),
+            "{}",
+            kind.code
+        );
     }
     let list = see(&front, "/problems").await.text().replace("&#x2f;", "/");
     assert!(catalogue::all().all(|kind| list.contains(&format!("/problems/{}", kind.code))));
+    for group in catalogue::GROUPS {
+        assert!(
+            list.contains(&format!("<h2 id=\"{}\">{}</h2>", group.word, group.title_zh)),
+            "{}",
+            group.word
+        );
+    }
 }
 
 #[tokio::test]

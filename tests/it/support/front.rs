@@ -216,7 +216,7 @@ fn router(
 /// Every route of the daemon that exists so far.
 pub fn real_routes(store: &Store, officers: &Officers) -> Vec<Route> {
     let mut routes = yinxin::officer::http::routes(officers);
-    routes.extend(health::routes(store, &yinxin::http::Hold::default()));
+    routes.extend(health::routes(&health::Health::of(store)));
     routes.extend(web::routes());
     routes
 }

@@ -4,7 +4,7 @@ use super::databases::{Database, postgres};
 use std::{
     ffi::OsStr,
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
@@ -132,7 +132,13 @@ impl Place {
 
     /// Starts the daemon on a free port.
     pub fn serve(&self) -> Daemon {
-        Daemon::start(&mut self.command(["serve", "--listen", "127.0.0.1:0"]))
+        self.serve_with(&[])
+    }
+
+    /// The same with these settings in its environment.
+    pub fn serve_with(&self, settings: &[(&str, &str)]) -> Daemon {
+        let mut command = self.command(["serve", "--listen", "127.0.0.1:0"]);
+        Daemon::start(command.envs(settings.iter().copied()))
     }
 
     /// The same, or `None` where it does not start.
@@ -265,6 +271,27 @@ impl Daemon {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until its log holds this; all of it.
+    pub fn wait_for(&self, said: &str) -> String {
+        self.has_logged(said, 1);
+        self.log()
+    }
+
+    /// One request on a connection of its own; status, and the whole answer as text.
+    pub fn exchange(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = self.connect();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        (answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or_default(), answer)
     }
 
     /// Waits until the log says this, so many times.
