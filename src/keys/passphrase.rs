@@ -1,13 +1,11 @@
 //! Where the keystore's passphrase comes from: a file that nobody else can read, or a systemd credential.
 //! Never the environment, never an argument: both are seen by others.
 
-use crate::base::Secret;
-use rustix::{
-    fs::{FileType, Mode, OFlags},
-    process::geteuid,
+use crate::base::{
+    Secret,
+    plain_file::{self, PlainFileError, Rule},
 };
-use std::{fmt, io::Read, path::PathBuf};
-use zeroize::Zeroizing;
+use std::{fmt, path::PathBuf};
 
 /// Longest passphrase in octets, before its trailing newline is taken off.
 const LONGEST: u64 = 1024;
@@ -32,12 +30,8 @@ pub struct PassphraseError {
 
 #[derive(Debug)]
 enum Why {
-    Unreadable(std::io::Error),
-    NoFile,
-    Open { mode: u32, allowed: &'static str },
-    Owner(u32),
+    File(PlainFileError),
     Empty,
-    Long,
     NotText,
 }
 
@@ -45,16 +39,8 @@ impl fmt::Display for PassphraseError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "the passphrase file {}: ", self.path.display())?;
         match &self.why {
-            Why::Unreadable(error) => write!(out, "cannot be read: {error}"),
-            Why::NoFile => out.write_str("is not a plain file"),
-            Why::Open { mode, allowed } => {
-                write!(out, "has mode {mode:04o}, which lets others in; it may have {allowed} at most")
-            }
-            Why::Owner(uid) => {
-                write!(out, "belongs to user {uid}; it must belong to the user of this process")
-            }
+            Why::File(error) => error.fmt(out),
             Why::Empty => out.write_str("is empty"),
-            Why::Long => write!(out, "is longer than {LONGEST} octets"),
             Why::NotText => out.write_str("is not UTF-8 text"),
         }
     }
@@ -70,48 +56,19 @@ impl PassphraseSource {
     }
 
     /// Reads the passphrase: UTF-8, 1 to 1024 octets; one trailing newline (`\n` or `\r\n`) is taken off.
-    /// Blocking: a few system calls. The file is checked by the handle that is read, so it can't be swapped in between.
+    /// Blocking: a few system calls.
     pub fn read(&self) -> Result<Secret<String>, PassphraseError> {
-        let (Self::File(path) | Self::Credential(path)) = self;
-        self.read_checked().map(Secret::new).map_err(|why| PassphraseError { path: path.clone(), why })
-    }
-
-    fn read_checked(&self) -> Result<String, Why> {
-        let (Self::File(path) | Self::Credential(path)) = self;
-        // NONBLOCK: a named pipe in the file's place must not hold the start up.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Why::Unreadable(e.into()))?;
-        self.check(&rustix::fs::fstat(&handle).map_err(|e| Why::Unreadable(e.into()))?)?;
-        // Room for all that may come: a growing buffer would leave copies behind that nobody wipes.
-        let mut octets = Zeroizing::new(Vec::with_capacity(2 * LONGEST as usize));
-        let mut file = std::fs::File::from(handle).take(LONGEST + 1);
-        file.read_to_end(&mut octets).map_err(Why::Unreadable)?;
-        passphrase_of(&octets)
-    }
-
-    fn check(&self, found: &rustix::fs::Stat) -> Result<(), Why> {
-        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
-            return Err(Why::NoFile);
-        }
-        let (own, mode) = (geteuid().as_raw(), found.st_mode & 0o7777);
-        let (forbidden, allowed, root_may_own) = match self {
-            Self::File(_) => (0o177, "0600", false),
-            Self::Credential(_) => (0o137, "0640", true),
+        let (path, rule) = match self {
+            Self::File(path) => (path, Rule::Ours),
+            Self::Credential(path) => (path, Rule::Shared),
         };
-        if mode & forbidden != 0 {
-            return Err(Why::Open { mode, allowed });
-        }
-        if found.st_uid != own && !(root_may_own && found.st_uid == 0) {
-            return Err(Why::Owner(found.st_uid));
-        }
-        Ok(())
+        let octets = plain_file::read(path, rule, LONGEST).map_err(Why::File);
+        let passphrase = octets.and_then(|octets| passphrase_of(&octets));
+        passphrase.map(Secret::new).map_err(|why| PassphraseError { path: path.clone(), why })
     }
 }
 
 fn passphrase_of(octets: &[u8]) -> Result<String, Why> {
-    if octets.len() as u64 > LONGEST {
-        return Err(Why::Long);
-    }
     let line = octets.strip_suffix(b"\n").unwrap_or(octets);
     let line = if line.len() < octets.len() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
     if line.is_empty() {
@@ -123,6 +80,7 @@ fn passphrase_of(octets: &[u8]) -> Result<String, Why> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::geteuid;
     use std::{os::unix::fs::PermissionsExt, path::Path};
 
     fn written(dir: &Path, content: &[u8], mode: u32) -> PathBuf {
@@ -155,7 +113,7 @@ mod tests {
             (b"\n", "is empty"),
             (b"\r\n", "is empty"),
             (b"\xff\xfe", "is not UTF-8 text"),
-            (long.as_bytes(), "is longer than 1024 octets"),
+            (long.as_bytes(), "is longer than 1024 bytes"),
         ] {
             let path = written(dir.path(), content, 0o600);
             assert_eq!(answer(&PassphraseSource::File(path)), expected);
@@ -184,16 +142,16 @@ mod tests {
     #[test]
     fn a_directory_a_pipe_and_nothing_are_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(answer(&PassphraseSource::File(dir.path().into())), "is not a plain file");
+        assert_eq!(answer(&PassphraseSource::File(dir.path().into())), "is no plain file");
         let pipe = dir.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&pipe).status();
         if made.is_ok_and(|status| status.success()) {
-            assert_eq!(answer(&PassphraseSource::File(pipe)), "is not a plain file");
+            assert_eq!(answer(&PassphraseSource::File(pipe)), "is no plain file");
         } else {
             eprintln!("SKIPPED: no mkfifo here");
         }
         let missing = PassphraseSource::File(dir.path().join("none"));
-        assert!(answer(&missing).starts_with("cannot be read"));
+        assert!(answer(&missing).starts_with("can't be read"));
     }
 
     #[test]
