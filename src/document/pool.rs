@@ -148,7 +148,7 @@ impl ReadingPool {
             }
             let budget = budget(cpu, mine);
             let outcome = catch_unwind(AssertUnwindSafe(|| work(&budget))).map_err(|_| {
-                tracing::error!("reading a document panicked; its request was answered with a fault");
+                tracing::error!(name: "document.reader_panicked", "reading a document panicked; its request was answered with a fault");
                 Unread::Broken
             });
             // Whoever asked may have given up meanwhile.

@@ -241,7 +241,7 @@ impl Refused {
             || self.told_ms.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_due && is_mine() {
             let refused = self.count.swap(0, Ordering::Relaxed);
-            tracing::warn!(refused, "more is asked than is taken on; what is beyond is refused");
+            tracing::warn!(name: "http.overload", refused, "more is asked than is taken on; what is beyond is refused");
         }
     }
 

@@ -272,7 +272,7 @@ impl<L: Listener> House<L> {
             }
             Err(reason) => {
                 self.meters.turned_away.one();
-                tracing::debug!(?reason, "a connection was turned away");
+                tracing::debug!(name: "http.connection_turned_away", ?reason, "a connection was turned away");
                 let place = self.doorstep.clone().try_acquire_owned();
                 if let (Some(stream), Ok(place)) = (L::unwelcome(raw), place) {
                     connections.spawn(turn_away(stream, self.full.clone(), place));

@@ -31,7 +31,7 @@ pub(in crate::http) async fn run(
     let response = next.clone().run(arrived.request(&key)).await;
     if response.status().is_success() {
         if !whole.is_written.load(Ordering::Relaxed) {
-            tracing::error!(operation, "a command made something and did not write its idempotency key down");
+            tracing::error!(name: "http.key_unwritten", operation, "a command made something and did not write its idempotency key down");
         }
         return Ok(response);
     }
