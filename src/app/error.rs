@@ -1,5 +1,6 @@
 //! Why the service could not be opened.
 
+use super::SCRATCH_MARK;
 use crate::{
     audit::AuditError,
     authority::AuthorityError,
@@ -36,6 +37,9 @@ pub enum AppError {
     },
     /// Something was made here already.
     Initialised,
+    /// This build records nothing, and this is no scratch data of a bench.
+    RecordsNothing,
+
     /// The first officers were made, and a crash took their keys before they were written down.
     KeysLost,
     /// A service was here, and its database is not.
@@ -137,6 +141,11 @@ impl fmt::Display for AppError {
             Self::Initialised => {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }
+            Self::RecordsNothing => write!(
+                out,
+                "this build was made to measure what the audit costs and records nothing: it serves no data but those that a \
+                 bench has marked with a file {SCRATCH_MARK}; nothing was changed"
+            ),
             Self::KeysLost => out.write_str(
                 "the first start was cut short after the officers were made and before all of their keys were written to \
                  officer-keys: nothing else was made yet, so empty the data directory (or the database's schema) and run \

@@ -42,6 +42,7 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     if is_initialised(config) {
         return Err(AppError::Initialised);
     }
+    super::bench_build::may_serve(config)?;
     let Sources { clock, entropy } = sources;
     private_dir(&config.data_dir)?;
     ground::demand_database(config)?;

@@ -173,7 +173,7 @@ impl Fill {
         }
         self.control("COMMIT").await?;
         match (self.tx.into_conn(), self.place) {
-            (Conn::Sqlite(conn), Place::Sqlite { path, part, lock }) => {
+            (Conn::SqliteSingle(conn), Place::Sqlite { path, part, lock }) => {
                 of("store.fill", conn.close().await)?;
                 let file = |error: io::Error| OpenError::File { path: path.clone(), says: error.to_string() };
                 put_in_place(&part, &path).map_err(file)?;
@@ -214,7 +214,7 @@ async fn sqlite(path: &Path) -> Result<(Conn, Place), OpenError> {
         .connect()
         .await;
     let conn = of("store.fill", conn)?;
-    Ok((Conn::Sqlite(conn), Place::Sqlite { path: path.into(), part, lock }))
+    Ok((Conn::SqliteSingle(conn), Place::Sqlite { path: path.into(), part, lock }))
 }
 
 /// A log of a database that is gone would be written over the restored one at its first start.

@@ -253,6 +253,28 @@ async fn work_past_its_deadline_is_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_statement_that_runs_for_too_long_is_broken_off() {
+    const ENDLESS: Statement = Statement::portable(
+        "test.endless",
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n",
+    );
+    for_each_database(async |database| {
+        let store = open_with(database, Deadlines { body_ms: 300, ..Deadlines::default() }).await;
+        table(&store).await;
+        let late = store
+            .write(async |tx| {
+                put(tx, "late").await?;
+                tx.one::<i64>(&ENDLESS, &[]).await
+            })
+            .await;
+        assert_eq!(late, Err(StoreError::Deadline));
+        add(&store, "next").await.unwrap();
+        assert_eq!(ids(&store).await, ["next"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_gets_no_turn_in_time_is_told_that_nothing_was_done() {
     for_each_database(async |database| {
         let deadlines = Deadlines { wait_ms: 900, lock_ms: 150, ..Deadlines::default() };
