@@ -21,9 +21,10 @@ use yinxin::{
         pdf::{self, Placement, SignatureKind, StampNames},
         png,
     },
-    seal::{Chain, ProductCheck as _},
+    seal::{Asked, Chain, ProductCheck as _},
 };
 use yinxin_pki::{
+    budget::Budget,
     ses::StampDraft,
     sign::{PublicKey, SignInput, Signer},
     sm2,
@@ -144,7 +145,8 @@ fn stamp(document: &[u8], world: &World, chain: &Chain, clock: &mut Steps) -> Ve
     let value = stamp.assemble(cert.der(), &value, None).unwrap();
     let product = prepared.embed(&value).unwrap();
     clock.done();
-    StrictCheck.stamped_pdf(&product, &digests.signed, chain, time(NOON)).unwrap();
+    let asked = Asked { chain, at: time(NOON), budget: &Budget::unlimited() };
+    StrictCheck.stamped_pdf(&product, &digests.signed, &asked).unwrap();
     clock.done();
     digests.product(&product);
     clock.done();

@@ -30,6 +30,8 @@ pub enum Program {
     Ours,
     /// The program `yinxin` itself.
     Released(PathBuf),
+    /// Another build of this one.
+    Twin(PathBuf),
 }
 
 /// How a daemon is started.
@@ -41,6 +43,8 @@ pub struct Start {
     pub listen: SocketAddr,
     /// `YINXIN_*`, and failpoints armed from the start.
     pub environment: Vec<(String, String)>,
+    /// A program with its arguments, under which the daemon runs.
+    pub under: Vec<String>,
 }
 
 /// What a command said.
@@ -55,7 +59,13 @@ impl Start {
     /// Our program on this data directory, on any port.
     pub fn on(data: &Path) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { program: Program::Ours, data: data.to_owned(), listen, environment: Vec::new() }
+        Self {
+            program: Program::Ours,
+            data: data.to_owned(),
+            listen,
+            environment: Vec::new(),
+            under: Vec::new(),
+        }
     }
 
     /// With one more variable.
@@ -111,14 +121,23 @@ impl Start {
     }
 
     fn program(&self) -> Outcome<Command> {
-        let mut command = match &self.program {
-            Program::Ours => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.arg(HIDDEN);
+        let (path, hidden) = match &self.program {
+            Program::Ours => (std::env::current_exe()?, true),
+            Program::Twin(path) => (path.clone(), true),
+            Program::Released(path) => (path.clone(), false),
+        };
+        let mut command = match self.under.split_first() {
+            None => Command::new(path),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(path);
                 command
             }
-            Program::Released(path) => Command::new(path),
         };
+        if hidden {
+            command.arg(HIDDEN);
+        }
+
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
@@ -180,6 +199,16 @@ impl Daemon {
 
     /// SIGKILL, and waits for its end.
     pub fn kill(&mut self) {
+        // What runs under another program outlives that one's end. While that one lives, its number is nobody else's.
+        let under = match self.has_ended() {
+            true => String::new(),
+            false => {
+                fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid())).unwrap_or_default()
+            }
+        };
+        for pid in under.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -224,12 +253,7 @@ impl Daemon {
 
     /// CPU time of all its threads so far, in milliseconds, to ten of them.
     pub fn cpu_ms(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
-        let after = stat.rsplit(')').next().unwrap_or_default();
-        let fields: Vec<f64> =
-            after.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-        // utime and stime: fields 14 and 15 of proc(5), of which the first three are gone; in ticks of 10 ms.
-        fields.get(10..12).map_or(0.0, |both| both.iter().sum::<f64>() * 10.0)
+        cpu_ms(&self.pid().to_string())
     }
 
     fn did_not(&mut self, what: &str) -> Trouble {
@@ -250,6 +274,15 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// CPU time of a process so far, by its number or `self`.
+pub fn cpu_ms(pid: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<f64> = after.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // utime and stime: fields 14 and 15 of proc(5), of which the first three are gone; in ticks of 10 ms.
+    fields.get(10..12).map_or(0.0, |both| both.iter().sum::<f64>() * 10.0)
 }
 
 /// Tells the address from the first line that has one, and reads the rest away.

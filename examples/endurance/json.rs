@@ -7,7 +7,7 @@ use serde_json::Value;
 pub struct Figures(Vec<(&'static str, Value)>);
 
 /// Figures that must be zero.
-const HARM: [&str; 6] = ["lost", "twice", "half", "refused", "failed", "slow"];
+const HARM: [&str; 7] = ["lost", "twice", "half", "refused", "failed", "slow", "surprises"];
 
 impl Figures {
     /// Figures of a mode.

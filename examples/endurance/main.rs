@@ -33,7 +33,10 @@ mod power;
 mod proxy;
 mod restart;
 mod rotation;
+mod slow_disk;
 mod trouble;
+mod twin;
+mod wire;
 
 mod failover;
 mod overload;

@@ -11,8 +11,10 @@ use yinxin::base::{
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub mode: String,
-    /// How often, or how much: the mode's own number.
+    /// How often, or how much: the mode's own number. 1 where none is given.
     pub count: u32,
+    /// The same; `None` where none is given.
+    pub given: Option<u32>,
     /// Everything that is drawn comes from it.
     pub seed: u64,
     /// Data directories are kept, and their place is told.
@@ -42,8 +44,8 @@ impl Plan {
             }
         }
         let seed = seed.unwrap_or_else(fresh_seed);
-        let count = numbers.first().copied().unwrap_or(1);
-        Ok(Self { mode, count, seed, keep, words, released: released() })
+        let given = numbers.first().copied();
+        Ok(Self { mode, count: given.unwrap_or(1), given, seed, keep, words, released: released() })
     }
 
     /// Whether the mode was given this word.

@@ -3,6 +3,7 @@
 //!
 //! No I/O, no async, no clock, no database: bytes, instants and randomness are arguments.
 
+pub mod budget;
 pub mod cms;
 pub mod der;
 pub mod judge;

@@ -29,6 +29,8 @@ const SWEPT_EVERY: Duration = Duration::from_secs(50);
 const SWEEP_LASTS: Duration = Duration::from_secs(15);
 /// What was begun longer ago than any request may take is nobody's any more.
 const OPEN_FOR_MS: i64 = 120_000;
+/// And at least so much longer than a request may take: clocks of nodes may be apart, and commits take their time.
+const BEYOND_REQUEST_MS: i64 = 60_000;
 
 /// What background work needs to know.
 pub(super) struct Background {
@@ -179,6 +181,7 @@ pub(super) struct Housekeeping {
     seals: SealService,
     authority: Authority,
     clock: Arc<dyn Clock>,
+    open_for_ms: i64,
 }
 
 impl Housekeeping {
@@ -187,8 +190,11 @@ impl Housekeeping {
         seals: &SealService,
         authority: &Authority,
         clock: &Arc<dyn Clock>,
+        request: Duration,
     ) -> Self {
+        let request_ms = i64::try_from(request.as_millis()).unwrap_or(i64::MAX / 2);
         Self {
+            open_for_ms: OPEN_FOR_MS.max(request_ms + BEYOND_REQUEST_MS),
             lease: Lease::new(store, "housekeeping", store.node(), SWEEP_LASTS),
             store: store.clone(),
             seals: seals.clone(),
@@ -218,10 +224,10 @@ impl Housekeeping {
     async fn sweep(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let caller = Caller::system("sweep", now);
-        let closed = self.seals.sweep(&caller).await;
+        let closed = self.seals.sweep(&caller, self.open_for_ms).await;
         let forgotten = idempotency::sweep(&self.store, now).await;
         let act = Act { actor: "system", request: &caller.request, now };
-        let completed = self.authority.complete_intents_before(&act, now.plus_ms(-OPEN_FOR_MS)).await;
+        let completed = self.authority.complete_intents_before(&act, now.plus_ms(-self.open_for_ms)).await;
         // With SQLite they are free since the start, and those of now are our own.
         let freed = if self.store.is_ours_alone() { Ok(0) } else { job::free_abandoned(&self.store).await };
         if let Err(error) = self.authority.crl(now).await {

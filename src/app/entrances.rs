@@ -48,11 +48,13 @@ impl Entrances {
     pub async fn bind(config: &Config, clock: &Arc<dyn Clock>, handed: Handed) -> Result<Self, AppError> {
         let listen = &config.listen;
         let tls = opened(listen.tls.as_ref(), "listen.tls", clock)?;
-        let public = http::Entrance { tcp: bound(handed.public, listen.address).await?, tls };
+        let tcp = bound(handed.public, listen.address).await?;
+        let public = http::Entrance { tcp, tls, proxies: listen.proxies.clone() };
         let administration = match &listen.administration {
             Some(own) => {
                 let tls = opened(own.tls.as_ref(), "listen.admin_tls", clock)?;
-                Some(http::Entrance { tcp: bound(handed.administration, own.address).await?, tls })
+                let tcp = bound(handed.administration, own.address).await?;
+                Some(http::Entrance { tcp, tls, proxies: listen.proxies.clone() })
             }
             None => None,
         };
@@ -144,6 +146,10 @@ fn tell_end(all: &[Arc<ServerTls>], now: Timestamp, told_at: &mut Option<Timesta
 pub(super) fn limits(limits: &Limits) -> http::Limits {
     http::Limits {
         connections: limits.connections,
+        connections_per_address: limits.connections_per_address,
+        stamp_requests: limits.stamp_requests,
+        bodies_bytes: limits.bodies_bytes,
+        pace: limits.pace_bytes,
         light_requests: limits.light_requests,
         heavy_requests: limits.heavy_requests,
         request: limits.request,

@@ -1,5 +1,6 @@
 //! Why the service could not be opened.
 
+use super::SCRATCH_MARK;
 use crate::{
     audit::AuditError,
     authority::AuthorityError,
@@ -36,8 +37,28 @@ pub enum AppError {
     },
     /// Something was made here already.
     Initialised,
+    /// This build records nothing, and this is no scratch data of a bench.
+    RecordsNothing,
+
     /// The first officers were made, and a crash took their keys before they were written down.
     KeysLost,
+    /// A service was here, and its database is not.
+    DatabaseLost {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// Everybody on this machine may write what has to be ours.
+    WrittenByAnybody {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// The clocks of this node and of the database disagree.
+    ClocksApart {
+        /// How far this node's is ahead, in milliseconds; behind where it is negative.
+        ahead_ms: i64,
+    },
     /// Another process is at work under this node's name.
     NodeTaken {
         /// The name.
@@ -120,10 +141,33 @@ impl fmt::Display for AppError {
             Self::Initialised => {
                 out.write_str("this data directory was initialised before; nothing was changed")
             }
+            Self::RecordsNothing => write!(
+                out,
+                "this build was made to measure what the audit costs and records nothing: it serves no data but those that a \
+                 bench has marked with a file {SCRATCH_MARK}; nothing was changed"
+            ),
             Self::KeysLost => out.write_str(
                 "the first start was cut short after the officers were made and before all of their keys were written to \
                  officer-keys: nothing else was made yet, so empty the data directory (or the database's schema) and run \
                  `yinxin init` again",
+            ),
+            Self::DatabaseLost { path } => write!(
+                out,
+                "a service was at work here, and its database {} is gone or empty: put it back, or move what is left \
+                 of it ({0}-wal) away and restore a backup (`yinxin restore`); nothing was made in its place",
+                path.display()
+            ),
+            Self::WrittenByAnybody { path, mode } => write!(
+                out,
+                "{} has mode {mode:04o}, so that everybody on this machine may write it: look who did, then `chmod o-w` it",
+                path.display()
+            ),
+            Self::ClocksApart { ahead_ms } => write!(
+                out,
+                "the clock of this node is {} s {} that of the database: set both by NTP, for nodes take up each \
+                 other's work by their clocks",
+                ahead_ms.abs() / 1000,
+                if *ahead_ms > 0 { "ahead of" } else { "behind" }
             ),
             Self::NodeTaken { name, host } => write!(
                 out,

@@ -1,6 +1,6 @@
 //! The first start: a passphrase, the keystore, the authority, the first officers.
 
-use super::{AppError, Sources, authority_settings, node::Seat, paths, store_config};
+use super::{AppError, Sources, authority_settings, ground, node::Seat, paths, store_config};
 use crate::{
     authority::{Act, Authority},
     base::{Clock as _, clock::SystemClock, folder},
@@ -42,8 +42,10 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     if is_initialised(config) {
         return Err(AppError::Initialised);
     }
+    super::bench_build::may_serve(config)?;
     let Sources { clock, entropy } = sources;
     private_dir(&config.data_dir)?;
+    ground::demand_database(config)?;
     let now = clock.now();
     let seat = Seat::take(config, &*entropy).await?;
     let store = Store::open(&store_config(config, seat.name()), now).await?;

@@ -4,10 +4,12 @@ mod audit_desk;
 mod authority_desk;
 mod background;
 mod backup_desk;
+mod bench_build;
 mod entrances;
 mod error;
 mod fence;
 mod first;
+mod ground;
 mod key_desk;
 mod metrics;
 mod node;
@@ -17,6 +19,7 @@ mod product;
 mod restore;
 mod vitals;
 
+pub use bench_build::SCRATCH_MARK;
 pub use entrances::{Entrances, Handed};
 pub use error::AppError;
 pub use fence::fence;
@@ -33,6 +36,7 @@ use crate::{
     authority::{Authority, AuthoritySettings},
     base::{Clock, Entropy, clock::SystemClock, entropy::SystemEntropy},
     config::{Config, Database},
+    document::pool::{PoolSettings, ReadingPool},
     http::{self, Held, Hold, Kit, Proxies, Stop, Table},
     job,
     keys::{KeysError, Keystore, PassphraseSource, PoolSize, SigningPool},
@@ -107,7 +111,9 @@ impl Default for Sources {
 impl App {
     /// Opens the service on the machine's own time and chance.
     pub async fn open(config: &Config) -> Result<Self, AppError> {
-        Self::open_with(config, Sources::default()).await
+        let app = Self::open_with(config, Sources::default()).await?;
+        ground::demand_one_time(&app.store, &*app.clock).await?;
+        Ok(app)
     }
 
     /// Opens the service: the database and its durability are checked, the keystore is unlocked, and what a crash left
@@ -115,15 +121,19 @@ impl App {
     pub async fn open_with(config: &Config, sources: Sources) -> Result<Self, AppError> {
         let Sources { clock, entropy } = sources;
         let now = clock.now();
+        bench_build::may_serve(config)?;
         // First, for a mistyped directory is left as it was.
         let passphrase = passphrase(config)?;
         passphrase.read()?;
+        ground::demand_closed(config)?;
+        ground::demand_database(config)?;
         warn_of_open_link(config);
         let seat = Seat::take(config, &*entropy).await?;
         let store = Store::open(&store_config(config, seat.name()), now).await?;
         let presence = Presence::join(&store, seat).await?;
         let keystore = unlock(&store, &passphrase, &entropy).await?;
         let pool = Arc::new(SigningPool::start(PoolSize::default(), &entropy).map_err(AppError::Threads)?);
+        let readers = Arc::new(ReadingPool::start(reading(config)).map_err(AppError::Threads)?);
         let authority = Authority::new(
             store.clone(),
             keystore.clone(),
@@ -137,6 +147,7 @@ impl App {
             pool: pool.clone(),
             authority: authority.clone(),
             check: Arc::new(StrictCheck),
+            readers: readers.clone(),
             entropy: entropy.clone(),
         });
         let verifications = Verifications::new(verification::Parts {
@@ -144,6 +155,7 @@ impl App {
             trust: Arc::new(AuthorityTrust::new(authority.clone(), Trust::default())),
             register: Some(Arc::new(OwnRegister::new(store.clone()))),
             entropy: entropy.clone(),
+            readers,
             settings: verification_settings(config),
         });
         let (heads, hold) = (paths::heads(config), Hold::default());
@@ -197,7 +209,7 @@ impl App {
             #[cfg(feature = "otel")]
             traces: None,
             background,
-            housekeeping: Housekeeping::new(&store, &seals, &authority, &clock),
+            housekeeping: Housekeeping::new(&store, &seals, &authority, &clock, config.limits.request),
             presence,
             hold,
             limits: entrances::limits(&config.limits),
@@ -498,9 +510,20 @@ fn authority_settings(config: &Config) -> AuthoritySettings {
 
 fn verification_settings(config: &Config) -> verification::Settings {
     verification::Settings {
-        at_once: config.limits.heavy_requests,
         max_bytes: config.limits.document_bytes,
         per_minute: config.limits.verifications_per_minute,
         ..verification::Settings::default()
+    }
+}
+
+/// Documents are read on threads of their own.
+fn reading(config: &Config) -> PoolSettings {
+    let (limits, usual) = (&config.limits, PoolSettings::default());
+    PoolSettings {
+        threads: limits.document_threads.unwrap_or(usual.threads),
+        // As many as are let in; nobody who was is refused here.
+        queue: limits.light_requests.max(limits.heavy_requests).max(limits.stamp_requests),
+        cpu: limits.document_cpu,
+        ..usual
     }
 }

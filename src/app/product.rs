@@ -1,12 +1,11 @@
 //! Judging our own products before they leave: the same judge as for anybody's document, profile `strict`.
 
 use crate::{
-    base::Timestamp,
     document::{
         pdf::{self, analysis},
         png,
     },
-    seal::{Chain, ProductCheck},
+    seal::{Asked, ProductCheck},
 };
 use yinxin_pki::{
     judge::{self, Question},
@@ -20,14 +19,8 @@ use yinxin_pki::{
 pub struct StrictCheck;
 
 impl ProductCheck for StrictCheck {
-    fn stamped_pdf(
-        &self,
-        product: &[u8],
-        digest: &[u8; 32],
-        chain: &Chain,
-        at: Timestamp,
-    ) -> Result<(), String> {
-        let limits = pdf::Limits::default();
+    fn stamped_pdf(&self, product: &[u8], digest: &[u8; 32], asked: &Asked<'_>) -> Result<(), String> {
+        let limits = pdf::Limits { budget: asked.budget.clone(), ..pdf::Limits::default() };
         let file = pdf::open(product, &limits).map_err(|error| error.to_string())?;
         let analysis = analysis::signatures(&file, &limits).map_err(|error| error.to_string())?;
         let newest = analysis.signatures.last().ok_or("the stamp is not found in its own file")?;
@@ -38,11 +31,11 @@ impl ProductCheck for StrictCheck {
             return Err("the stamp does not cover the whole file".into());
         }
         shows_its_seal(newest)?;
-        passed(judge::stamp(&newest.value, Some(*digest), &question(chain, at)))
+        passed(judge::stamp(&newest.value, Some(*digest), &question(asked)))
     }
 
-    fn seal(&self, esl: &[u8], chain: &Chain, at: Timestamp) -> Result<(), String> {
-        passed(judge::seal(esl, &question(chain, at)))
+    fn seal(&self, esl: &[u8], asked: &Asked<'_>) -> Result<(), String> {
+        passed(judge::seal(esl, &question(asked)))
     }
 }
 
@@ -60,9 +53,10 @@ fn shows_its_seal(stamp: &analysis::Placed) -> Result<(), String> {
     }
 }
 
-fn question(chain: &Chain, at: Timestamp) -> Question<'_> {
+fn question<'a>(asked: &Asked<'a>) -> Question<'a> {
+    let Asked { chain, at, budget } = *asked;
     let material = Material { anchors: &chain.anchors, intermediates: &chain.intermediates, crls: &[] };
-    Question::new(material, at, Profile::Strict)
+    Question { budget: Some(budget), ..Question::new(material, at, Profile::Strict) }
 }
 
 fn passed(report: SignatureReport) -> Result<(), String> {

@@ -20,6 +20,9 @@ use yinxin_pki::sign::{SignError, SignInput, Signer};
 const BATCH: u32 = 500;
 /// Batches between two heads: a backlog is signed on the way.
 const BATCHES_MAX: usize = 20;
+/// Longest part of the chain without a signed head that a full disk or a signer without an answer may bring about: more than
+/// two steps chain.
+const UNSIGNED_MAX: i64 = 2 * (BATCH as i64) * (BATCHES_MAX as i64);
 /// Rest between two looks; with the work itself, a record is chained within a second.
 const REST: Duration = Duration::from_millis(500);
 
@@ -34,6 +37,8 @@ pub struct Sequencer {
     /// `None` where none is configured, and while it is at work.
     witness: Option<Witness>,
     signed: Signed,
+    /// Records that were chained since, and whose head is not kept yet.
+    unsigned: i64,
     meters: Arc<Meters>,
 }
 
@@ -103,7 +108,7 @@ impl Sequencer {
         store.read(async |rx| signed.compare(rx, store.node()).await).await?;
         let meters = Arc::default();
         let mut sequencer =
-            Self { store, signer, clock, entropy, heads: Some(heads), witness, signed, meters };
+            Self { store, signer, clock, entropy, heads: Some(heads), witness, signed, unsigned: 0, meters };
         sequencer.mind_witness(None).await?;
         Ok(sequencer)
     }
@@ -142,7 +147,10 @@ impl Sequencer {
             }
         }
         match end {
-            Some(end) if end.seq > self.signed.seq => self.sign(end).await?,
+            Some(end) if end.seq > self.signed.seq => {
+                self.unsigned = end.seq - self.signed.seq;
+                self.sign(end).await?;
+            }
             _ => {}
         }
         Ok(chained)
@@ -150,11 +158,18 @@ impl Sequencer {
 
     /// Works until `stop` says true (or its sender is gone), then once more. An error is one that will not pass:
     /// records are no longer chained, and the daemon should say so and stop.
+    ///
+    /// What is recorded and not signed could be removed unseen. So where the database goes on taking records and no head can be
+    /// signed or kept, that passes up to [`UNSIGNED_MAX`] records and no further.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), AuditError> {
         loop {
             let stopping = *stop.borrow();
             match self.step().await {
                 Ok(_) => {}
+                Err(error @ (AuditError::Sign(_) | AuditError::NoRoom)) if self.unsigned > UNSIGNED_MAX => {
+                    self.meters.stopped.set(1);
+                    return Err(error);
+                }
                 Err(error) if error.is_passing() => {
                     tracing::warn!(name: "audit.waiting", %error, "audit records wait to be chained")
                 }
@@ -207,6 +222,7 @@ impl Sequencer {
         self.keep(head.clone()).await?;
         failpoint::reach("audit.appended");
         self.signed = end;
+        self.unsigned = 0;
         self.meters.signed_ms.set(head.at.ms());
         self.meters.signed_seq.set(head.seq);
         // The file comes first: whatever stands in the database stands in the file too.

@@ -3,7 +3,7 @@
 use super::{Act, Authority, AuthorityError};
 use crate::{
     http::{
-        Access, Gives, JsonBody, Operation, Problem, Route, Shape, Takes, extract,
+        Access, Gives, JsonBody, Load, Operation, Problem, Route, Shape, Takes, extract,
         shape::{object, one_of},
     },
     keys::KeysError,
@@ -64,6 +64,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             "readRoot",
             "The newest root certificate: the anchor that verifiers trust.",
         )
+        .load(Load::Status)
         .gives(200, Gives::Bytes(CERT))
         .problems(&["authority/not-ready"])
         .handled_by(authority.clone(), root),
@@ -73,6 +74,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             "readIssuing",
             "The certificate of the first issuing authority.",
         )
+        .load(Load::Status)
         .gives(200, Gives::Bytes(CERT))
         .problems(&["authority/not-ready"])
         .handled_by(authority.clone(), issuing),
@@ -82,6 +84,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             "readChain",
             "All issuing authorities, roots as certified by other roots, and roots, as PEM.",
         )
+        .load(Load::Status)
         .gives(200, Gives::Bytes(CERT_CHAIN))
         .problems(&["authority/not-ready"])
         .handled_by(authority.clone(), chain),
@@ -91,6 +94,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             "readRevocationList",
             "The first issuing authority's revocation list.",
         )
+        .load(Load::Status)
         .gives(200, Gives::Bytes(CRL))
         .problems(&["authority/not-ready", "keys/busy"])
         .handled_by(authority.clone(), crl),
@@ -127,6 +131,7 @@ pub fn routes(authority: &Authority) -> Vec<Route> {
             "revokeCertificate",
             "Revokes a certificate by its serial number (hex); final.",
         )
+        .load(Load::Urgent)
         .json(&REVOCATION)
         .gives(204, Gives::Nothing)
         .problems(&[

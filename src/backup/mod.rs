@@ -53,7 +53,7 @@ pub use error::BackupError;
 pub use load::{Loaded, load};
 pub use make::{Made, Making, make};
 pub use manifest::{Beginning, FileEntry, Manifest, Signature, TableEntry};
-pub use part::{PartFile, keep_newest};
+pub use part::{PartFile, keep_newest, sweep};
 pub use recipient::{KeyFile, RECIPIENTS_MAX, Recipient, RecipientKey};
 pub use verify::{BackupReport, HeadsComparison, verify};
 

@@ -1,5 +1,6 @@
 //! Files that are there whole or not at all: written beside their place, synced, then put there.
 
+use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -7,7 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file being written beside its place. Dropped unfinished, it is removed.
+/// What the name of a file ends with that is being written.
+const PART: &str = ".part";
+
+/// A file being written beside its place, and locked meanwhile. Dropped unfinished, it is removed; where its process was
+/// killed, [`sweep`] finds it.
 pub struct PartFile {
     path: PathBuf,
     part: PathBuf,
@@ -25,7 +30,7 @@ impl PartFile {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, says));
         }
         let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
+        name.push(PART);
         let part = path.with_file_name(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
         let file = file.map_err(|error| {
@@ -34,6 +39,7 @@ impl PartFile {
                 format!("{}: {error}; remove it where nobody writes it", part.display()),
             )
         })?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Self { path: path.to_owned(), part, file: Some(file) })
     }
 
@@ -73,9 +79,23 @@ impl Drop for PartFile {
     }
 }
 
-/// Removes all but the `keep` newest of the files in `folder` whose names begin with `prefix` and end with `suffix`; names
-/// sort by time. Answers what was removed.
-pub fn keep_newest(folder: &Path, prefix: &str, suffix: &str, keep: usize) -> io::Result<Vec<PathBuf>> {
+/// Removes what writers that were killed left in `folder`: parts of files whose names begin with `prefix` and end with
+/// `suffix`, and that nobody has locked. Answers what was removed.
+pub fn sweep(folder: &Path, prefix: &str, suffix: &str) -> io::Result<Vec<PathBuf>> {
+    let suffix = format!("{suffix}{PART}");
+    let mut removed = Vec::new();
+    for path in named(folder, prefix, &suffix)? {
+        let file = File::open(&path)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            fs::remove_file(&path)?;
+            removed.push(path);
+        }
+    }
+    Ok(removed)
+}
+
+/// The plain files in `folder` whose names begin and end so, sorted.
+fn named(folder: &Path, prefix: &str, suffix: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -86,6 +106,13 @@ pub fn keep_newest(folder: &Path, prefix: &str, suffix: &str, keep: usize) -> io
         }
     }
     found.sort();
+    Ok(found)
+}
+
+/// Removes all but the `keep` newest of the files in `folder` whose names begin with `prefix` and end with `suffix`; names
+/// sort by time. Answers what was removed.
+pub fn keep_newest(folder: &Path, prefix: &str, suffix: &str, keep: usize) -> io::Result<Vec<PathBuf>> {
+    let mut found = named(folder, prefix, suffix)?;
     let old = found.len().saturating_sub(keep);
     found.truncate(old);
     for path in &found {
@@ -114,6 +141,20 @@ mod tests {
         part.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert!(PartFile::begin(&path).is_err(), "nothing is overwritten");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join("yinxin-1.yxb.part");
+        fs::write(&left, "half").unwrap();
+        fs::write(folder.path().join("other.part"), "of somebody else").unwrap();
+        let mut at_work = PartFile::begin(&folder.path().join("yinxin-2.yxb")).unwrap();
+        assert_eq!(sweep(folder.path(), "yinxin-", ".yxb").unwrap(), [left]);
+        at_work.write_all(b"whole").unwrap();
+        at_work.finish().unwrap();
+        assert!(sweep(folder.path(), "yinxin-", ".yxb").unwrap().is_empty());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

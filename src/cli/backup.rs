@@ -9,7 +9,8 @@ use crate::{
     app::Sources,
     audit::{HeadKeys, KeyLine},
     backup::{
-        BackupError, BackupReport, HeadsComparison, KeyFile, PartFile, RecipientKey, keep_newest, verify,
+        BackupError, BackupReport, HeadsComparison, KeyFile, PartFile, RecipientKey, keep_newest, sweep,
+        verify,
     },
     config::Config,
     keys::{PassphraseSource, UnlockCost},
@@ -96,6 +97,9 @@ async fn take(config: &Config, matches: &ArgMatches) -> Result<(), CliError> {
     let folder = matches.get_one::<PathBuf>("to");
     let out = match folder {
         Some(folder) => {
+            let swept = sweep(folder, PREFIX, SUFFIX);
+            let swept = swept.map_err(|error| CliError::failed(format!("{}: {error}", folder.display())))?;
+            swept.iter().for_each(|path| say!("removed {}, which nobody finished", path.display()));
             let now = Sources::default().clock.now().rfc3339();
             let time: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
             folder.join(format!("{PREFIX}{time}{SUFFIX}"))

@@ -51,7 +51,7 @@ pub fn replace_private(path: &Path, content: &[u8]) -> Result<(), CliError> {
         _ => {}
     }
     write_private(&part, content)?;
-    fs::rename(&part, path).map_err(wrong)
+    folder::rename(&part, path).map_err(wrong)
 }
 
 /// Writes a file beside its place first, and puts it there when it is whole and on the disk.

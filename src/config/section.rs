@@ -100,12 +100,24 @@ pub struct Backup {
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
+    /// Connections of one address at a time.
+    pub connections_per_address: usize,
     /// Light requests at a time.
     pub light_requests: usize,
-    /// Heavy requests (documents) at a time.
+    /// Documents of anyone at a time.
     pub heavy_requests: usize,
+    /// Documents of officers, to be stamped, at a time.
+    pub stamp_requests: usize,
+    /// Threads that read documents; `None`: as many as there are processors.
+    pub document_threads: Option<usize>,
+    /// CPU time of one document.
+    pub document_cpu: Duration,
     /// The longest document, in bytes.
     pub document_bytes: usize,
+    /// Bodies, and the answers made of them, held at a time, in bytes.
+    pub bodies_bytes: usize,
+    /// Bytes a second at which a body has to come and an answer to be read, at least.
+    pub pace_bytes: u32,
     /// The longest that one request may take.
     pub request: Duration,
     /// The longest that an orderly stop waits for requests in progress.
@@ -164,7 +176,7 @@ impl Config {
             sandbox_reads: from.list(key::SANDBOX_READS).into_iter().map(PathBuf::from).collect(),
             audit: Audit { witness_file: from.path(key::AUDIT_WITNESS_FILE) },
             backup: backup(&mut from),
-            limits: limits(&from),
+            limits: limits(&mut from),
             officers: Officers {
                 key_days: u32::try_from(from.number(key::OFFICERS_KEY_DAYS)).unwrap_or(366),
             },
@@ -246,12 +258,22 @@ fn backup(from: &mut Reading<'_>) -> Backup {
     }
 }
 
-fn limits(from: &Reading<'_>) -> Limits {
+fn limits(from: &mut Reading<'_>) -> Limits {
+    if from.size(key::LIMITS_BODIES_BYTES) < from.size(key::LIMITS_DOCUMENT_BYTES) {
+        from.wrong(key::LIMITS_BODIES_BYTES, "it holds not even one document of limits.document_bytes");
+    }
+    let threads = from.size(key::LIMITS_DOCUMENT_THREADS);
     Limits {
         connections: from.size(key::LIMITS_CONNECTIONS),
+        connections_per_address: from.size(key::LIMITS_CONNECTIONS_PER_ADDRESS),
         light_requests: from.size(key::LIMITS_LIGHT_REQUESTS),
         heavy_requests: from.size(key::LIMITS_HEAVY_REQUESTS),
+        stamp_requests: from.size(key::LIMITS_STAMP_REQUESTS),
+        document_threads: (threads > 0).then_some(threads),
+        document_cpu: from.duration(key::LIMITS_DOCUMENT_CPU),
         document_bytes: from.size(key::LIMITS_DOCUMENT_BYTES),
+        bodies_bytes: from.size(key::LIMITS_BODIES_BYTES),
+        pace_bytes: u32::try_from(from.number(key::LIMITS_PACE_BYTES)).unwrap_or(u32::MAX),
         request: from.seconds(key::LIMITS_REQUEST_SECONDS),
         stop: from.seconds(key::LIMITS_STOP_SECONDS),
         handshake: from.seconds(key::LIMITS_HANDSHAKE_SECONDS),

@@ -155,16 +155,34 @@ keys! {
 
     LIMITS_CONNECTIONS = Key::number("limits.connections", 1, 100_000, "connections")
         .default("1024")
-        .says("Connections at a time; more wait in the kernel's queue");
+        .says("Connections at a time; in a full house one that only sits there makes room, else the newcomer is told 503");
+    LIMITS_CONNECTIONS_PER_ADDRESS = Key::number("limits.connections_per_address", 1, 100_000, "connections")
+        .default("256")
+        .says("Connections of one address (in IPv6: one /64) at a time; those of trusted proxies and of the UNIX socket are not counted");
     LIMITS_LIGHT_REQUESTS = Key::number("limits.light_requests", 1, 100_000, "requests")
         .default("256")
-        .says("Light requests worked on at a time");
+        .says("Requests that read, and as many that write, worked on at a time");
     LIMITS_HEAVY_REQUESTS = Key::number("limits.heavy_requests", 1, 1000, "requests")
         .default("8")
-        .says("Heavy requests (documents) worked on at a time");
+        .says("Documents of anyone worked on at a time");
+    LIMITS_STAMP_REQUESTS = Key::number("limits.stamp_requests", 1, 1000, "requests")
+        .default("16")
+        .says("Documents of officers stamped at a time; they have places of their own");
+    LIMITS_DOCUMENT_THREADS = Key::number("limits.document_threads", 2, 1024, "threads")
+        .otherwise("as many as there are processors, at least 2", "4")
+        .says("Threads that read documents; one of them is never given to documents of anyone");
+    LIMITS_DOCUMENT_CPU = Key::duration("limits.document_cpu", 10, 600_000)
+        .default("\"2s\"")
+        .says("The CPU time that reading and judging one document may take; then it is given up, undecided");
     LIMITS_DOCUMENT_BYTES = Key::number("limits.document_bytes", 1024, GIBIBYTE, "bytes")
         .default("67108864")
         .says("The longest document");
+    LIMITS_BODIES_BYTES = Key::number("limits.bodies_bytes", 1 << 20, 1024 * GIBIBYTE, "bytes")
+        .default("268435456")
+        .says("Bodies, and the answers made of them, held in memory at a time; at least the longest document");
+    LIMITS_PACE_BYTES = Key::number("limits.pace_bytes", 1, 1 << 20, "bytes a second")
+        .default("4096")
+        .says("The pace at which a body has to come, and an answer to be read, at least");
     LIMITS_REQUEST_SECONDS = Key::number("limits.request_seconds", 1, 3600, "seconds")
         .default("60")
         .says("The longest that one request may take");

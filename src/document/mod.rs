@@ -3,3 +3,4 @@
 pub mod appearance;
 pub mod pdf;
 pub mod png;
+pub mod pool;

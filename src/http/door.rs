@@ -40,6 +40,9 @@ pub type ProblemPage = fn(&Problem, &Arrival) -> Response;
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
 form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The code of those who are refused because there is more than can be done.
+const BUSY: &str = "service/busy";
+
 /// RFC 6797: for a year, this host alone; its neighbours are not ours.
 const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -85,7 +88,10 @@ pub(super) async fn pass(State(hall): State<Arc<Hall>>, mut request: Request, ne
     let status = response.status().as_u16();
     passage.end(status);
     span.record("status", status);
-    span.in_scope(|| log(told));
+    // Whoever refused has told of it, once a second for all: under a flood, a line for each would be a flood too.
+    if told != Some(BUSY) {
+        span.in_scope(|| log(told));
+    }
     response
 }
 

@@ -2,7 +2,10 @@
 //! Everything is refused that is not declared: a handler gets its [`Caller`] from here or not at all.
 
 use super::{
-    Access, Arrival, Load, Operation, Problem,
+    Access, Arrival, Creates, Operation, Problem,
+    admission::{Room, Sender},
+    body::{self, Holding, Pace},
+    crowd::Presence,
     idempotency::{self, Turn},
     query::Declared,
     table::Kit,
@@ -15,9 +18,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use http_body_util::Limited;
+use hyper::body::Body as _;
 use std::sync::Arc;
-use tokio::sync::SemaphorePermit;
 use tracing::Instrument as _;
 
 /// One route's declaration, and what the gate needs to keep it.
@@ -31,15 +33,9 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
     if let Some(problem) = gate.kit.hold.problem().filter(|_| !gate.operation.while_held) {
         return problem.into_response();
     }
-    let _permit = match gate.admit() {
-        Ok(permit) => permit,
-        Err(problem) => return problem.into_response(),
-    };
-    let under_way = match gate.operation.load {
-        Load::Light => &gate.kit.meters.light,
-        Load::Heavy => &gate.kit.meters.heavy,
-    };
-    let _held = under_way.hold();
+    if let Err(problem) = gate.kit.admission.look(gate.operation.load) {
+        return problem.into_response();
+    }
     let deadline = gate.operation.deadline.unwrap_or(gate.kit.limits.request);
     match tokio::time::timeout(deadline, gate.work(request, next)).await {
         Ok(answer) => answer.unwrap_or_else(Problem::into_response),
@@ -51,29 +47,36 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
 }
 
 impl Gate {
-    /// A place among the requests of the same load, or a quick refusal: a queue would only grow (R-OPS-06).
-    fn admit(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        let places = match self.operation.load {
-            Load::Light => &self.kit.light,
-            Load::Heavy => &self.kit.heavy,
-        };
-        places.try_acquire().map_err(|_| {
-            Problem::new("service/busy", "as many requests are being worked on as the service takes")
-                .retry_after_s(1)
-        })
-    }
-
     async fn work(&self, request: Request, next: Next) -> Result<Response, Problem> {
         let arrival = request.extensions().get::<Arrival>().cloned().ok_or_else(Problem::internal)?;
         let caller = self.caller(request.headers(), &arrival).await?;
         self.authorize(&caller)?;
         self.query.check(request.uri())?;
-        let mut request = self.bounded(request)?;
         let key = self.idempotency_key(request.headers(), &caller)?;
+        let (mut request, room) = self.received(request, &caller).await?;
+        // From here on the connection is not one that only sits there.
+        let _working = request.extensions().get::<Arc<Presence>>().map(Presence::works);
+        let _place = self.kit.admission.enter(self.operation.load)?;
+        let _held = self.kit.meters.under_way[self.operation.load as usize].hold();
         request.extensions_mut().insert(caller.clone());
+        let response = self.answered(request, next, &caller, key).await?;
+        Ok(response.map(|body| Holding::until_sent(body, room)))
+    }
+
+    async fn answered(
+        &self,
+        request: Request,
+        next: Next,
+        caller: &Caller,
+        key: Option<String>,
+    ) -> Result<Response, Problem> {
         let command = tracing::debug_span!("command", command = self.operation.id);
         let Some(key) = key else { return Ok(next.run(request).instrument(command).await) };
-        match idempotency::take_turn(&self.kit, self.operation.id, &caller, key, request).await? {
+        if self.operation.creates == Creates::AtOnce {
+            let made = idempotency::run_at_once(&self.kit, self.operation.id, caller, key, request, next);
+            return made.instrument(command).await;
+        }
+        match idempotency::take_turn(&self.kit, self.operation.id, caller, key, request).await? {
             Turn::Replay(response) => Ok(response),
             Turn::Work(request, reservation) => {
                 let response = next.run(*request).instrument(command).await;
@@ -122,21 +125,34 @@ impl Gate {
         })
     }
 
-    /// The request with a body that ends at the route's limit. A declared length beyond it is refused unread.
-    fn bounded(&self, request: Request) -> Result<Request, Problem> {
+    /// The request with its body received, at most as long as the route takes, and the memory that it takes up. A declared
+    /// length beyond that is refused unread.
+    async fn received(&self, request: Request, caller: &Caller) -> Result<(Request, Room), Problem> {
         let limit = self.operation.body_limit_bytes;
         let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         if declared.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit as u64) {
             return Err(too_large(limit));
         }
+        let admission = &self.kit.admission;
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(BodyLimit(limit));
-        Ok(Request::from_parts(parts, Body::new(Limited::new(body, limit))))
+        let sender = match (&caller.actor, caller.address) {
+            (Actor::Anonymous, Some(address)) => Sender::Stranger(address),
+            _ => Sender::Known,
+        };
+        if body.is_end_stream() {
+            return Ok((Request::from_parts(parts, body), admission.room(sender)));
+        }
+        let limits = &self.kit.limits;
+        let pace = Pace { bytes_a_second: limits.pace, span: limits.pace_span };
+        let (body, room) = body::receive(body, limit, pace, sender, admission).await?;
+
+        Ok((Request::from_parts(parts, Body::from(body)), room))
     }
 
     /// The key of a creating request by an officer. Anonymous callers make nothing that lasts, so theirs is passed over.
     fn idempotency_key(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<String>, Problem> {
-        if !self.operation.creates || !matches!(caller.actor, Actor::Officer(_)) {
+        if self.operation.creates == Creates::No || !matches!(caller.actor, Actor::Officer(_)) {
             return Ok(None);
         }
         idempotency::key_of(headers)

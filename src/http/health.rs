@@ -2,7 +2,7 @@
 //! that word is for those who run the service (`/api/v1/service/readiness`).
 
 use super::{
-    Access, Gives, Hold, Leaving, Operation, Problem, Route, Shape,
+    Access, Gives, Hold, Leaving, Load, Operation, Problem, Route, Shape,
     shape::{list_of, object, text},
 };
 use crate::{
@@ -107,10 +107,12 @@ static READINESS: Shape = Shape {
 pub fn routes(health: &Health) -> Vec<Route> {
     vec![
         Operation::get(Access::PUBLIC, "/healthz", "readHealth", "Whether the process answers")
+            .load(Load::Probe)
             .gives(200, Gives::Bytes("text/plain"))
             .while_held()
             .handled_by((), async || "ok\n"),
         Operation::get(Access::PUBLIC, "/readyz", "readReadiness", "Whether the service can do its work")
+            .load(Load::Probe)
             .gives(200, Gives::Bytes("text/plain"))
             .problems(&["service/not-ready", "service/draining", "audit/rolled-back", "audit/stopped"])
             .while_held()

@@ -5,12 +5,24 @@ use std::time::Duration;
 /// The limits of the front door.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time; more wait in the kernel's queue.
+    /// Connections at a time; more are told 503 and closed.
     pub connections: usize,
-    /// Light requests worked on at a time; more are answered 503.
+    /// Connections of one address at a time (of one /64 in IPv6); more are told 503 and closed. Not of trusted proxies, nor
+    /// of the UNIX socket.
+    pub connections_per_address: usize,
+    /// Requests that read, and as many that write, worked on at a time; more are answered 503.
     pub light_requests: usize,
-    /// Heavy requests (documents) worked on at a time; more are answered 503.
+    /// Documents of anyone worked on at a time; more are answered 503.
     pub heavy_requests: usize,
+    /// Documents of officers stamped at a time; more are answered 503.
+    pub stamp_requests: usize,
+    /// Octets of bodies, and of answers made of them, that are held at a time; more are answered 503.
+    pub bodies_bytes: usize,
+    /// Octets a second at which a body has to come, and an answer to be read, at least.
+    pub pace: u32,
+    /// Over which span a body's pace is measured.
+    pub pace_span: Duration,
+
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
     /// TLS handshakes under way at a time; more wait, within that.
@@ -33,8 +45,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_per_address: 256,
             light_requests: 256,
             heavy_requests: 8,
+            stamp_requests: 16,
+            bodies_bytes: 256 << 20,
+            pace: 4096,
+            pace_span: Duration::from_secs(5),
             handshake: Duration::from_secs(10),
             handshakes: 128,
             head: Duration::from_secs(10),

@@ -1,5 +1,6 @@
 //! What the front door counts: requests by route, problems by code, connections.
 
+use super::Load;
 use crate::base::meter::{Counter, Gauge, Histogram, Tally};
 use axum::http::Method;
 use std::{
@@ -16,14 +17,14 @@ pub struct Meters {
     pub problems: Tally,
     /// Handlers that panicked.
     pub panics: Counter,
-    /// Light requests worked on now.
-    pub light: Gauge,
-    /// Heavy requests worked on now.
-    pub heavy: Gauge,
+    /// Requests worked on now, by [`Load`].
+    pub under_way: [Gauge; Load::ALL.len()],
     /// Connections open now.
     pub connections: Gauge,
     /// Connections taken so far.
     pub connected: Counter,
+    /// Connections that were turned away: a full house.
+    pub turned_away: Counter,
     /// Connections that came to nothing: their handshake failed, or took too long.
     pub unmade: Counter,
 }

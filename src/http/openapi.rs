@@ -2,7 +2,7 @@
 
 use super::{
     catalogue,
-    route::{Access, Face, Gives, Operation, Takes},
+    route::{Access, Creates, Face, Gives, Operation, Takes},
     shape::{PROBLEM, Shape},
 };
 use serde_json::{Map, Value, json};
@@ -96,7 +96,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let in_query = operation.query.iter().map(|param| {
         json!({ "name": param.name, "in": "query", "required": param.required, "description": param.says, "schema": (param.schema)() })
     });
-    let key = operation.creates.then(|| {
+    let key = (operation.creates != Creates::No).then(|| {
         json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "fresh for each new request, repeated when a request is repeated; kept for 24 hours",
@@ -161,7 +161,7 @@ fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
             codes.extend(["auth/required", "auth/right-missing"])
         }
     }
-    if operation.creates {
+    if operation.creates != Creates::No {
         codes.extend(["idempotency/malformed", "idempotency/reused", "idempotency/in-progress"]);
     }
     if !operation.query.is_empty() {
@@ -169,7 +169,12 @@ fn problems(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     }
     if !matches!(operation.takes, Takes::Nothing) {
         codes.push("request/invalid");
-        codes.extend(["request/malformed", "request/too-large", "request/unsupported-media-type"]);
+        codes.extend([
+            "request/malformed",
+            "request/too-large",
+            "request/too-slow",
+            "request/unsupported-media-type",
+        ]);
     }
     let mut by_status: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
     for kind in codes.into_iter().filter_map(catalogue::find) {

@@ -62,7 +62,8 @@ fn make_room(buckets: &mut HashMap<(&'static str, IpAddr), Bucket>, now: Timesta
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// By what callers are counted: their address, in IPv6 the first half of it.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

@@ -109,13 +109,53 @@ pub struct Param {
     pub required: bool,
 }
 
-/// How much of the machine one request takes; each class has its own number of requests at a time.
+/// What kind of work a request is; each kind has its own number of requests at a time, which no other kind takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Load {
-    /// A few statements, a small body.
-    Light,
-    /// A document in memory, signatures.
+    /// Whether we live: let in always.
+    Probe,
+    /// What officers must get through whatever else is asked: revocations, suspensions.
+    Urgent,
+    /// What those who rely on us must be able to look up: certificates, revocation lists.
+    Status,
+    /// A few statements that read.
+    Read,
+    /// A few statements that write, a small body.
+    Write,
+    /// A document of an officer, signatures.
+    Stamp,
+    /// A document of anyone; or a walk over all records.
     Heavy,
+}
+
+impl Load {
+    /// Every kind, in the order of the enum.
+    pub const ALL: [Load; 7] =
+        [Load::Probe, Load::Urgent, Load::Status, Load::Read, Load::Write, Load::Stamp, Load::Heavy];
+
+    /// Its name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Urgent => "urgent",
+            Self::Status => "status",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Stamp => "stamp",
+            Self::Heavy => "heavy",
+        }
+    }
+}
+
+/// Whether a route makes something new, and how its idempotency key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creates {
+    /// It makes nothing new; a key is passed over.
+    No,
+    /// The key is reserved before the work, and settled behind it.
+    Reserved,
+    /// The key is written in the one transaction of the work.
+    AtOnce,
 }
 
 /// Bytes that a JSON body may have, where the route says nothing else.
@@ -147,7 +187,7 @@ pub struct Operation {
     /// The longest body, in bytes.
     pub body_limit_bytes: usize,
     /// Whether it makes something new, and so honours `Idempotency-Key`.
-    pub creates: bool,
+    pub creates: Creates,
     /// How much it takes.
     pub load: Load,
     /// Whether it stands on the listener for administration, where there is one; `None`: if only administrators and
@@ -176,6 +216,7 @@ impl Operation {
         summary: &'static str,
     ) -> Self {
         Self {
+            load: if method == Method::GET { Load::Read } else { Load::Write },
             method,
             path,
             id,
@@ -187,8 +228,7 @@ impl Operation {
             gives: Vec::new(),
             problems: &[],
             body_limit_bytes: 0,
-            creates: false,
-            load: Load::Light,
+            creates: Creates::No,
             administration: None,
             while_held: false,
             deadline: None,
@@ -207,7 +247,13 @@ impl Operation {
 
     /// A `POST` that makes something new: honours `Idempotency-Key`.
     pub fn create(access: Access, path: &'static str, id: &'static str, summary: &'static str) -> Self {
-        Self { creates: true, ..Self::new(access, Method::POST, path, id, summary) }
+        Self { creates: Creates::Reserved, ..Self::new(access, Method::POST, path, id, summary) }
+    }
+
+    /// Makes it in one transaction, in which its command writes the key and the answer too
+    /// ([`super::idempotency::record_with_answer`]).
+    pub fn at_once(self) -> Self {
+        Self { creates: Creates::AtOnce, ..self }
     }
 
     /// A page for people: not in the OpenAPI document.
@@ -243,7 +289,12 @@ impl Operation {
 
     /// Counts among the heavy requests.
     pub fn heavy(self) -> Self {
-        Self { load: Load::Heavy, ..self }
+        self.load(Load::Heavy)
+    }
+
+    /// Counts as this kind of work, instead of as one that reads (`GET`) or writes.
+    pub fn load(self, load: Load) -> Self {
+        Self { load, ..self }
     }
 
     /// Answers while the service is held back: it looks into that, or ends it.

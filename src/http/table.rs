@@ -1,8 +1,8 @@
 //! The table of all routes, and what is made from it.
 
 use super::{
-    Access, Gives, Hold, Limits, Meters, Operation, Problem, Proxies, Route, door, gate,
-    idempotency::AT_ONCE, meter::Routes, openapi, query::Declared, rate::Rates,
+    Access, Gives, Hold, Limits, Meters, Operation, Problem, Proxies, Route, admission::Admission, door,
+    gate, idempotency::AT_ONCE, meter::Routes, openapi, query::Declared, rate::Rates,
 };
 use crate::{
     base::{Clock, Entropy},
@@ -29,8 +29,7 @@ pub struct Kit {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) limits: Limits,
     pub(super) problem_page: Option<door::ProblemPage>,
-    pub(super) light: Semaphore,
-    pub(super) heavy: Semaphore,
+    pub(super) admission: Admission,
     pub(super) rates: Rates,
     pub(super) meters: Arc<Meters>,
     /// Ends of reservations that are written beside the requests.
@@ -52,7 +51,7 @@ impl Kit {
         entropy: Arc<dyn Entropy>,
         limits: Limits,
     ) -> Self {
-        let (light, heavy) = (Semaphore::new(limits.light_requests), Semaphore::new(limits.heavy_requests));
+        let admission = Admission::new(&limits);
         let rates = Rates::default();
         Self {
             store,
@@ -61,8 +60,7 @@ impl Kit {
             entropy,
             limits,
             problem_page: None,
-            light,
-            heavy,
+            admission,
             rates,
             meters: Arc::default(),
             afterwards: Arc::new(Semaphore::new(AT_ONCE)),

@@ -9,7 +9,7 @@ use crate::tls::ServerTls;
 use rustls::server::Acceptor;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::timeout,
@@ -55,6 +55,11 @@ impl Listener for TlsListener {
 
     async fn next(&self) -> io::Result<(TcpStream, PeerAddress)> {
         self.tcp.next().await
+    }
+
+    /// Without a handshake there is nothing that the other end would understand.
+    fn unwelcome(_: TcpStream) -> Option<impl AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+        None::<TcpStream>
     }
 
     async fn welcome(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {

@@ -7,7 +7,8 @@ use super::{
 use crate::{
     base::{Refusal, Timestamp},
     http::{
-        Access, Gives, IdempotencyKey, JsonBody, Operation, Param, Problem, QueryOf, Route, Shape,
+        self, Access, Gives, IdempotencyKey, JsonBody, Load, Once, Operation, Param, Problem, QueryOf, Route,
+        Shape,
         idempotency::Confidential,
         shape::{id, instant, list_of, nullable, object, one_of, text, words},
     },
@@ -15,7 +16,7 @@ use crate::{
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::IntoResponse,
 };
 use serde::Deserialize;
@@ -175,6 +176,7 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
             .gives(200, Gives::List(&OFFICER))
             .handled_by(state(), list),
         Operation::create(manage, "/api/v1/officers", "registerOfficer", "Register an officer")
+            .at_once()
             .json(&NEW_OFFICER)
             .gives(201, Gives::Json(&OFFICER))
             .problems(&["officer/roles-exclude", "officer/bad-name", "request/invalid"])
@@ -199,6 +201,7 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
             "disableOfficer",
             "Take an officer off duty",
         )
+        .load(Load::Urgent)
         .gives(200, Gives::Json(&OFFICER))
         .problems(&["officer/unknown", "officer/oneself", "officer/wrong-state"])
         .handled_by(state(), disable),
@@ -231,6 +234,7 @@ pub fn routes(officers: &Officers) -> Vec<Route> {
             "revokeApiKey",
             "Revoke an API key",
         )
+        .load(Load::Urgent)
         .gives(200, Gives::Json(&API_KEY))
         .problems(&["officer/unknown", "officer/unknown-key"])
         .handled_by(state(), revoke_key),
@@ -305,11 +309,14 @@ async fn register(
     caller: Caller,
     once: Option<IdempotencyKey>,
     JsonBody(body): JsonBody<NewOfficer>,
-) -> Answer<impl IntoResponse> {
+) -> Answer<http::Answer> {
     let command = RegisterOfficer { name: body.name, roles: roles(&body.roles)? };
-    let officer = officers.register(&caller, command, once.as_ref()).await?;
-    let place = format!("/api/v1/officers/{}", officer.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(officer)))
+    let once = Once::of(once, registered);
+    Ok(registered(&officers.register(&caller, command, once.as_ref()).await?))
+}
+
+fn registered(officer: &Officer) -> http::Answer {
+    http::Answer::created(&json!(officer)).found_at(format!("/api/v1/officers/{}", officer.id))
 }
 
 async fn find(State(officers): State<Officers>, caller: Caller, Path(id): Path<String>) -> Answer {

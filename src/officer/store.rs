@@ -249,6 +249,7 @@ async fn add_roles(tx: &mut Tx, officer: &Officer) -> Result<(), StoreError> {
 
 /// Writes state and roles. Roles go first and come last: they point to the officer's standing.
 pub(super) async fn update(tx: &mut Tx, officer: &Officer) -> Result<(), StoreError> {
+    tx.outdate();
     let id = officer.id.as_str();
     tx.execute(&DROP_ROLES, &[id.into()]).await?;
     let standing = standing(officer.roles.stand_apart());
@@ -298,6 +299,7 @@ pub(super) async fn keys_of(rx: &mut Rx, officer: &OfficerId) -> Result<Vec<ApiK
 
 /// Whether the key was still good until now.
 pub(super) async fn revoke_key(tx: &mut Tx, key: &ApiKeyId, now: Timestamp) -> Result<bool, StoreError> {
+    tx.outdate();
     Ok(tx.execute(&REVOKE_KEY, &[key.as_str().into(), now.into()]).await? == 1)
 }
 
@@ -317,6 +319,7 @@ pub(super) async fn replace_key(
     end: Timestamp,
     next: &ApiKeyId,
 ) -> Result<bool, StoreError> {
+    tx.outdate();
     Ok(tx.execute(&REPLACE_KEY, &[key.as_str().into(), end.into(), next.as_str().into()]).await? == 1)
 }
 

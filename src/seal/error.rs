@@ -1,7 +1,11 @@
 //! Why a command of this room came to nothing.
 
 use crate::{
-    authority::AuthorityError, base::Refusal, document::pdf::PdfError, keys::KeysError, officer::Denied,
+    authority::AuthorityError,
+    base::Refusal,
+    document::{pdf::PdfError, pool::Unread},
+    keys::KeysError,
+    officer::Denied,
     store::StoreError,
 };
 use std::fmt;
@@ -23,6 +27,8 @@ pub enum SealError {
     },
     /// The document cannot be stamped.
     Document(PdfError),
+    /// The document, or what was made of it, was not read.
+    Unread(Unread),
     /// No signature came.
     Sign(SignError),
     /// The keystore refused.
@@ -59,13 +65,16 @@ impl SealError {
             Self::Unknown { what: "officer", .. } => "officer/unknown",
             Self::Unknown { .. } => "seal/unknown",
             Self::Document(error) => error.code(),
+            Self::Unread(Unread::Busy) => "service/busy",
             Self::Sign(SignError::Busy) => "keys/busy",
             Self::Sign(SignError::Gone { .. }) => "keys/gone",
             Self::NoTimeStamp => "authority/no-time-stamp",
             Self::Keys(error) => error.code(),
             Self::Authority(error) => error.code(),
             Self::Store(error) => error.code(),
-            Self::Sign(_) | Self::Make(_) | Self::Withheld { .. } => "internal",
+            Self::Unread(Unread::Broken) | Self::Sign(_) | Self::Make(_) | Self::Withheld { .. } => {
+                "internal"
+            }
         }
     }
 }
@@ -77,6 +86,7 @@ impl fmt::Display for SealError {
             Self::Denied(denied) => denied.fmt(out),
             Self::Unknown { what, id } => write!(out, "there is no {what} {id}"),
             Self::Document(error) => error.fmt(out),
+            Self::Unread(error) => error.fmt(out),
             Self::Sign(error) => error.fmt(out),
             Self::NoTimeStamp => {
                 out.write_str("the time-stamp authority gave no token; nothing was handed out")
@@ -108,6 +118,7 @@ from! {
     Refusal => Refused,
     Denied => Denied,
     PdfError => Document,
+    Unread => Unread,
     SignError => Sign,
     KeysError => Keys,
     AuthorityError => Authority,

@@ -55,6 +55,11 @@ pub struct Look {
 }
 
 impl LookRequest {
+    /// Whether the seal's code is a part of the picture.
+    pub fn shows_code(&self) -> bool {
+        matches!(self, Self::Preset { with_code: true, .. })
+    }
+
     /// Draws or checks the picture. `owner_name` and `code` fill in what a preset leaves open.
     pub fn realise(self, owner_name: &str, code: &str) -> Result<Look, Refusal> {
         match self {

@@ -15,4 +15,4 @@ pub mod store;
 pub use error::SealError;
 pub use http::routes;
 pub use meter::Meters;
-pub use service::{Chain, Parts, ProductCheck, SealService};
+pub use service::{Asked, Chain, Parts, ProductCheck, SealService};

@@ -2,10 +2,12 @@
 
 use super::{
     Connections, EngineConfig, FromRow, Meters, OpenError, Statement, StoreConfig, StoreError, Value,
+    error::Cause,
     look::Way,
     migrations::{Dialect, Migration},
     postgres::{self, PostgresEngine, pool::Lent},
     sqlite::{self, SqliteEngine},
+    writer::{OtherType, OwnedRow, Writer},
 };
 use crate::base::Timestamp;
 use sqlx::{
@@ -140,6 +142,7 @@ impl Engine {
 }
 
 /// One writer's turn: a transaction that is kept or undone by [`Turn::finish`], and undone when dropped.
+#[allow(clippy::large_enum_variant, reason = "there are as many as connections, and they are moved once")]
 pub(super) enum Turn {
     Sqlite(sqlite::Turn),
     Postgres(postgres::Turn),
@@ -164,13 +167,15 @@ impl Turn {
 
 /// A connection, however it was come by.
 pub(super) enum Conn {
-    Sqlite(SqliteConnection),
+    SqliteWriter(Writer),
+    SqliteSingle(SqliteConnection),
     SqliteReader(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
     Postgres(Lent),
 }
 
 pub(super) enum Link<'c> {
+    Writer(&'c mut Writer),
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut Lent),
 }
@@ -178,7 +183,8 @@ pub(super) enum Link<'c> {
 impl Conn {
     pub(super) fn link(&mut self) -> Link<'_> {
         match self {
-            Self::Sqlite(conn) => Link::Sqlite(conn),
+            Self::SqliteWriter(conn) => Link::Writer(conn),
+            Self::SqliteSingle(conn) => Link::Sqlite(conn),
             Self::SqliteReader(conn) => Link::Sqlite(conn),
             Self::SqliteSnapshot(conn) => Link::Sqlite(conn),
             Self::Postgres(conn) => Link::Postgres(conn),
@@ -198,6 +204,7 @@ pub struct Tx {
     rx: Rx,
     node: Arc<str>,
     rang: bool,
+    outdates: bool,
 }
 
 /// Binds all values to a query of either engine.
@@ -244,14 +251,18 @@ impl Rx {
     ) -> Result<Option<T>, StoreError> {
         self.refuse_if_failed()?;
         let found = match self.conn.link() {
+            Link::Writer(conn) => {
+                let found = conn.rows(statement.sqlite, values, 1);
+                found.map(|mut rows| rows.pop().map(Row::Owned)).map_err(Cause::from)
+            }
             Link::Sqlite(conn) => {
                 let found = bound!(statement.sqlite, values).fetch_optional(conn).await;
-                found.map(|row| row.map(Row::Sqlite))
+                found.map(|row| row.map(Row::Sqlite)).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
                 let found = bound!(statement.postgres, values).fetch_optional(conn.link()).await;
                 conn.settle(&found);
-                found.map(|row| row.map(Row::Postgres))
+                found.map(|row| row.map(Row::Postgres)).map_err(Cause::from)
             }
         };
         self.judged(statement, found)?.map(|row| T::from_row(&row)).transpose()
@@ -264,15 +275,19 @@ impl Rx {
         values: &[Value<'_>],
     ) -> Result<Vec<T>, StoreError> {
         self.refuse_if_failed()?;
-        let found: Result<Vec<Row>, _> = match self.conn.link() {
+        let found: Result<Vec<Row>, Cause> = match self.conn.link() {
+            Link::Writer(conn) => {
+                let found = conn.rows(statement.sqlite, values, usize::MAX);
+                found.map(|rows| rows.into_iter().map(Row::Owned).collect()).map_err(Cause::from)
+            }
             Link::Sqlite(conn) => {
                 let found = bound!(statement.sqlite, values).fetch_all(conn).await;
-                found.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
+                found.map(|rows| rows.into_iter().map(Row::Sqlite).collect()).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
                 let found = bound!(statement.postgres, values).fetch_all(conn.link()).await;
                 conn.settle(&found);
-                found.map(|rows| rows.into_iter().map(Row::Postgres).collect())
+                found.map(|rows| rows.into_iter().map(Row::Postgres).collect()).map_err(Cause::from)
             }
         };
         self.judged(statement, found)?.iter().map(T::from_row).collect()
@@ -281,11 +296,14 @@ impl Rx {
     pub(super) async fn prepare(&mut self, statement: &Statement) -> Result<(), StoreError> {
         use sqlx::SqlSafeStr as _;
         let prepared = match self.conn.link() {
-            Link::Sqlite(conn) => conn.prepare(statement.sqlite.into_sql_str()).await.map(drop),
+            Link::Writer(conn) => conn.prepare(statement.sqlite).map_err(Cause::from),
+            Link::Sqlite(conn) => {
+                conn.prepare(statement.sqlite.into_sql_str()).await.map(drop).map_err(Cause::from)
+            }
             Link::Postgres(conn) => {
                 let prepared = conn.link().prepare(statement.postgres.into_sql_str()).await.map(drop);
                 conn.settle(&prepared);
-                prepared
+                prepared.map_err(Cause::from)
             }
         };
         self.judged(statement, prepared)
@@ -297,7 +315,7 @@ impl Rx {
         if self.failed { Err(StoreError::Spoiled) } else { Ok(()) }
     }
 
-    fn judged<T>(&mut self, statement: &Statement, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+    fn judged<T>(&mut self, statement: &Statement, result: Result<T, Cause>) -> Result<T, StoreError> {
         self.failed |= result.is_err();
         of(statement.name, result).inspect_err(|error| self.meters.failed(error))
     }
@@ -305,20 +323,22 @@ impl Rx {
 
 impl Tx {
     pub(super) fn new(conn: Conn, at: &At) -> Self {
-        Self { rx: Rx::new(conn, at), node: at.node.clone(), rang: false }
+        Self { rx: Rx::new(conn, at), node: at.node.clone(), rang: false, outdates: false }
     }
 
     /// Runs a statement that changes rows; how many it changed.
     pub async fn execute(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<u64, StoreError> {
         self.rx.refuse_if_failed()?;
         let done = match self.rx.conn.link() {
+            Link::Writer(conn) => conn.execute(statement.sqlite, values).map_err(Cause::from),
             Link::Sqlite(conn) => {
-                bound!(statement.sqlite, values).execute(conn).await.map(|done| done.rows_affected())
+                let done = bound!(statement.sqlite, values).execute(conn).await;
+                done.map(|done| done.rows_affected()).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
                 let done = bound!(statement.postgres, values).execute(conn.link()).await;
                 conn.settle(&done);
-                done.map(|done| done.rows_affected())
+                done.map(|done| done.rows_affected()).map_err(Cause::from)
             }
         };
         self.rx.judged(statement, done)
@@ -338,6 +358,16 @@ impl Tx {
         self.rang = true;
     }
 
+    /// Once this is committed, what was kept in memory of earlier reads is out of date: a new
+    /// [`super::Store::edition`] begins.
+    pub fn outdate(&mut self) {
+        self.outdates = true;
+    }
+
+    pub(super) fn take_outdates(&mut self) -> bool {
+        std::mem::take(&mut self.outdates)
+    }
+
     pub(super) fn take_ring(&mut self) -> bool {
         std::mem::take(&mut self.rang)
     }
@@ -350,6 +380,7 @@ impl Tx {
     pub(super) fn reset(&mut self) {
         self.rx.failed = false;
         self.rang = false;
+        self.outdates = false;
     }
 
     pub(super) fn into_conn(self) -> Conn {
@@ -364,27 +395,38 @@ impl Tx {
     }
 
     /// Runs a text that was made at run time, from names that were looked at.
-    pub(super) async fn control_made(&mut self, text: String) -> Result<(), sqlx::Error> {
+    pub(super) async fn control_made(&mut self, text: String) -> Result<(), Cause> {
         match self.rx.conn.link() {
-            Link::Sqlite(conn) => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop),
+            Link::Writer(conn) => conn.control(&text).map_err(Cause::from),
+            Link::Sqlite(conn) => {
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop).map_err(Cause::from)
+            }
             Link::Postgres(conn) => {
                 let done = sqlx::raw_sql(AssertSqlSafe(text)).execute(conn.link()).await.map(drop);
                 conn.settle(&done);
-                done
+                done.map_err(Cause::from)
             }
         }
     }
 
     /// Runs a text of the store's own, or of a migration: no values, several statements allowed.
-    pub(super) async fn control(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+    pub(super) async fn control(&mut self, text: &'static str) -> Result<(), Cause> {
         match self.rx.conn.link() {
-            // Prepared once each: they stand around every write.
-            Link::Sqlite(conn) => sqlx::query(text).execute(conn).await.map(drop),
+            Link::Writer(conn) => conn.control(text).map_err(Cause::from),
+            Link::Sqlite(conn) => sqlx::query(text).execute(conn).await.map(drop).map_err(Cause::from),
             Link::Postgres(conn) => {
                 let done = sqlx::raw_sql(text).execute(conn.link()).await.map(drop);
                 conn.settle(&done);
-                done
+                done.map_err(Cause::from)
             }
+        }
+    }
+
+    /// SQLite's connection, called without waiting; `None` of PostgreSQL.
+    pub(super) fn writer(&self) -> Option<&Writer> {
+        match &self.rx.conn {
+            Conn::SqliteWriter(writer) => Some(writer),
+            _ => None,
         }
     }
 }
@@ -408,6 +450,8 @@ impl DerefMut for Tx {
 #[derive(Debug)]
 pub enum Row {
     #[doc(hidden)]
+    Owned(OwnedRow),
+    #[doc(hidden)]
     Sqlite(SqliteRow),
     #[doc(hidden)]
     Postgres(PgRow),
@@ -417,18 +461,20 @@ macro_rules! columns {
     ($($(#[$doc:meta])* $name:ident, $opt:ident => $type:ty;)*) => {$(
         $(#[$doc])*
         pub fn $name(&self, column: usize) -> Result<$type, StoreError> {
-            of("row", match self {
-                Self::Sqlite(row) => row.try_get(column),
-                Self::Postgres(row) => row.try_get(column),
-            })
+            match self {
+                Self::Owned(row) => row.$name(column).ok().flatten().ok_or_else(|| unexpected(column)),
+                Self::Sqlite(row) => of("row", row.try_get(column)),
+                Self::Postgres(row) => of("row", row.try_get(column)),
+            }
         }
 
         /// The same, where NULL is allowed.
         pub fn $opt(&self, column: usize) -> Result<Option<$type>, StoreError> {
-            of("row", match self {
-                Self::Sqlite(row) => row.try_get(column),
-                Self::Postgres(row) => row.try_get(column),
-            })
+            match self {
+                Self::Owned(row) => row.$name(column).map_err(|OtherType| unexpected(column)),
+                Self::Sqlite(row) => of("row", row.try_get(column)),
+                Self::Postgres(row) => of("row", row.try_get(column)),
+            }
         }
     )*};
 }
@@ -446,16 +492,16 @@ impl Row {
     /// A truth value: `BOOLEAN` in PostgreSQL, 0 or 1 in SQLite.
     pub fn bool(&self, column: usize) -> Result<bool, StoreError> {
         match self {
-            Self::Sqlite(row) => of("row", row.try_get::<i64, _>(column)).map(|number| number != 0),
             Self::Postgres(row) => of("row", row.try_get(column)),
+            Self::Owned(_) | Self::Sqlite(_) => self.int(column).map(|number| number != 0),
         }
     }
 
     /// The same, where NULL is allowed.
     pub fn opt_bool(&self, column: usize) -> Result<Option<bool>, StoreError> {
         match self {
-            Self::Sqlite(_) => Ok(self.opt_int(column)?.map(|number| number != 0)),
             Self::Postgres(row) => of("row", row.try_get(column)),
+            Self::Owned(_) | Self::Sqlite(_) => Ok(self.opt_int(column)?.map(|number| number != 0)),
         }
     }
 
@@ -470,8 +516,12 @@ impl Row {
     }
 }
 
+fn unexpected(column: usize) -> StoreError {
+    StoreError::Corrupt { says: format!("column {column} is missing, NULL, or of another type") }
+}
+
 /// Sorts the engine's error.
-pub(super) fn of<T>(statement: &'static str, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+pub(super) fn of<T, E: Into<Cause>>(statement: &'static str, result: Result<T, E>) -> Result<T, StoreError> {
     result.map_err(|error| {
         let sorted = StoreError::of(statement, error);
         if matches!(sorted, StoreError::Fault { .. } | StoreError::Corrupt { .. }) {

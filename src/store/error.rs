@@ -111,12 +111,31 @@ impl StoreError {
     }
 
     /// What a failed statement means while nothing has been committed.
-    pub(super) fn of(statement: &'static str, error: sqlx::Error) -> Self {
+    pub(super) fn of(statement: &'static str, cause: impl Into<Cause>) -> Self {
+        match cause.into() {
+            Cause::Client(error) => Self::of_client(statement, error),
+            Cause::Writer(error) => Self::of_writer(statement, &error),
+        }
+    }
+
+    fn of_writer(statement: &'static str, error: &rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(failure, says) => {
+                of_sqlite(statement, failure.extended_code, says.as_deref().unwrap_or_default())
+            }
+            rusqlite::Error::FromSqlConversionFailure(..) => {
+                Self::Corrupt { says: "a text in the database is not UTF-8".into() }
+            }
+            _ => Self::Fault { statement, code: "client".into() },
+        }
+    }
+
+    fn of_client(statement: &'static str, error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default().into_owned();
                 match error.try_downcast::<sqlx::sqlite::SqliteError>() {
-                    Ok(error) => of_sqlite(statement, &code, &error.to_string()),
+                    Ok(error) => of_sqlite(statement, code.parse().unwrap_or(0), &error.to_string()),
                     Err(error) => of_postgres(statement, &code, error.constraint()),
                 }
             }
@@ -138,12 +157,53 @@ impl StoreError {
     }
 }
 
+/// What a driver said.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// PostgreSQL's, and that of SQLite's readers.
+    Client(sqlx::Error),
+    /// That of SQLite's writer.
+    Writer(rusqlite::Error),
+}
+
+impl Cause {
+    /// PostgreSQL's code for it.
+    pub(super) fn sqlstate(&self) -> Option<String> {
+        match self {
+            Self::Client(error) => Some(error.as_database_error()?.code()?.into_owned()),
+            Self::Writer(_) => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Cause {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<rusqlite::Error> for Cause {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Writer(error)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(error) => error.fmt(out),
+            Self::Writer(error) => error.fmt(out),
+        }
+    }
+}
+
 /// Primary result codes of SQLite (sqlite.org/rescode.html); the extended code has them in its low octet.
 mod sqlite_code {
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
     pub(super) const READONLY: i32 = 8;
     pub(super) const NOMEM: i32 = 7;
+    pub(super) const INTERRUPT: i32 = 9;
     pub(super) const IOERR: i32 = 10;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
@@ -155,9 +215,8 @@ mod sqlite_code {
     pub(super) const CONSTRAINT_UNIQUE: i32 = 2067;
 }
 
-fn of_sqlite(statement: &'static str, code: &str, message: &str) -> StoreError {
+fn of_sqlite(statement: &'static str, number: i32, message: &str) -> StoreError {
     use sqlite_code as sqlite;
-    let number: i32 = code.parse().unwrap_or(0);
     // Columns and names of rules. Anything else is somebody's sentence, or an expression with values in it.
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_., ".contains(&octet);
     let constraint = || match message.split_once("failed: ") {
@@ -177,7 +236,8 @@ fn of_sqlite(statement: &'static str, code: &str, message: &str) -> StoreError {
             sqlite::CORRUPT | sqlite::NOTADB => {
                 StoreError::Corrupt { says: "the database file is damaged, or no database".into() }
             }
-            _ => StoreError::Fault { statement, code: format!("sqlite {code}") },
+            sqlite::INTERRUPT => StoreError::Deadline,
+            _ => StoreError::Fault { statement, code: format!("sqlite {number}") },
         },
     }
 }
@@ -185,9 +245,8 @@ fn of_sqlite(statement: &'static str, code: &str, message: &str) -> StoreError {
 /// Whether a COMMIT that failed with this error may be followed by another one on the same file. After a failed sync
 /// nobody knows what the disk holds, and asking again would be answered "fine" (the kernel forgets): only a restart,
 /// which reads the file anew, tells.
-pub(super) fn commit_may_go_on(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    let number: i32 = code.and_then(|code| code.parse().ok()).unwrap_or(0);
+pub(super) fn commit_may_go_on(error: &rusqlite::Error) -> bool {
+    let number = error.sqlite_error().map_or(0, |failure| failure.extended_code);
     matches!(number & 0xff, sqlite_code::FULL | sqlite_code::CONSTRAINT | sqlite_code::BUSY)
 }
 
@@ -375,20 +434,21 @@ mod tests {
 
     #[test]
     fn codes_of_the_engines_are_sorted_by_what_may_be_done() {
-        assert!(of_sqlite("s", "2067", "UNIQUE constraint failed: seal.code").is_duplicate());
-        assert!(of_sqlite("s", "1555", "").is_duplicate());
+        assert!(of_sqlite("s", 2067, "UNIQUE constraint failed: seal.code").is_duplicate());
+        assert!(of_sqlite("s", 1555, "").is_duplicate());
         for (code, wanted) in [
-            ("5", "store/busy"),
-            ("517", "store/busy"),
-            ("13", "store/full"),
-            ("1032", "store/read-only"),
-            ("14", "store/read-only"),
+            (5, "store/busy"),
+            (517, "store/busy"),
+            (13, "store/full"),
+            (9, "store/deadline"),
+            (1032, "store/read-only"),
+            (14, "store/read-only"),
+            (1034, "store/unavailable"),
+            (267, "store/corrupt"),
+            (1, "store/fault"),
         ] {
             assert_eq!(of_sqlite("s", code, "").code(), wanted);
         }
-        assert_eq!(of_sqlite("s", "1034", "").code(), "store/unavailable");
-        assert_eq!(of_sqlite("s", "267", "").code(), "store/corrupt");
-        assert_eq!(of_sqlite("s", "1", "").code(), "store/fault");
         assert!(of_postgres("s", "23505", Some("seal_code")).is_duplicate());
         for (code, wanted) in [
             ("40P01", "store/busy"),
@@ -407,7 +467,7 @@ mod tests {
 
     #[test]
     fn a_conflict_names_columns_and_no_values() {
-        let error = of_sqlite("s", "2067", "(code: 2067) UNIQUE constraint failed: seal.code");
+        let error = of_sqlite("s", 2067, "(code: 2067) UNIQUE constraint failed: seal.code");
         let wanted = "the database refused the record: another record has this value already (seal.code)";
         assert_eq!(error.to_string(), wanted);
     }

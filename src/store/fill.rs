@@ -173,7 +173,7 @@ impl Fill {
         }
         self.control("COMMIT").await?;
         match (self.tx.into_conn(), self.place) {
-            (Conn::Sqlite(conn), Place::Sqlite { path, part, lock }) => {
+            (Conn::SqliteSingle(conn), Place::Sqlite { path, part, lock }) => {
                 of("store.fill", conn.close().await)?;
                 let file = |error: io::Error| OpenError::File { path: path.clone(), says: error.to_string() };
                 put_in_place(&part, &path).map_err(file)?;
@@ -191,6 +191,7 @@ async fn sqlite(path: &Path) -> Result<(Conn, Place), OpenError> {
     if fs::metadata(path).is_ok_and(|found| found.len() > 0) {
         return Err(OpenError::Taken { says: format!("{} is there already", path.display()) });
     }
+    demand_no_rest(path)?;
     let part = PathBuf::from(format!("{}.restoring", path.display()));
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(file)?;
@@ -213,7 +214,19 @@ async fn sqlite(path: &Path) -> Result<(Conn, Place), OpenError> {
         .connect()
         .await;
     let conn = of("store.fill", conn)?;
-    Ok((Conn::Sqlite(conn), Place::Sqlite { path: path.into(), part, lock }))
+    Ok((Conn::SqliteSingle(conn), Place::Sqlite { path: path.into(), part, lock }))
+}
+
+/// A log of a database that is gone would be written over the restored one at its first start.
+fn demand_no_rest(path: &Path) -> Result<(), OpenError> {
+    for ending in ["-wal", "-journal"] {
+        let rest = format!("{}{ending}", path.display());
+        if fs::metadata(&rest).is_ok_and(|found| found.len() > 0) {
+            let says = format!("{rest} is there, of a database that is gone; move it away as well");
+            return Err(OpenError::Taken { says });
+        }
+    }
+    Ok(())
 }
 
 fn put_in_place(part: &Path, path: &Path) -> io::Result<()> {

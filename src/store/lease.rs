@@ -13,7 +13,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 /// All statements, for the test that has both engines read them.
-pub const STATEMENTS: &[&Statement] = &[&TAKE, &RENEW, &DONE, &LEAVE, &DEMAND, &LOOK, &LIVES];
+pub const STATEMENTS: &[&Statement] = &[&TAKE, &RENEW, &DONE, &LEAVE, &DEMAND, &LOOK, &LIVES, &TIME];
 
 /// Between a node's name and the number of its life. No name has it.
 pub(super) const LIFE: char = '#';
@@ -63,6 +63,16 @@ const LOOK: Statement = on_the_servers_clock!(
 );
 const LIVES: Statement =
     on_the_servers_clock!("lease.lives", "SELECT number, until_ms - ", " FROM lease WHERE name = $1");
+
+const TIME: Statement = on_the_servers_clock!("lease.time", "SELECT ", "");
+
+/// What time it is by the clock of the database, in milliseconds since 1970; `None` where that is this machine's own.
+pub async fn time_of_database(store: &Store) -> Result<Option<i64>, StoreError> {
+    if store.is_ours_alone() {
+        return Ok(None);
+    }
+    store.read(async |rx| rx.optional(&TIME, &[]).await).await
+}
 
 /// What may be held: a name, who wants it, and for how long at a time.
 #[derive(Clone)]

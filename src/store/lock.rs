@@ -24,9 +24,10 @@ impl Drop for FileLock {
 }
 
 impl FileLock {
-    /// Takes `<database>.lock`, or says who has it.
+    /// Takes `<database>.lock`, or says who has it. A link to the database leads to the same lock.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
-        let path = PathBuf::from(format!("{}.lock", database.display()));
+        let itself = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+        let path = PathBuf::from(format!("{}.lock", itself.display()));
         let says =
             |error: &dyn std::fmt::Display| OpenError::File { path: path.clone(), says: error.to_string() };
         let mut file = OpenOptions::new()

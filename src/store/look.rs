@@ -116,7 +116,9 @@ impl Way {
                     .immutable(!has_log(path))
                     .busy_timeout(Duration::from_millis(*lock_ms))
                     .disable_statement_logging();
-                Ok(Conn::Sqlite(options.connect().await.map_err(|error| StoreError::of("open", error))?))
+                Ok(Conn::SqliteSingle(
+                    options.connect().await.map_err(|error| StoreError::of("open", error))?,
+                ))
             }
             Self::Postgres { url, schema, deadlines } => {
                 let mut conn = PostgresEngine::single(url, schema.as_deref(), deadlines).await?;
@@ -137,7 +139,7 @@ impl Way {
     pub(super) async fn snapshot(&self, at: &At) -> Result<Rx, StoreError> {
         let mut conn = self.connect().await.map_err(passing)?;
         let begun = match &mut conn {
-            Conn::Sqlite(conn) => sqlx::raw_sql("BEGIN").execute(conn).await.map(drop),
+            Conn::SqliteSingle(conn) => sqlx::raw_sql("BEGIN").execute(conn).await.map(drop),
             Conn::Postgres(conn) => {
                 let one_instant = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
                 conn.set_begun(true);

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod lint;
 
-use super::{FromRow, OpenError, Row, Rx, Statement, Store, StoreError, engine::Tx};
+use super::{FromRow, OpenError, Row, Rx, Statement, Store, StoreError, engine::Tx, error::Cause};
 use crate::base::{Timestamp, failpoint};
 use std::time::Duration;
 use yinxin_pki::sm3;
@@ -264,9 +264,9 @@ async fn apply_step(tx: &mut Tx, next: &Migration, now: Timestamp) -> Result<Ste
     Ok(Step::Done { more: true })
 }
 
-fn why_not(step: &Migration, error: &sqlx::Error) -> String {
+fn why_not(step: &Migration, error: &Cause) -> String {
     const INSUFFICIENT_PRIVILEGE: &str = "42501";
-    let code = error.as_database_error().and_then(|said| said.code());
+    let code = error.sqlstate();
     if code.as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
         return format!(
             "the tables lack migration {}, and this database role may not change tables: run `yinxin migrate --grant` with \
@@ -278,9 +278,8 @@ fn why_not(step: &Migration, error: &sqlx::Error) -> String {
 }
 
 /// `lock_not_available`, `deadlock_detected`: PostgreSQL's words for a table that others hold.
-fn is_held(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| ["55P03", "40P01"].contains(&&*code))
+fn is_held(error: &Cause) -> bool {
+    error.sqlstate().is_some_and(|code| ["55P03", "40P01"].contains(&&*code))
 }
 
 /// The first step that is not applied; an error where what is applied is not what this release can work with.

@@ -29,6 +29,7 @@ mod reach;
 mod sqlite;
 mod statement;
 mod whole;
+mod writer;
 
 pub use config::{Deadlines, EngineConfig, StoreConfig, is_node_name};
 pub use engine::{Row, Rx, Tx};
@@ -51,7 +52,7 @@ use std::{
     future::Future,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -67,11 +68,30 @@ struct Inner {
     node: Arc<str>,
     body: Duration,
     bell: Notify,
+    edition: AtomicU64,
     meters: Arc<Meters>,
     life: OnceLock<String>,
     /// The last migration of this release.
     last_step: i64,
     halted: AtomicBool,
+}
+
+/// A change of what others may have kept in memory. A new edition begins before its commit and another one behind it, so
+/// that whatever is read while it is under way is out of date too.
+struct Outdating<'s>(&'s AtomicU64);
+
+impl<'s> Outdating<'s> {
+    fn begin(edition: &'s AtomicU64) -> Self {
+        edition.fetch_add(1, Ordering::SeqCst);
+        Self(edition)
+    }
+}
+
+impl Drop for Outdating<'_> {
+    /// Also where nobody waits for the commit any more.
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Store {
@@ -98,8 +118,9 @@ impl Store {
         let body = Duration::from_millis(config.deadlines.body_ms);
         let (node, meters, bell) = (at.node.clone(), at.meters.clone(), Notify::new());
         let last_step = migrations::last_of(migrations);
-        let (halted, life) = (AtomicBool::new(false), OnceLock::new());
-        Self(Arc::new(Inner { engine, node, body, bell, meters, life, last_step, halted }))
+        let (edition, halted) = (AtomicU64::new(0), AtomicBool::new(false));
+        let life = OnceLock::new();
+        Self(Arc::new(Inner { engine, node, body, bell, edition, meters, life, last_step, halted }))
     }
 
     /// Gives the roles of `deploy/postgresql/roles.sql` their rights on the tables of this release. PostgreSQL alone, as the
@@ -144,7 +165,9 @@ impl Store {
             out => out,
         };
         let rang = turn.tx().take_ring() && out.is_ok();
+        let outdating = turn.tx().take_outdates().then(|| Outdating::begin(&self.0.edition));
         turn.finish(out.is_ok()).await.map_err(|error| self.noted(error))?;
+        drop(outdating);
         if out.is_ok() {
             meters.writes.one();
         }
@@ -228,6 +251,12 @@ impl Store {
         self.refuse_if_halted()?;
         let asked = self.read(async |rx| rx.one::<i64>(&migrations::WORKS_FROM, &[]).await).await?;
         if asked > self.0.last_step { Err(StoreError::Outgrown) } else { Ok(()) }
+    }
+
+    /// Changes with every write of this process that called [`Tx::outdate`]. What was read under one edition and is kept
+    /// in memory holds as long as that lasts, as far as this node goes: of other nodes' writes nothing is heard.
+    pub fn edition(&self) -> u64 {
+        self.0.edition.load(Ordering::SeqCst)
     }
 
     /// What it counts as it works.

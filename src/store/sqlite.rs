@@ -1,8 +1,8 @@
 //! SQLite: one connection that writes, passed on as a baton; several that read.
 //!
-//! A writer waits for the seat, works inside its own savepoint, and leaves. A flusher commits for all who have left and
-//! wakes them, so that many writes share one sync of the disk. Three savepoint levels:
-//! `BEGIN IMMEDIATE` → `g` (the group: gone if SQLite rolled everything back by itself) → `s` (one writer).
+//! A writer waits for the seat, works inside its own savepoint, and leaves. A flusher, on a thread of its own, commits for
+//! all who have left and wakes them, so that many writes share one sync of the disk. Two levels: `BEGIN IMMEDIATE` (the
+//! group: gone if SQLite rolled everything back by itself) and `SAVEPOINT s` (one writer).
 
 use super::{
     Deadlines, Meters, OpenError, StoreError,
@@ -10,11 +10,12 @@ use super::{
     error::commit_may_go_on,
     lock::FileLock,
     migrations::{self, Migration},
+    writer::Writer,
 };
 use crate::base::{Timestamp, failpoint, folder};
 use sqlx::{
-    ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    ConnectOptions as _, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 use std::{
     fs::{OpenOptions, Permissions},
@@ -23,16 +24,16 @@ use std::{
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{Mutex, Notify, OwnedMutexGuard, oneshot},
-    task::JoinHandle,
+    sync::{Mutex, OwnedMutexGuard, oneshot},
     time::timeout,
 };
 
-/// Prepared statements kept by each connection.
+/// Prepared statements kept by each connection that reads.
 const STATEMENTS_KEPT: usize = 256;
 /// Whether [`forget_to_sync`] was called.
 static WEAKENED: AtomicBool = AtomicBool::new(false);
@@ -40,7 +41,6 @@ static WEAKENED: AtomicBool = AtomicBool::new(false);
 pub(super) struct SqliteEngine {
     shared: Arc<Shared>,
     readers: SqlitePool,
-    flusher: JoinHandle<()>,
     wait: Duration,
     lock: std::sync::Mutex<Option<FileLock>>,
     at: At,
@@ -50,7 +50,10 @@ pub(super) struct SqliteEngine {
 struct Shared {
     seat: Arc<Mutex<Seat>>,
     halted: Arc<AtomicBool>,
-    wake: Notify,
+    /// Wakes the flusher, which ends when this is gone. One wish to be woken is as good as many.
+    wake: SyncSender<()>,
+    /// For the work of one writer.
+    body: Duration,
     commit: Duration,
 }
 
@@ -64,29 +67,24 @@ impl SqliteEngine {
     ) -> Result<Self, OpenError> {
         make_private(path)?;
         let lock = FileLock::take(path)?;
+        let lock_wait = Duration::from_millis(deadlines.lock_ms);
+        let writer = Writer::open(path, lock_wait).map_err(|error| StoreError::of("open", error))?;
+        demand_durability(&writer)?;
+        if WEAKENED.load(Ordering::SeqCst) {
+            weaken(&writer)?;
+        }
+        write_log_home(&writer)?;
+        let mut tx = Tx::new(Conn::SqliteWriter(writer), at);
+        migrations::apply(&mut tx, steps, now).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .busy_timeout(Duration::from_millis(deadlines.lock_ms))
+            .busy_timeout(lock_wait)
             .foreign_keys(true)
             .statement_cache_capacity(STATEMENTS_KEPT)
             // What a savepoint needs for its way back otherwise goes to a file under /var/tmp: parts of the database outside
             // its directory, and nothing at all where the process may not write there.
             .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
-        let writer = options
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .connect()
-            .await;
-        let mut writer = writer.map_err(|error| StoreError::of("open", error))?;
-        demand_durability(&mut writer).await?;
-        if WEAKENED.load(Ordering::SeqCst) {
-            weaken(&mut writer).await?;
-        }
-        write_log_home(&mut writer).await?;
-        let mut tx = Tx::new(Conn::Sqlite(writer), at);
-        migrations::apply(&mut tx, steps, now).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(readers)
             .acquire_timeout(Duration::from_millis(deadlines.wait_ms))
@@ -102,17 +100,20 @@ impl SqliteEngine {
             halted: halted.clone(),
             meters: at.meters.clone(),
         };
+        let seat = Arc::new(Mutex::new(seat));
+        let (wake, woken) = sync_channel(1);
+        start_flusher(seat.clone(), woken, path)?;
         let shared = Arc::new(Shared {
-            seat: Arc::new(Mutex::new(seat)),
+            seat,
             halted,
-            wake: Notify::new(),
+            wake,
+            body: Duration::from_millis(deadlines.body_ms),
             commit: Duration::from_millis(deadlines.commit_ms),
         });
-        let flusher = tokio::spawn(flush_whenever_woken(shared.clone()));
         let wait = Duration::from_millis(deadlines.wait_ms);
         let log = PathBuf::from(format!("{}-wal", path.display()));
         let lock = std::sync::Mutex::new(Some(lock));
-        Ok(Self { shared, readers, flusher, wait, lock, log, at: at.clone() })
+        Ok(Self { shared, readers, wait, lock, log, at: at.clone() })
     }
 
     pub(super) fn log_bytes(&self) -> u64 {
@@ -134,17 +135,18 @@ impl SqliteEngine {
     pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
         let seat = timeout(self.wait, self.shared.seat.clone().lock_owned());
         let mut seat = seat.await.map_err(|_| StoreError::Busy)?;
-        seat.enter().await?;
+        seat.enter()?;
+        seat.patience(Some(self.shared.body));
         Ok(Turn { seat, shared: self.shared.clone() })
     }
 
     pub(super) async fn close(&self) {
         let _ = timeout(self.wait, self.readers.close()).await;
         let mut seat = self.shared.seat.lock().await;
-        seat.flush().await;
+        seat.flush();
         seat.halted.store(true, Ordering::SeqCst);
-        if let Some(Conn::Sqlite(writer)) = seat.tx.take().map(Tx::into_conn)
-            && let Err(error) = writer.close().await
+        if let Some(Conn::SqliteWriter(writer)) = seat.tx.take().map(Tx::into_conn)
+            && let Err(error) = writer.close()
         {
             tracing::warn!(name: "store.unclean_close", %error, "the database did not close cleanly; it recovers at the next start");
         }
@@ -159,24 +161,22 @@ pub fn forget_to_sync() {
     WEAKENED.store(true, Ordering::SeqCst);
 }
 
-async fn weaken(writer: &mut SqliteConnection) -> Result<(), OpenError> {
+fn weaken(writer: &Writer) -> Result<(), OpenError> {
     tracing::error!(name: "store.weakened", "commits are not synced: this is the endurance harness's mutation, never a service");
-    let done = sqlx::query("PRAGMA synchronous = NORMAL").execute(writer).await;
-    done.map(drop).map_err(|error| StoreError::of("open", error).into())
+    let done = writer.control("PRAGMA synchronous = NORMAL;");
+    done.map_err(|error| StoreError::of("open", error).into())
 }
 
-impl Drop for SqliteEngine {
-    fn drop(&mut self) {
-        // Nobody can be waiting for it: each writer holds the store.
-        self.flusher.abort();
-    }
-}
-
-async fn flush_whenever_woken(shared: Arc<Shared>) {
-    loop {
-        shared.wake.notified().await;
-        shared.seat.lock().await.flush().await;
-    }
+/// Starts the thread that commits. It waits in line for the seat like any writer, so that whoever stood there before it
+/// shares the commit; and it holds no part of the engine, so that it ends when the last writer is gone.
+fn start_flusher(seat: Arc<Mutex<Seat>>, woken: Receiver<()>, path: &Path) -> Result<(), OpenError> {
+    let flush = move || {
+        while woken.recv().is_ok() {
+            seat.blocking_lock().flush();
+        }
+    };
+    let started = std::thread::Builder::new().name("store-flush".into()).spawn(flush);
+    started.map(drop).map_err(|error| OpenError::File { path: path.into(), says: error.to_string() })
 }
 
 /// One writer at work.
@@ -195,11 +195,12 @@ impl Turn {
     }
 
     pub(super) async fn finish(mut self, keep: bool) -> Result<(), StoreError> {
-        let answer = self.seat.leave(keep).await?;
+        let answer = self.seat.leave(keep)?;
         failpoint::reach("sqlite.left");
         let Self { seat, shared } = self;
         drop(seat);
-        shared.wake.notify_one();
+        // Full: the flusher is told already, and has not looked yet.
+        let _ = shared.wake.try_send(());
         let Some(answer) = answer else { return Ok(()) };
         match timeout(shared.commit, answer).await {
             Ok(Ok(outcome)) => outcome,
@@ -208,18 +209,13 @@ impl Turn {
     }
 }
 
-/// Where the connection stands. Set before a step is taken, so that whoever comes after a dropped future knows which
-/// steps may or may not have been taken.
+/// Where the connection stands. Whoever comes after a writer whose future was dropped finds [`Step::Inside`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// No transaction.
     Closed,
-    /// A transaction may be open; nothing in it is owed to anyone.
-    Doubtful,
-    /// A transaction and its group are open, nobody is at work.
+    /// A transaction is open, nobody is at work.
     Between,
-    /// A writer's savepoint may be open or not; nothing in it is half done.
-    Threshold,
     /// A writer's savepoint is open, and half of its work may be done.
     Inside,
 }
@@ -235,56 +231,45 @@ struct Seat {
 
 impl Seat {
     /// Cleans up after a dropped predecessor and opens a savepoint for the next writer.
-    async fn enter(&mut self) -> Result<(), StoreError> {
+    fn enter(&mut self) -> Result<(), StoreError> {
         if self.halted.load(Ordering::SeqCst) {
             return Err(StoreError::Halted);
         }
-        self.recover().await;
+        self.recover();
         if let Some(tx) = &mut self.tx {
             tx.reset();
         }
         if self.step == Step::Closed {
-            self.step = Step::Doubtful;
-            let begun = self.control("BEGIN IMMEDIATE; SAVEPOINT g").await;
-            begun.map_err(|error| StoreError::of("begin", error))?;
+            self.control("BEGIN IMMEDIATE").map_err(|error| StoreError::of("begin", error))?;
             self.step = Step::Between;
         }
-        self.step = Step::Threshold;
-        let opened = self.control("SAVEPOINT s").await;
-        opened.map_err(|error| StoreError::of("begin", error))?;
+        if let Err(error) = self.control("SAVEPOINT s") {
+            self.fail_group(&StoreError::Lost);
+            return Err(StoreError::of("begin", error));
+        }
         self.step = Step::Inside;
         Ok(())
     }
 
     /// Brings the connection to `Closed` or `Between`, whatever a dropped future left behind.
-    async fn recover(&mut self) {
-        match self.step {
-            Step::Closed | Step::Between => {}
-            Step::Doubtful => self.close_group().await,
-            Step::Inside => self.undo().await,
-            Step::Threshold => {
-                // The savepoint may not be there, so this may fail. Whether the group is still there must be known,
-                // else an outermost savepoint would be a transaction of its own.
-                let _ = self.control("ROLLBACK TO s; RELEASE s").await;
-                match self.control("RELEASE g; SAVEPOINT g").await {
-                    Ok(()) => self.step = Step::Between,
-                    Err(_) => self.fail_group(&StoreError::Lost).await,
-                }
-            }
+    fn recover(&mut self) {
+        if self.step == Step::Inside {
+            self.undo();
         }
     }
 
     /// Ends a writer's turn; what it has to wait for, if anything.
-    async fn leave(&mut self, keep: bool) -> Result<Option<Answer>, StoreError> {
+    fn leave(&mut self, keep: bool) -> Result<Option<Answer>, StoreError> {
         if keep {
-            self.step = Step::Threshold;
-            if let Err(error) = self.control("RELEASE s").await {
-                self.fail_group(&StoreError::Lost).await;
+            // Without its transaction this savepoint would be one, and releasing it a commit.
+            let left = if self.is_open() { self.control("RELEASE s") } else { Err(gone()) };
+            if let Err(error) = left {
+                self.fail_group(&StoreError::Lost);
                 return Err(StoreError::of("release", error));
             }
             self.step = Step::Between;
         } else {
-            self.undo().await;
+            self.undo();
             // A refusal may rest on what others of this group wrote: it holds only if their work is kept.
             if self.waiting.is_empty() {
                 return Ok(None);
@@ -295,29 +280,28 @@ impl Seat {
         Ok(Some(receiver))
     }
 
-    /// Undoes the writer's work. Fails only where SQLite has rolled back everything by itself (disk full, I/O error):
-    /// then the work of the others in the group is gone as well, and they are told.
-    async fn undo(&mut self) {
-        self.step = Step::Threshold;
-        match self.control("ROLLBACK TO s; RELEASE s").await {
-            Ok(()) => self.step = Step::Between,
-            Err(_) => self.fail_group(&StoreError::Lost).await,
+    /// Undoes the writer's work. Where SQLite has rolled back everything by itself (disk full, I/O error), the work of
+    /// the others in the group is gone as well, and they are told.
+    fn undo(&mut self) {
+        let undone = self.is_open() && self.control("ROLLBACK TO s; RELEASE s").is_ok();
+        match undone {
+            true => self.step = Step::Between,
+            false => self.fail_group(&StoreError::Lost),
         }
     }
 
     /// Commits for all who have left.
-    async fn flush(&mut self) {
-        self.recover().await;
+    fn flush(&mut self) {
+        self.recover();
         if self.step != Step::Between {
             return;
         }
-        self.step = Step::Doubtful;
         let begun = Instant::now();
-        if self.control("RELEASE g").await.is_err() {
-            return self.fail_group(&StoreError::Lost).await;
+        if !self.is_open() {
+            return self.fail_group(&StoreError::Lost);
         }
         failpoint::reach("sqlite.committing");
-        match self.control("COMMIT").await {
+        match self.control("COMMIT") {
             Ok(()) => {
                 failpoint::reach("sqlite.committed");
                 self.step = Step::Closed;
@@ -332,37 +316,52 @@ impl Seat {
                     StoreError::Full => StoreError::Full,
                     _ => StoreError::Lost,
                 };
-                self.fail_group(&told).await;
+                self.fail_group(&told);
             }
             Err(error) => {
                 tracing::error!(name: "store.halted", %error, "a commit failed; no more writes until this process is started again");
                 self.halted.store(true, Ordering::SeqCst);
                 // Its pages may lie whole in the log, and be found there at the next start.
-                self.fail_group(&StoreError::Unknown).await;
+                self.fail_group(&StoreError::Unknown);
             }
         }
     }
 
-    async fn control(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
-        match &mut self.tx {
-            Some(tx) => tx.control(text).await,
-            None => Err(sqlx::Error::PoolClosed),
+    /// Whether the group's transaction is still there.
+    fn is_open(&self) -> bool {
+        self.writer().is_some_and(Writer::is_in_transaction)
+    }
+
+    fn control(&self, text: &'static str) -> Result<(), rusqlite::Error> {
+        let writer = self.writer().ok_or_else(gone)?;
+        // However late: half a group can't be left standing.
+        writer.patience(None);
+        writer.control(text)
+    }
+
+    fn patience(&self, patience: Option<Duration>) {
+        if let Some(writer) = self.writer() {
+            writer.patience(patience);
         }
     }
 
-    async fn fail_group(&mut self, error: &StoreError) {
+    fn writer(&self) -> Option<&Writer> {
+        self.tx.as_ref().and_then(Tx::writer)
+    }
+
+    /// Rolls back whatever is open, and tells all who wait. That nothing is open is fine as well.
+    fn fail_group(&mut self, error: &StoreError) {
         for sender in self.waiting.drain(..) {
             sender.send(Err(error.clone())).ok();
         }
-        self.close_group().await;
-    }
-
-    /// Rolls back whatever is open; that nothing is open is fine as well.
-    async fn close_group(&mut self) {
-        self.step = Step::Doubtful;
-        let _ = self.control("ROLLBACK").await;
+        let _ = self.control("ROLLBACK");
         self.step = Step::Closed;
     }
+}
+
+/// There is nothing that could be kept or undone.
+fn gone() -> rusqlite::Error {
+    rusqlite::Error::InvalidQuery
 }
 
 type Answer = oneshot::Receiver<Result<(), StoreError>>;
@@ -387,26 +386,20 @@ pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
 /// Writes what the log holds into the file and empties the log. If an earlier process stopped at a failed sync, the
 /// kernel may show pages of the log that the disk doesn't have, and won't write them again: new commits behind them
 /// would be lost in a power cut. Now they are written anew, or this fails.
-async fn write_log_home(conn: &mut SqliteConnection) -> Result<(), OpenError> {
-    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(conn).await;
-    let busy = row.and_then(|row| row.try_get::<i64, _>(0)).map_err(|error| StoreError::of("open", error))?;
-    match busy {
-        0 => Ok(()),
+fn write_log_home(writer: &Writer) -> Result<(), OpenError> {
+    let busy = writer.pragma("PRAGMA wal_checkpoint(TRUNCATE)");
+    match busy.map_err(|error| StoreError::of("open", error))?.as_str() {
+        "0" => Ok(()),
         _ => Err(OpenError::Store(StoreError::Busy)),
     }
 }
 
 /// Reads back what was asked for: a file system without shared memory falls back to another journal in silence.
-async fn demand_durability(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+fn demand_durability(writer: &Writer) -> Result<(), OpenError> {
     for (pragma, wanted) in
         [("PRAGMA journal_mode", "wal"), ("PRAGMA synchronous", "2"), ("PRAGMA foreign_keys", "1")]
     {
-        let row = sqlx::query(pragma).fetch_one(&mut *conn).await;
-        let row = row.map_err(|error| StoreError::of("open", error))?;
-        let found = match row.try_get::<String, _>(0) {
-            Ok(text) => text,
-            Err(_) => row.try_get::<i64, _>(0).map_or_else(|_| "?".into(), |number| number.to_string()),
-        };
+        let found = writer.pragma(pragma).map_err(|error| StoreError::of("open", error))?;
         if found != wanted {
             let says = format!("{pragma} is {found}, and must be {wanted}");
             return Err(OpenError::NotDurable { says });
@@ -419,27 +412,25 @@ async fn demand_durability(conn: &mut SqliteConnection) -> Result<(), OpenError>
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_connection_that_would_lose_commits_is_refused() {
+    #[test]
+    fn a_connection_that_would_lose_commits_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let good = SqliteConnectOptions::new()
-            .filename(folder.path().join("x.db"))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
-        let says = async |options: SqliteConnectOptions| {
-            let mut conn = options.connect().await.unwrap();
-            let outcome = demand_durability(&mut conn).await.map_err(|error| error.to_string());
-            // A dropped connection closes later, on a thread of its own; another journal needs the file for itself.
-            conn.close().await.unwrap();
+        let path = folder.path().join("x.db");
+        std::fs::write(&path, "").unwrap();
+        let says = |change: &str| {
+            let writer = Writer::open(&path, Duration::from_secs(2)).unwrap();
+            if !change.is_empty() {
+                writer.control(change).unwrap();
+            }
+            let outcome = demand_durability(&writer).map_err(|error| error.to_string());
+            writer.close().unwrap();
             outcome
         };
-        assert_eq!(says(good.clone()).await, Ok(()));
-        let normal = says(good.clone().synchronous(SqliteSynchronous::Normal)).await.unwrap_err();
+        assert_eq!(says(""), Ok(()));
+        let normal = says("PRAGMA synchronous = NORMAL;").unwrap_err();
         assert!(normal.ends_with("PRAGMA synchronous is 1, and must be 2"), "{normal}");
-        assert!(says(good.clone().synchronous(SqliteSynchronous::Off)).await.is_err());
-        assert!(says(good.clone().foreign_keys(false)).await.is_err());
-        assert!(says(good.journal_mode(SqliteJournalMode::Delete)).await.is_err());
+        assert!(says("PRAGMA synchronous = OFF;").is_err());
+        assert!(says("PRAGMA foreign_keys = OFF;").is_err());
+        assert!(says("PRAGMA journal_mode = DELETE;").is_err());
     }
 }

@@ -4,6 +4,7 @@
 use super::{
     FromRow, Row, Rx, Statement, Store, StoreError, Tx, Value,
     engine::{Conn, Link, of},
+    error::Cause,
 };
 use futures_core::Stream;
 use sqlx::{AssertSqlSafe, Error};
@@ -155,6 +156,11 @@ impl Rx {
     ) -> Result<(), E> {
         let sql = self.select(table, part);
         match self.conn().link() {
+            Link::Writer(conn) => {
+                for row in of("store.each_row", conn.rows(&sql, &[], usize::MAX))? {
+                    each(cells(&Row::Owned(row), table)?).await?;
+                }
+            }
             Link::Sqlite(conn) => {
                 let mut rows = pin!(sqlx::query(AssertSqlSafe(sql)).fetch(conn));
                 while let Some(row) = next(&mut rows).await? {
@@ -271,13 +277,15 @@ impl Tx {
         }
         let sql = insert(table, rows.len(), self.is_postgres());
         let done = match self.conn().link() {
+            Link::Writer(conn) => conn.execute(&sql, &values).map(drop).map_err(Cause::from),
             Link::Sqlite(conn) => {
-                super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await.map(drop)
+                let done = super::engine::bound!(AssertSqlSafe(sql), values).execute(conn).await;
+                done.map(drop).map_err(Cause::from)
             }
             Link::Postgres(conn) => {
                 let done = super::engine::bound!(AssertSqlSafe(sql), values).execute(conn.link()).await;
                 conn.settle(&done);
-                done.map(drop)
+                done.map(drop).map_err(Cause::from)
             }
         };
         of("store.insert_rows", done)
@@ -320,7 +328,10 @@ impl Store {
 impl Conn {
     pub(super) fn is_postgres(&self) -> bool {
         match self {
-            Self::Sqlite(_) | Self::SqliteReader(_) | Self::SqliteSnapshot(_) => false,
+            Self::SqliteWriter(_)
+            | Self::SqliteSingle(_)
+            | Self::SqliteReader(_)
+            | Self::SqliteSnapshot(_) => false,
             Self::Postgres(_) => true,
         }
     }

@@ -123,7 +123,7 @@ fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, TlsError> {
-    let octets = plain_file::read(path, Rule::Anything, max_bytes);
+    let octets = plain_file::read(path, Rule::Read, max_bytes);
     octets.map(|octets| octets.to_vec()).map_err(|error| wrong(path, &error.to_string()))
 }
 

@@ -2,7 +2,7 @@
 //! beginning of the file, so that the digest in progress is only copied where that range ends.
 
 use std::{collections::HashMap, ops::Range};
-use yinxin_pki::sm3::Sm3;
+use yinxin_pki::{budget::Budget, sm3::Sm3};
 
 /// The two ranges of a signature, the first from the first octet of the file.
 pub(super) type Ranges = [Range<usize>; 2];
@@ -35,8 +35,9 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// Digests `bytes` and each of `ranges`, which lie within them. `None` where that takes more than `room`.
-    pub(super) fn of(bytes: &[u8], ranges: &[Ranges], room: &mut Room) -> Option<Self> {
+    /// Digests `bytes` and each of `ranges`, which lie within them. `None` where that takes more than `room`, or than the
+    /// budget.
+    pub(super) fn of(bytes: &[u8], ranges: &[Ranges], room: &mut Room, budget: &Budget) -> Option<Self> {
         let mut order: Vec<&Ranges> = ranges.iter().filter(|[first, _]| first.start == 0).collect();
         order.sort_by_key(|[first, second]| (first.end, second.start, second.end));
         order.dedup();
@@ -46,14 +47,14 @@ impl Digests {
         room.take(bytes.len()).then_some(())?;
         for pair in order {
             let [first, second] = pair;
-            digest.update(bytes.get(done..first.end)?);
+            update(&mut digest, bytes.get(done..first.end)?, budget)?;
             done = first.end;
             room.take(second.len()).then_some(())?;
             let mut rest = digest.clone();
-            rest.update(bytes.get(second.clone())?);
+            update(&mut rest, bytes.get(second.clone())?, budget)?;
             found.insert(pair.clone(), rest.finish());
         }
-        digest.update(bytes.get(done..)?);
+        update(&mut digest, bytes.get(done..)?, budget)?;
         Some(Self { whole: digest.finish(), ranges: found })
     }
 
@@ -61,6 +62,19 @@ impl Digests {
     pub(super) fn over(&self, ranges: &Ranges) -> Option<[u8; 32]> {
         self.ranges.get(ranges).copied()
     }
+}
+
+/// Octets that are digested in the time of one step of the budget.
+const OCTETS_A_STEP: u64 = 20;
+/// Octets between two looks at it: two milliseconds.
+const STRETCH_BYTES: usize = 1 << 20;
+
+fn update(digest: &mut Sm3, octets: &[u8], budget: &Budget) -> Option<()> {
+    for stretch in octets.chunks(STRETCH_BYTES) {
+        budget.spend(stretch.len() as u64 / OCTETS_A_STEP).ok()?;
+        digest.update(stretch);
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -73,14 +87,17 @@ mod tests {
         let bytes: Vec<u8> = (0..250).collect();
         let pairs =
             [[0..100, 120..250], [0..50, 60..250], [0..100, 120..250], [0..100, 120..200], [0..0, 0..250]];
-        let digests = Digests::of(&bytes, &pairs, &mut Room(2000)).unwrap();
+        let of = |pairs: &[Ranges], room| Digests::of(&bytes, pairs, &mut Room(room), &Budget::unlimited());
+        let digests = of(&pairs, 2000).unwrap();
         assert_eq!(digests.whole, sm3::digest(&bytes));
         for pair in &pairs {
             let octets = [&bytes[pair[0].clone()], &bytes[pair[1].clone()]].concat();
             assert_eq!(digests.over(pair), Some(sm3::digest(octets)), "{pair:?}");
         }
         assert_eq!(digests.over(&[0..1, 2..3]), None);
-        assert!(Digests::of(&bytes, &pairs, &mut Room(500)).is_none(), "beyond the room");
-        assert!(Digests::of(&bytes, &[[0..100, 120..251]], &mut Room(5000)).is_none(), "past the end");
+        assert!(of(&pairs, 500).is_none(), "beyond the room");
+        assert!(of(&[[0..100, 120..251]], 5000).is_none(), "past the end");
+        let spent = Digests::of(&bytes, &pairs, &mut Room(2000), &Budget::of_steps(3));
+        assert!(spent.is_none(), "beyond the budget");
     }
 }

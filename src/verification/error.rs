@@ -1,18 +1,14 @@
 //! What goes wrong around a verification. A document that does not hold is no error: that is a report.
 
 use super::service::VerificationId;
-use crate::{authority::AuthorityError, officer::Denied, store::StoreError};
+use crate::{authority::AuthorityError, document::pool::Unread, officer::Denied, store::StoreError};
 use std::fmt;
 
 /// Why there is no report.
 #[derive(Debug)]
 pub enum VerificationError {
-    /// As many documents are being judged as the service takes on.
-    Busy,
-    /// Judging took longer than a request may wait. It goes on to its own end, in its place; the answer is dropped.
-    Deadline,
-    /// Judging broke down: a defect of ours.
-    Broken,
+    /// As many documents are being judged as the service takes on; or judging broke down.
+    Unread(Unread),
     /// The caller may not see kept reports.
     Denied(Denied),
     /// No report is kept under this id.
@@ -26,11 +22,7 @@ pub enum VerificationError {
 impl fmt::Display for VerificationError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => {
-                out.write_str("as many documents are being judged as the service takes on at a time")
-            }
-            Self::Deadline => out.write_str("judging this document takes longer than a request may wait"),
-            Self::Broken => out.write_str("judging broke down"),
+            Self::Unread(error) => error.fmt(out),
             Self::Denied(denied) => denied.fmt(out),
             Self::Unknown(id) => write!(out, "no report is kept as {id}"),
             Self::Trust(error) => write!(out, "the own authority could not say whom to trust: {error}"),
@@ -40,6 +32,12 @@ impl fmt::Display for VerificationError {
 }
 
 impl std::error::Error for VerificationError {}
+
+impl From<Unread> for VerificationError {
+    fn from(error: Unread) -> Self {
+        Self::Unread(error)
+    }
+}
 
 impl From<Denied> for VerificationError {
     fn from(denied: Denied) -> Self {

@@ -23,8 +23,9 @@ pub use trust::{Trust, TrustError};
 
 use crate::document::{pdf as pdf_file, png};
 use yinxin_pki::{
+    budget::Budget,
     judge::{Kind, Question, SealStatus, kind_of},
-    report::{DocumentFace, DocumentKind, Finding, Profile, Report},
+    report::{DocumentFace, DocumentKind, Finding, Profile, Report, TOO_COSTLY},
     sm3,
     time::Timestamp,
     x509::path::Material,
@@ -68,7 +69,12 @@ impl<'a> Demand<'a> {
         }
     }
 
-    fn question(&self) -> Question<'a> {
+    /// What is left of the work that the document may cause.
+    fn budget(&self) -> &Budget {
+        &self.limits.pdf.budget
+    }
+
+    fn question(&self) -> Question<'_> {
         let Trust { anchors, intermediates, crls, makers } = self.trust;
         Question {
             require_time_stamp: self.require_time_stamp,
@@ -76,6 +82,7 @@ impl<'a> Demand<'a> {
             require_status: self.require_status,
             makers,
             status: self.status,
+            budget: Some(self.budget()),
             ..Question::new(Material { anchors, intermediates, crls }, self.judged_at, self.profile)
         }
     }
@@ -105,6 +112,12 @@ impl Limits {
         self.pdf.max_bytes.min(pdf_file::HARD_MAX_BYTES)
     }
 
+    /// The same, and no more work than is left of this budget.
+    pub fn within(mut self, budget: &Budget) -> Self {
+        self.pdf.budget = budget.clone();
+        self
+    }
+
     /// The same with files of up to so many octets, at most [`pdf_file::HARD_MAX_BYTES`].
     pub fn with_max_bytes(mut self, max_bytes: usize) -> Self {
         self.pdf.max_bytes = max_bytes.min(pdf_file::HARD_MAX_BYTES);
@@ -118,6 +131,12 @@ pub fn judge(bytes: &[u8], demand: &Demand<'_>) -> Report {
     if bytes.len() > demand.limits.max_bytes() {
         return too_large(bytes.len() as u64, demand);
     }
+    let report = judge_content(bytes, demand);
+    // What was passed over for want of budget says nothing, whatever the rest says.
+    if demand.budget().is_spent() { too_costly(report, demand) } else { report }
+}
+
+fn judge_content(bytes: &[u8], demand: &Demand<'_>) -> Report {
     match content_of(bytes) {
         Content::Pdf => pdf::judge(bytes, demand),
         Content::Der(kind) => bare::judge(bytes, kind, demand),
@@ -144,6 +163,14 @@ pub fn too_large(bytes: u64, demand: &Demand<'_>) -> Report {
     let says = format!("The file has {bytes} bytes; at most {limit} are judged.");
     let mut report = Report::new(document, demand.judged_at, demand.profile);
     report.problems.push(Finding::new("too-large", says));
+    report.conclude()
+}
+
+/// The report on a file that was given up half-way.
+fn too_costly(begun: Report, demand: &Demand<'_>) -> Report {
+    let mut report = Report::new(begun.document, demand.judged_at, demand.profile);
+    let says = "Judging this file takes more work than one document may cause; it was given up.";
+    report.problems.push(Finding::new(TOO_COSTLY, says));
     report.conclude()
 }
 

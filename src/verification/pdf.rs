@@ -29,10 +29,16 @@ pub(super) fn judge(bytes: &[u8], demand: &Demand<'_>) -> Report {
     };
     let mut room = Room::passes(demand.limits.digest_passes, bytes.len());
     let ranges: Vec<Ranges> = analysis.signatures.iter().filter_map(|placed| placed.signed.clone()).collect();
-    let judged = Digests::of(bytes, &ranges, &mut room).and_then(|digests| {
+    let judged = Digests::of(bytes, &ranges, &mut room, demand.budget()).and_then(|digests| {
         let judging = Judging { bytes, digests: &digests, question: demand.question(), demand };
-        let signatures: Option<Vec<_>> =
-            analysis.signatures.iter().map(|placed| judging.signature(placed, &mut room)).collect();
+        let signatures: Option<Vec<_>> = analysis
+            .signatures
+            .iter()
+            .map_while(|placed| {
+                // Once it is spent, the rest is of no interest: the whole is given up.
+                demand.budget().spend(SIGNATURE_STEPS).ok().map(|()| judging.signature(placed, &mut room))
+            })
+            .collect();
         Some((digests.whole, signatures?))
     });
     let Some((whole, mut signatures)) = judged else {
@@ -61,10 +67,14 @@ fn problem_of(error: &PdfError) -> &'static str {
     match error {
         PdfError::Encrypted => "encrypted",
         PdfError::TooLarge { .. } => "too-large",
+        PdfError::TooCostly => "too-costly",
         PdfError::Unsupported { .. } => "unsupported",
         _ => "malformed",
     }
 }
+
+/// Steps of the budget for what is done with each signature beside checking it.
+const SIGNATURE_STEPS: u64 = 3000;
 
 struct Judging<'a> {
     bytes: &'a [u8],

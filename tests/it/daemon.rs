@@ -1,12 +1,15 @@
 //! The daemon as a process: commands beside it, a second one, an orderly stop, and being killed.
 
-use crate::support::process::{Daemon, Place};
+use crate::support::process::{Daemon, Place, Said};
 use rustix::process::Signal;
 use std::{
     fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt as _, net::UnixDatagram},
+    },
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -65,6 +68,43 @@ fn a_second_daemon_on_the_same_data_is_refused_with_a_word() {
     // It did no harm to the first, or to its socket.
     assert!(get(&daemon, "/readyz").starts_with("HTTP/1.1 200"));
     place.good(["officer", "list", "--key-file", &place.key("security_administrator")]);
+}
+
+/// The lock lies beside the file itself, not beside a name for it.
+#[test]
+fn a_link_to_the_database_of_another_daemon_is_no_way_in() {
+    let (place, other) = (Place::initialised(), Place::empty());
+    fs::create_dir_all(other.dir()).unwrap();
+    for name in ["passphrase", "audit-heads.jsonl"] {
+        if place.dir().join(name).exists() {
+            fs::copy(place.dir().join(name), other.dir().join(name)).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(place.dir().join("yinxin.db"), other.dir().join("yinxin.db")).unwrap();
+    let daemon = place.serve();
+    let second =
+        other.command(["serve", "--listen", "127.0.0.1:0"]).env("YINXIN_SANDBOX", "off").output().unwrap();
+    let second = Said::of(second);
+    assert!(second.code == 1 && second.err.contains("another daemon"), "{second:?}");
+    assert!(get(&daemon, "/readyz").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn what_everybody_may_write_is_not_taken_for_ours() {
+    let place = Place::initialised();
+    drop(place.serve());
+    for name in ["", "yinxin.db", "audit-heads.jsonl"] {
+        let path = if name.is_empty() { place.dir() } else { place.dir().join(name) };
+        if !path.exists() {
+            fs::write(&path, "").unwrap();
+        }
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode | 0o002)).unwrap();
+        let refused = place.run(["serve", "--listen", "127.0.0.1:0"]);
+        assert!(refused.code == 1 && refused.err.contains("chmod o-w"), "{name}: {refused:?}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    drop(place.serve());
 }
 
 #[test]

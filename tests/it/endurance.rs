@@ -66,6 +66,29 @@ fn commits_that_are_not_synced_are_lost_in_a_power_cut_and_this_is_noticed() {
 }
 
 #[test]
+fn what_many_clients_write_at_once_is_all_there_and_many_writes_share_a_sync() {
+    let Some((code, figures)) = figures(&["writes", "short"]) else { return };
+    assert_eq!(code, 0, "{figures}");
+    assert!(figures["acknowledged"].as_u64() > Some(10), "{figures}");
+    assert!(figures["sqlite_http"]["16"].as_f64() > Some(0.0), "{figures}");
+    match figures["delayed"]["5ms"]["writes_a_sync"].as_f64() {
+        Some(writes) => assert!(writes > 1.0, "{figures}"),
+        None => say_skipped("endurance writes: a disk that is slow to sync"),
+    }
+}
+
+/// Ten times what it can do: most is refused, with a word when to come again; all that was begun is brought to its end.
+#[test]
+fn a_daemon_that_is_asked_for_too_much_refuses_and_goes_on() {
+    let Some((code, figures)) = figures(&["overload", "10", "short"]) else { return };
+    assert_eq!(code, 0, "{figures}");
+    let storm = &figures["stages"]["10"];
+    assert!(storm["statuses"]["503"].as_u64() > Some(0), "{figures}");
+    assert!(storm["statuses"]["201"].as_u64() > Some(0), "{figures}");
+    assert!(figures["memory_mib"]["peak"].as_f64() < Some(1024.0), "{figures}");
+}
+
+#[test]
 fn nodes_that_are_replaced_one_behind_the_other_under_load_fail_no_request() {
     let Some((code, figures)) = figures(&["failover", "1", "--seed", "7"]) else { return };
     assert_eq!((code, &figures["failed"], &figures["lost"]), (0, &0.into(), &0.into()), "{figures}");

@@ -284,12 +284,16 @@ async fn two_requests_with_one_key_at_once_are_one_stamp() {
             app.stamp_once("at-the-same-time", &seal, &at, document.clone()),
             app.stamp_once("at-the-same-time", &seal, &at, document.clone()),
         );
-        let mut told = [one.status, two.status];
-        told.sort_unstable();
-        assert_eq!(told, [201, 409]);
-        let refused = if one.status == 409 { &one } else { &two };
-        assert_eq!(refused.problem(), "409 idempotency/in-progress");
-        assert!(refused.headers.contains_key("retry-after"));
+        match [one.status, two.status] {
+            // The second came when the first was answered already, as may be on a busy machine.
+            [201, 201] => assert_eq!(one.body, two.body),
+            [201, 409] | [409, 201] => {
+                let refused = if one.status == 409 { &one } else { &two };
+                assert_eq!(refused.problem(), "409 idempotency/in-progress");
+                assert!(refused.headers.contains_key("retry-after"));
+            }
+            other => panic!("{other:?}"),
+        }
         assert_eq!(app.stamps("").await.len(), 1);
     })
     .await;

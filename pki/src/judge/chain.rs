@@ -2,6 +2,7 @@
 
 use super::{Question, trial::Trial};
 use crate::{
+    budget::Budget,
     oid::{self, Oid},
     report::Finding,
     sign::PublicKey,
@@ -48,12 +49,22 @@ impl Leaf<'_> {
         trial.all_lenient(cert.leniencies());
         let all = [question.material.intermediates, self.companions].concat();
         let material = Material { intermediates: &all, ..question.material };
-        match path::validate(cert, &material, self.at, self.purpose) {
+        let unlimited = Budget::unlimited();
+        let budget = question.budget.unwrap_or(&unlimited);
+        match path::validate_within(cert, &material, self.at, self.purpose, budget) {
             Ok(found) => {
                 for finding in &found.findings {
                     trial.find(finding.id.clone(), format!("{whose}: {}", finding.says));
                 }
                 self.revocation(&found.revocation, trial, question)
+            }
+            // The search ends with the first error of all, or goes on to the next candidate and ends there: either way
+            // nothing was found out.
+            Err(_) if budget.is_spent() => {
+                let says =
+                    format!("{whose} was not checked: the work that one document may cause is used up.");
+                trial.undecided(format!("{prefix}too-costly"), says);
+                None
             }
             Err(PathError::NoAnchor { .. }) => {
                 let says = format!("{whose} leads to none of the trusted certificates.");

@@ -19,6 +19,7 @@ mod tests;
 pub use stranger::{Kind, kind_of};
 
 use crate::{
+    budget::Budget,
     report::{Profile, SignatureReport},
     time::Timestamp,
     x509::{Cert, path::Material},
@@ -53,6 +54,8 @@ pub struct Question<'a> {
     pub seal_file: Option<&'a [u8]>,
     /// When the container claims that signed data was signed (`/M`), for signatures that do not say it themselves.
     pub claimed_at: Option<Timestamp>,
+    /// What is left of the work that the document may cause; `None`: it may cause any.
+    pub budget: Option<&'a Budget>,
 }
 
 impl<'a> Question<'a> {
@@ -70,6 +73,7 @@ impl<'a> Question<'a> {
             status: None,
             seal_file: None,
             claimed_at: None,
+            budget: None,
         }
     }
 

@@ -98,6 +98,7 @@ const CHAIN: &[&str] = &[
     "name-constraints",
     "authority-revoked",
     "too-long",
+    "too-costly",
     "too-many-checks",
     "too-many-lists",
     "revoked",

@@ -244,6 +244,9 @@ pub struct DocumentFace {
     pub bytes: u64,
 }
 
+/// The problem of a document that was given up because judging it would have cost too much.
+pub const TOO_COSTLY: &str = "too-costly";
+
 /// What a check of a document says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -278,9 +281,14 @@ impl Report {
     }
 
     /// Joins the verdicts: each signature's, then the worst of them. Without a signature: undecided and `not-signed`,
-    /// unless another problem is named, which means that the document could not be read: failed.
+    /// unless another problem is named, which means that the document could not be read: failed. What was given up for
+    /// its cost (`too-costly`) is undecided: nothing was found out.
     pub fn conclude(mut self) -> Self {
         self.signatures.iter_mut().for_each(SignatureReport::conclude);
+        if self.problems.iter().any(|problem| problem.id == TOO_COSTLY) {
+            self.verdict = Verdict::Undecided;
+            return self;
+        }
         self.verdict = match self.signatures.iter().map(|signature| signature.verdict).max() {
             Some(worst) if self.problems.is_empty() => worst,
             Some(_) => Verdict::Failed,
@@ -295,7 +303,7 @@ impl Report {
 
     /// Whether the document could not be read as what it claims to be.
     pub fn is_unreadable(&self) -> bool {
-        self.problems.iter().any(|problem| problem.id != "not-signed")
+        self.problems.iter().any(|problem| problem.id != "not-signed" && problem.id != TOO_COSTLY)
     }
 
     /// The exit code of a command that judged it: 0 passed, 1 failed, 2 undecided, 3 not readable.

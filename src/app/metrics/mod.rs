@@ -13,7 +13,7 @@ use crate::{
         Timestamp,
         meter::{Histogram, Tally},
     },
-    http::{self, Access, Gives, Operation, Route, health::READERS},
+    http::{self, Access, Gives, Load, Operation, Route, health::READERS},
     job,
     keys::SigningPool,
     seal::SealService,
@@ -144,12 +144,20 @@ impl Parts {
             .is(door.panics.value());
         let mut family =
             page.gauge("yinxin_http_requests_in_flight", "Requests worked on now, by how much they take.");
-        family.sample(&[("load", "light")], door.light.value());
-        family.sample(&[("load", "heavy")], door.heavy.value());
+        for load in Load::ALL {
+            family.sample(&[("load", load.name())], door.under_way[load as usize].value());
+        }
         let mut family =
             page.gauge("yinxin_http_requests_in_flight_limit", "Requests worked on at a time at the most.");
-        family.sample(&[("load", "light")], self.limits.light_requests);
-        family.sample(&[("load", "heavy")], self.limits.heavy_requests);
+        let limits = &self.limits;
+        for (load, most) in [
+            (Load::Read, limits.light_requests),
+            (Load::Write, limits.light_requests),
+            (Load::Stamp, limits.stamp_requests),
+            (Load::Heavy, limits.heavy_requests),
+        ] {
+            family.sample(&[("load", load.name())], most);
+        }
         page.counter("yinxin_http_connections_total", "Connections taken.").is(door.connected.value());
         page.counter(
             "yinxin_http_connections_unmade_total",
@@ -329,7 +337,7 @@ impl Parts {
         tally(
             page,
             "yinxin_verifications_unanswered_total",
-            "Documents that got no verdict: busy, late, broken.",
+            "Documents that got no verdict: busy, broken.",
             "reason",
             &verifications.unanswered,
         );
@@ -340,9 +348,9 @@ impl Parts {
             &verifications.judged_us,
         );
         page.gauge("yinxin_verifications_in_flight", "Documents judged now.")
-            .is(self.verifications.at_work());
+            .is(verifications.at_work.value());
         page.gauge("yinxin_verifications_in_flight_limit", "Documents judged at a time at the most.")
-            .is(self.verifications.settings().at_once);
+            .is(self.limits.heavy_requests);
     }
 
     fn periods(&self, page: &mut Page) {

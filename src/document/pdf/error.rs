@@ -1,6 +1,7 @@
 //! Why a PDF could not be read or stamped.
 
 use std::fmt;
+use yinxin_pki::budget::Spent;
 
 /// A refusal: what was tried, what was found, what the reader may do.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub enum PdfError {
         /// The bound.
         limit: usize,
     },
+    /// The work that one document may cause is used up ([`Limits::budget`](super::Limits)).
+    TooCostly,
     /// The file breaks the syntax of ISO 32000.
     Malformed {
         /// What was expected or found.
@@ -91,6 +94,7 @@ impl PdfError {
             Self::NotPdf => "pdf/not-pdf",
             Self::Encrypted => "pdf/encrypted",
             Self::TooLarge { .. } => "pdf/too-large",
+            Self::TooCostly => "pdf/too-costly",
             Self::Malformed { .. } => "pdf/malformed",
             Self::Unsupported { .. } => "pdf/unsupported",
             Self::MissingPage { .. } => "pdf/missing-page",
@@ -109,6 +113,12 @@ impl PdfError {
     }
 }
 
+impl From<Spent> for PdfError {
+    fn from(_: Spent) -> Self {
+        Self::TooCostly
+    }
+}
+
 impl fmt::Display for PdfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -116,6 +126,9 @@ impl fmt::Display for PdfError {
             Self::NotPdf => write!(f, "this is not a PDF: its first 1024 octets hold no %PDF- header"),
             Self::Encrypted => write!(f, "this PDF is encrypted: remove its password and permissions first"),
             Self::TooLarge { what, limit } => write!(f, "this PDF is too large: more than {limit} {what}"),
+            Self::TooCostly => {
+                write!(f, "reading this PDF takes more work than one document may cause; it was given up")
+            }
             Self::Malformed { what, at } => {
                 let place = if *at > 0 { format!(" at octet {at}") } else { String::new() };
                 write!(f, "this PDF is damaged{place}: {what}; have the program that made it write it again")

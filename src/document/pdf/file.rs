@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::filter;
+use super::history::History;
+use super::memory::Memory;
 use super::object::{Dict, Object, ObjectId, Stream};
 use super::page::{self, Page};
 use super::syntax::{Indirect, Parser, is_space};
@@ -17,6 +19,12 @@ const MAX_HOPS: usize = 16;
 const MAX_LOOKUPS: usize = 6;
 /// Decoded octets of object streams kept for the next look-up.
 const CACHE_BYTES: usize = 64 << 20;
+/// Revisions that are gone through one by one for an object.
+const FEW_REVISIONS: usize = 4;
+/// Objects that are copied from memory in the time that one is read in.
+const COPIES_A_READING: usize = 16;
+/// Octets that are read or decoded in the time of one step of the budget.
+pub(super) const OCTETS_A_STEP: u64 = 16;
 
 type Result<T> = std::result::Result<T, PdfError>;
 
@@ -28,6 +36,9 @@ pub struct Pdf<'a> {
     revisions: Vec<Revision>,
     oddities: Vec<Oddity>,
     cache: Mutex<Cache>,
+    /// Where each object was; made when first asked for.
+    history: OnceLock<History>,
+    memory: Mutex<Memory>,
     decoded: AtomicUsize,
     parsed: AtomicUsize,
     values: AtomicUsize,
@@ -123,7 +134,8 @@ impl<'a> Pdf<'a> {
         }
         let limits = limits.clone();
         let (decoded, parsed, values) = Default::default();
-        Ok(Self { bytes, limits, revisions, oddities, cache: Mutex::default(), decoded, parsed, values })
+        let (cache, history, memory) = Default::default();
+        Ok(Self { bytes, limits, revisions, oddities, cache, history, memory, decoded, parsed, values })
     }
 
     /// The file.
@@ -161,6 +173,11 @@ impl<'a> Pdf<'a> {
         self.at(usize::MAX)
     }
 
+    /// Where each object was in each revision.
+    pub(super) fn history(&self) -> &History {
+        self.history.get_or_init(|| History::new(&self.revisions))
+    }
+
     /// Values read so far, over the life of this value.
     pub(super) fn values_read(&self) -> usize {
         self.values.load(Ordering::Relaxed)
@@ -169,13 +186,31 @@ impl<'a> Pdf<'a> {
     /// Counts decoded octets, so that many small bombs end too.
     fn spend_decoded(&self, octets: usize) -> Result<()> {
         let limit = self.limits.max_total_decoded_bytes;
+        self.limits.budget.spend(octets as u64 / OCTETS_A_STEP)?;
         spend(&self.decoded, octets, "decoded octets in all", limit)
+    }
+
+    /// An object that was read before. It is copied, which counts too: a sixteenth of reading it.
+    fn recall(&self, id: ObjectId, offset: usize) -> Result<Option<Object>> {
+        let Some(known) = self.memory(|memory| memory.find(id, offset)) else { return Ok(None) };
+        self.values.fetch_add(known.values, Ordering::Relaxed);
+        let octets = known.octets / COPIES_A_READING;
+        self.limits.budget.spend(1 + octets as u64 / OCTETS_A_STEP)?;
+        spend(&self.parsed, octets, "octets read as objects", self.limits.max_parsed_bytes)?;
+        Ok(Some(known.object.clone()))
+    }
+
+    fn memory<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> T {
+        // Nothing in there can be half done: entries are replaced in one step.
+        act(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts what `parser` read since `from`, less the octets of a stream that it stepped over.
     fn spend_parsed(&self, parser: &Parser<'_>, from: usize, stepped_over: usize) -> Result<()> {
         self.values.fetch_add(self.limits.max_values.saturating_sub(parser.values_left), Ordering::Relaxed);
         let octets = parser.at.saturating_sub(from).saturating_sub(stepped_over);
+        // Values were counted as they were read; here strings, names and the space between.
+        self.limits.budget.spend(octets as u64 / OCTETS_A_STEP)?;
         spend(&self.parsed, octets, "octets read as objects", self.limits.max_parsed_bytes)
     }
 }
@@ -203,10 +238,11 @@ impl<'p> View<'p> {
 
     /// Where object `number` is, by the newest revision up to this one that names it.
     pub fn entry(&self, number: u32) -> Option<Entry> {
-        self.pdf.revisions[..=self.revision]
-            .iter()
-            .rev()
-            .find_map(|revision| revision.entries.get(&number).copied())
+        if self.revision >= FEW_REVISIONS {
+            return self.pdf.history().find(number, self.revision);
+        }
+        let revisions = &self.pdf.revisions[..=self.revision];
+        revisions.iter().rev().find_map(|revision| revision.entries.get(&number).copied())
     }
 
     /// The object `id`; `Null` where there is none (7.3.10).
@@ -290,7 +326,10 @@ impl<'p> View<'p> {
     fn lookup(&self, id: ObjectId, depth: usize) -> Result<Object> {
         match self.entry(id.number) {
             Some(Entry::At { offset, generation }) if generation == id.generation => {
-                Ok(self.indirect(id, offset, depth)?.object)
+                match self.pdf.recall(id, offset)? {
+                    Some(object) => Ok(object),
+                    None => Ok(self.indirect(id, offset, depth)?.object),
+                }
             }
             Some(Entry::InStream { stream, index }) if id.generation == 0 => {
                 self.object_stream(stream, depth + 1)?.object(id.number, index, self.pdf)
@@ -322,6 +361,8 @@ impl<'p> View<'p> {
                 offset,
             ));
         }
+        let values = self.pdf.limits.max_values.saturating_sub(parser.values_left);
+        self.pdf.memory(|memory| memory.read(offset, &indirect, values));
         Ok(indirect)
     }
 

@@ -11,6 +11,8 @@ pub mod analysis;
 mod error;
 mod file;
 mod filter;
+mod history;
+mod memory;
 mod object;
 mod page;
 mod permission;
@@ -26,6 +28,8 @@ pub use object::{Dict, Object, ObjectId, PdfString, Stream};
 pub use page::{Page, Rect};
 pub use place::Placement;
 pub use stamp::{Digests, MAX_ROOM_BYTES, Prepared, SignatureKind, StampNames};
+
+use yinxin_pki::budget::Budget;
 
 /// No file beyond this is opened, whatever the [`Limits`] say.
 pub const HARD_MAX_BYTES: usize = 1 << 30;
@@ -51,6 +55,8 @@ pub struct Limits {
     pub max_total_decoded_bytes: usize,
     /// Octets read as objects over the life of a [`Pdf`]; an object asked for twice counts twice.
     pub max_parsed_bytes: usize,
+    /// What is left of the work that this document may cause; shared by everyone who reads it with these limits.
+    pub budget: Budget,
 }
 
 impl Default for Limits {
@@ -65,6 +71,7 @@ impl Default for Limits {
             max_decoded_bytes: 32 << 20,
             max_total_decoded_bytes: 1 << 30,
             max_parsed_bytes: 1 << 30,
+            budget: Budget::unlimited(),
         }
     }
 }
@@ -72,7 +79,7 @@ impl Default for Limits {
 /// Opens `bytes`: reads the header and the chain of cross-reference sections, and no object beyond them.
 ///
 /// # Errors
-/// [`PdfError::Empty`], [`PdfError::NotPdf`], [`PdfError::Encrypted`], [`PdfError::TooLarge`], and
+/// [`PdfError::Empty`], [`PdfError::NotPdf`], [`PdfError::Encrypted`], [`PdfError::TooLarge`], [`PdfError::TooCostly`], and
 /// [`PdfError::Malformed`] for a file that a strict reader cannot follow; nothing is repaired.
 pub fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Pdf<'a>, PdfError> {
     Pdf::open(bytes, limits)

@@ -101,6 +101,7 @@ impl<'s> Parser<'s> {
             .values_left
             .checked_sub(1)
             .ok_or(PdfError::TooLarge { what: "values in one object", limit: self.limits.max_values })?;
+        self.limits.budget.spend(1)?;
         self.skip_space();
         match self.rest() {
             [b'/', ..] => self.name().map(Object::Name),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map;
 
-use super::file::{Entry, Oddity, Revision};
+use super::file::{Entry, OCTETS_A_STEP, Oddity, Revision};
 use super::filter;
 use super::object::{Dict, Object, Stream};
 use super::syntax::{MAX_OBJECT_NUMBER, Parser};
@@ -241,6 +241,7 @@ impl Reader<'_, '_> {
         let limit = self.limits.max_total_decoded_bytes;
         let octets = &self.bytes[stream.span.clone()];
         let decoded = filter::decode(octets, &chain, self.limits.max_decoded_bytes, &mut |octets| {
+            self.limits.budget.spend(octets as u64 / OCTETS_A_STEP)?;
             let left = self.decoded_left.checked_sub(octets);
             self.decoded_left = left.ok_or(PdfError::TooLarge { what: "decoded octets in all", limit })?;
             Ok(())
@@ -323,6 +324,7 @@ impl Reader<'_, '_> {
         let left = usize::try_from(count).ok().and_then(|count| self.entries_left.checked_sub(count));
         let limit = self.entries_max;
         self.entries_left = left.ok_or(PdfError::TooLarge { what: "cross-reference entries", limit })?;
+        self.limits.budget.spend(count)?;
         Ok(())
     }
 

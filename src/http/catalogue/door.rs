@@ -115,6 +115,12 @@ pub(super) const KINDS: &[Kind] = &[
         ["请使用接口文档所列的 Content-Type。", "Use the Content-Type that the OpenAPI document lists."],
     ),
     kind(
+        "request/too-slow",
+        408,
+        ["请求内容传输过慢", "The request came too slowly"],
+        ["请在更好的网络上重试。", "Try again over a better connection."],
+    ),
+    kind(
         "request/too-large",
         413,
         ["请求内容过大", "The request is too large"],

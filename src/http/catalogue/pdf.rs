@@ -18,6 +18,15 @@ pub(super) const KINDS: &[Kind] = &[
         ["请缩减文件；说明中写有上限。", "Make it smaller; the detail says the limit."],
     ),
     kind(
+        "pdf/too-costly",
+        422,
+        ["处理该 PDF 耗时超过上限", "Reading the PDF takes more work than one document may cause"],
+        [
+            "请由原程序重新生成，或减少其中的签名与修订。",
+            "Have it written anew, with fewer signatures and revisions.",
+        ],
+    ),
+    kind(
         "pdf/malformed",
         422,
         ["PDF 已损坏", "The PDF is damaged"],

@@ -1,5 +1,11 @@
 //! Idempotency keys (R-OPS-05): a creating request that is repeated does its work once.
 //!
+//! Where the work is one transaction ([`super::Operation::at_once`]), the key, the effect and the answer are kept in that
+//! transaction ([`record_with_answer`]), and one commit is all there is. A twin that comes later, or at the same time,
+//! finds the key taken: its own work is rolled back, and it gets the stored answer.
+//!
+//! Where the work is more than that (signatures, documents):
+//!
 //! 1. **Reserve**, committed first: key, caller, operation, digest of the body, and a lease for one holder. A second
 //!    request within the lease is told to come again.
 //! 2. **Work.** The command writes its subject into the reservation *within the transaction of its effect*
@@ -16,6 +22,8 @@
 //! [`ANSWER_MAX_BYTES`] (documents) are not stored at all and take the same path.
 
 mod afterwards;
+mod answer;
+mod at_once;
 pub mod store;
 
 pub(super) use afterwards::{AT_ONCE, Reservation};
@@ -26,15 +34,22 @@ use crate::{
     officer::Caller,
     store::{Conflict, Store, StoreError, Tx, lease},
 };
+pub use answer::{Answer, Once};
 use axum::{
     body::{Body, Bytes},
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use http_body_util::BodyExt as _;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use store::{Record, Settled};
 use yinxin_pki::sm3::Sm3;
+
+pub(super) use at_once::run as run_at_once;
 
 /// The header.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -63,6 +78,16 @@ pub struct IdempotencyKey {
     name: String,
     holder: String,
     earlier: Option<String>,
+    /// What is written with the effect, where nothing was reserved before.
+    unreserved: Option<Arc<Unreserved>>,
+}
+
+#[derive(Debug)]
+struct Unreserved {
+    operation: &'static str,
+    body_sm3: [u8; 32],
+    expires_at: Timestamp,
+    is_written: AtomicBool,
 }
 
 impl IdempotencyKey {
@@ -92,9 +117,44 @@ pub async fn record(
     key: Option<&IdempotencyKey>,
     subject: impl std::fmt::Display,
 ) -> Result<(), StoreError> {
-    let Some(key) = key else { return Ok(()) };
-    let subject = subject.to_string();
-    if store::write_subject(tx, key, &subject).await? {
+    match key {
+        Some(key) => write(tx, key, &subject.to_string(), None).await,
+        None => Ok(()),
+    }
+}
+
+/// The same for a command whose effect is one transaction: keeps the answer with it.
+///
+/// # Errors
+/// As [`record`].
+pub async fn record_with_answer<T>(
+    tx: &mut Tx,
+    once: Option<&Once<T>>,
+    subject: impl std::fmt::Display,
+    made: &T,
+) -> Result<(), StoreError> {
+    match once {
+        Some(once) => write(tx, once.key(), &subject.to_string(), Some(once.answer(made).settled())).await,
+        None => Ok(()),
+    }
+}
+
+async fn write(
+    tx: &mut Tx,
+    key: &IdempotencyKey,
+    subject: &str,
+    answer: Option<Settled>,
+) -> Result<(), StoreError> {
+    let is_mine = match &key.unreserved {
+        // The answer of a reserved key is what the gate saw go out.
+        None => store::write_subject(tx, key, subject).await?,
+        Some(whole) => {
+            let kept = store::keep(tx, key, whole, subject, answer.as_ref()).await?;
+            whole.is_written.fetch_or(kept, Ordering::Relaxed);
+            kept
+        }
+    };
+    if is_mine {
         return Ok(());
     }
     Err(StoreError::Conflict { kind: Conflict::Unique, constraint: CONSTRAINT.to_owned() })
@@ -145,35 +205,74 @@ pub(super) async fn take_turn(
     name: String,
     request: Request,
 ) -> Result<Turn, Problem> {
-    let (parts, body) = request.into_parts();
-    let bytes = extract::read(Request::from_parts(parts.clone(), body)).await?;
-    let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |whole| whole.as_str());
-    let body_sm3 = digest(target, parts.headers.get(header::CONTENT_TYPE), &bytes);
-    let lease_ms = i64::try_from(kit.limits.request.as_millis()).unwrap_or(i64::MAX);
-    let now = caller.now;
-    let wanted = Record {
-        key: IdempotencyKey {
-            caller: caller.actor_name().to_owned(),
-            name,
-            holder: format!("{}{OF_LIFE}{}", kit.store.life(), fresh_body(now, kit.entropy.as_ref())),
+    let arrived = Arrived::read(operation, caller, name, request).await?;
+    arrived.reserve(kit).await
+}
+
+/// A request with a key, read whole.
+struct Arrived<'c> {
+    operation: &'static str,
+    caller: &'c Caller,
+    name: String,
+    parts: Parts,
+    body: Bytes,
+    body_sm3: [u8; 32],
+}
+
+impl<'c> Arrived<'c> {
+    async fn read(
+        operation: &'static str,
+        caller: &'c Caller,
+        name: String,
+        request: Request,
+    ) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = extract::read(Request::from_parts(parts.clone(), body)).await?;
+        let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |whole| whole.as_str());
+        let body_sm3 = digest(target, parts.headers.get(header::CONTENT_TYPE), &body);
+        Ok(Self { operation, caller, name, parts, body, body_sm3 })
+    }
+
+    /// The request, with the key that its command records.
+    fn request(&self, key: &IdempotencyKey) -> Request {
+        let mut request = Request::from_parts(self.parts.clone(), Body::from(self.body.clone()));
+        request.extensions_mut().insert(key.clone());
+        request
+    }
+
+    fn key(&self, kit: &Kit) -> IdempotencyKey {
+        let chance = fresh_body(self.caller.now, kit.entropy.as_ref());
+        IdempotencyKey {
+            caller: self.caller.actor_name().to_owned(),
+            name: self.name.clone(),
+            holder: format!("{}{OF_LIFE}{chance}", kit.store.life()),
             earlier: None,
-        },
-        operation: operation.to_owned(),
-        body_sm3: body_sm3.to_vec(),
-        lease_until: now.plus_ms(lease_ms.saturating_add(LEASE_MARGIN_MS)),
-        expires_at: now.plus_ms(KEPT_FOR_MS),
-        settled: None,
-    };
-    let decision = reserve(kit, wanted, now).await?;
-    failpoint::reach("idempotency.reserved");
-    let key = match decision {
-        Decision::Work(key) => key,
-        Decision::Replay(settled) => return replay(settled).map(Turn::Replay),
-        Decision::Refuse(problem) => return Err(problem),
-    };
-    let mut request = Request::from_parts(parts, Body::from(bytes));
-    request.extensions_mut().insert(key.clone());
-    Ok(Turn::Work(Box::new(request), Reservation::of(kit, key)))
+            unreserved: None,
+        }
+    }
+
+    async fn reserve(self, kit: &Kit) -> Result<Turn, Problem> {
+        let now = self.caller.now;
+        let lease_ms = i64::try_from(kit.limits.request.as_millis()).unwrap_or(i64::MAX);
+        let wanted = Record {
+            key: self.key(kit),
+            operation: self.operation.to_owned(),
+            body_sm3: self.body_sm3.to_vec(),
+            lease_until: now.plus_ms(lease_ms.saturating_add(LEASE_MARGIN_MS)),
+            expires_at: now.plus_ms(KEPT_FOR_MS),
+            settled: None,
+        };
+        let decision = reserve(kit, wanted, now).await?;
+        failpoint::reach("idempotency.reserved");
+        match decision {
+            Decision::Work(key) => {
+                let request = self.request(&key);
+                Ok(Turn::Work(Box::new(request), Reservation::of(kit, key)))
+            }
+            Decision::Replay(settled) => replay(settled).map(Turn::Replay),
+            Decision::Refuse(problem) => Err(problem),
+        }
+    }
 }
 
 /// Reserves. Where the commit is not confirmed, the key is looked at again: a reservation of our own is ours all the same.

@@ -1,15 +1,26 @@
 //! The SQL of idempotency keys.
 
-use super::IdempotencyKey;
+use super::{IdempotencyKey, Unreserved};
 use crate::{
     base::Timestamp,
-    store::{FromRow, Row, Statement, StoreError, Tx},
+    store::{FromRow, Row, Rx, Statement, StoreError, Tx},
 };
 
 const RESERVE: Statement = Statement::portable(
     "idempotency.reserve",
     "INSERT INTO idempotency (caller, name, operation, body_sm3, holder, lease_until, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (caller, name) DO NOTHING",
+);
+/// Key, subject and answer in one, for what is written with its effect.
+const KEEP: Statement = Statement::portable(
+    "idempotency.keep",
+    "INSERT INTO idempotency (caller, name, operation, body_sm3, holder, lease_until, expires_at, subject, status,
+            content_type, location, answer)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (caller, name) DO NOTHING",
+);
+const IS_KNOWN: Statement = Statement::portable(
+    "idempotency.is_known",
+    "SELECT count(*) FROM idempotency WHERE caller = $1 AND name = $2",
 );
 const FIND: Statement = Statement::split(
     "idempotency.find",
@@ -62,6 +73,8 @@ const DELETE_EXPIRED: Statement = Statement::portable(
 /// Every statement of this room, for the test that prepares them all.
 pub const STATEMENTS: &[&Statement] = &[
     &RESERVE,
+    &KEEP,
+    &IS_KNOWN,
     &FIND,
     &REPLACE,
     &TAKE_OVER,
@@ -105,7 +118,7 @@ impl FromRow for Record {
         };
         let (caller, name, holder, earlier) = (row.text(0)?, row.text(1)?, row.text(2)?, row.opt_text(3)?);
         Ok(Self {
-            key: IdempotencyKey { caller, name, holder, earlier },
+            key: IdempotencyKey { caller, name, holder, earlier, unreserved: None },
             operation: row.text(4)?,
             body_sm3: row.bytes(5)?,
             lease_until: row.timestamp(6)?,
@@ -118,6 +131,37 @@ impl FromRow for Record {
 /// Whether the key was free and is now this holder's.
 pub(super) async fn reserve(tx: &mut Tx, record: &Record) -> Result<bool, StoreError> {
     write(tx, &RESERVE, record).await
+}
+
+/// Whether the key was free; now it is kept with its subject, and its answer where there is one to keep.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    key: &IdempotencyKey,
+    whole: &Unreserved,
+    subject: &str,
+    answer: Option<&Settled>,
+) -> Result<bool, StoreError> {
+    let values = [
+        (&key.caller).into(),
+        (&key.name).into(),
+        whole.operation.into(),
+        (&whole.body_sm3).into(),
+        (&key.holder).into(),
+        // No lease: the holder is done once this is committed.
+        Timestamp::from_ms(0).into(),
+        whole.expires_at.into(),
+        subject.into(),
+        answer.map(|answer| i64::from(answer.status)).into(),
+        answer.and_then(|answer| answer.content_type.as_deref()).into(),
+        answer.and_then(|answer| answer.location.as_deref()).into(),
+        answer.and_then(|answer| answer.answer.as_deref()).into(),
+    ];
+    Ok(tx.execute(&KEEP, &values).await? == 1)
+}
+
+/// Whether there is such a key.
+pub(super) async fn is_known(rx: &mut Rx, key: &IdempotencyKey) -> Result<bool, StoreError> {
+    Ok(rx.one::<i64>(&IS_KNOWN, &[(&key.caller).into(), (&key.name).into()]).await? > 0)
 }
 
 /// Starts a key anew whose time is over.

@@ -2,21 +2,24 @@
 //! for another, so that nobody else has ever seen it.
 
 mod keys;
+mod known;
 mod rescue;
 
 pub use keys::{EndingKeys, MakeKey, RotateKey};
 pub use rescue::rescue;
 
 use super::{
-    ApiKey, Caller, ClearKey, Denied, KeyTerms, Officer, OfficerError, OfficerId, OfficerState, Right, Role,
-    Roles, checked_name, store,
+    ApiKey, ApiKeyId, Caller, ClearKey, Denied, KeyTerms, Officer, OfficerError, OfficerId, OfficerState,
+    Right, Role, Roles, checked_name,
+    store::{self, SignIn},
 };
 use crate::{
     audit,
     base::{Entropy, Refusal, Timestamp},
-    http::idempotency::{self, IdempotencyKey},
+    http::{Once, idempotency},
     store::{Store, StoreError, Tx},
 };
+use known::{Known, Looks};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -25,6 +28,8 @@ use std::sync::Arc;
 pub struct Officers {
     store: Store,
     entropy: Arc<dyn Entropy>,
+    known: Arc<Known>,
+    looks: Arc<Looks>,
     terms: KeyTerms,
 }
 
@@ -109,7 +114,7 @@ pub async fn bootstrap(
 impl Officers {
     /// The register in `store`.
     pub fn new(store: Store, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, entropy, terms: KeyTerms::default() }
+        Self { store, entropy, known: Arc::default(), looks: Arc::default(), terms: KeyTerms::default() }
     }
 
     /// With other terms for API keys than the usual ones.
@@ -117,19 +122,37 @@ impl Officers {
         Self { terms, ..self }
     }
 
-    /// The officer of a key, where key and officer are good at `now`.
+    /// The officer of a key, where key and officer are good at `now`. What was revoked, on whichever node, is refused at
+    /// once.
     pub async fn sign_in(&self, clear: &ClearKey, now: Timestamp) -> Result<Officer, SignInError> {
-        let found = self.store.read(async |rx| store::sign_in(rx, clear.id()).await).await?;
-        match found {
+        match self.look_up(clear.id()).await? {
             Some(found)
                 if found.hash.is_of(clear)
                     && found.key.is_good_at(now)
                     && found.officer.state == OfficerState::Active =>
             {
-                Ok(found.officer)
+                Ok(found.officer.clone())
             }
             _ => Err(SignInError::Refused),
         }
+    }
+
+    async fn look_up(&self, id: &ApiKeyId) -> Result<Option<Arc<SignIn>>, StoreError> {
+        let look =
+            async { Ok(self.store.read(async |rx| store::sign_in(rx, id).await).await?.map(Arc::new)) };
+        if !self.store.is_ours_alone() {
+            return self.looks.share(id, look).await;
+        }
+        // Taken before the database is asked: a change in between makes what was found one of yesterday.
+        let edition = self.store.edition();
+        if let Some(found) = self.known.find(id, edition) {
+            return Ok(Some(found));
+        }
+        let found = look.await?;
+        if let Some(found) = &found {
+            self.known.keep(id, edition, found);
+        }
+        Ok(found)
     }
 
     /// Registers an officer.
@@ -137,10 +160,10 @@ impl Officers {
         &self,
         caller: &Caller,
         command: RegisterOfficer,
-        once: Option<&IdempotencyKey>,
+        once: Option<&Once<Officer>>,
     ) -> Result<Officer, OfficerError> {
         caller.officer(Right::OfficerManage)?;
-        if let Some(earlier) = IdempotencyKey::earlier_of(once) {
+        if let Some(earlier) = Once::earlier_of(once) {
             return self.find(caller, &OfficerId::from_row(earlier.to_owned())).await;
         }
         let name = checked_name("name", &command.name)?;
@@ -148,7 +171,7 @@ impl Officers {
         let officer = fresh_officer(name, roles, caller.now, self.entropy.as_ref());
         self.store
             .write(async |tx| {
-                idempotency::record(tx, once, &officer.id).await?;
+                idempotency::record_with_answer(tx, once, &officer.id, &officer).await?;
                 add_officer(tx, caller, &officer).await?;
                 Ok(officer)
             })

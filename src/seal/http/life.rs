@@ -2,8 +2,10 @@
 
 use super::{AFTER, LIMIT, known_id, shapes};
 use crate::{
+    base::Timestamp,
     http::{
-        Access, Gives, IdempotencyKey, JsonBody, Operation, Param, Problem, QueryOf, Route, Shape,
+        Access, Answer, Gives, IdempotencyKey, JsonBody, Load, Once, Operation, Param, Problem, QueryOf,
+        Route, Shape,
         shape::{self, nullable, object, one_of, text, whole, words},
     },
     officer::{Caller, Right},
@@ -18,7 +20,7 @@ use crate::{
 use axum::{
     Json,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::header,
     response::IntoResponse,
 };
 use serde::Deserialize;
@@ -153,10 +155,11 @@ macro_rules! plain {
     };
 }
 
-/// A change of a seal's life that takes something away, and says why.
+/// A change of a seal's life that takes something away, and says why. It gets through whatever else is asked.
 macro_rules! reasoned {
     ($service:expr, $access:expr, $word:literal, $id:literal, $says:literal, $command:ident) => {
         Operation::post($access, concat!("/api/v1/seals/{seal}/", $word), $id, $says)
+            .load(Load::Urgent)
             .json(&REASON)
             .gives(200, Gives::Json(&shapes::SEAL))
             .problems(&[
@@ -189,6 +192,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
             "applyForSeal",
             "Applies for a seal; the picture is drawn and checked at once.",
         )
+        .at_once()
         .json(&NEW_SEAL)
         .body(crate::http::Takes::Json(&NEW_SEAL), APPLICATION_BYTES)
         .gives(201, Gives::Json(&shapes::SEAL))
@@ -215,6 +219,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
             "renewSeal",
             "Applies for the seal data that takes the place of this one: same code, owner and picture.",
         )
+        .at_once()
         .json(&RENEWAL)
         .gives(201, Gives::Json(&shapes::SEAL))
         .problems(&[
@@ -379,7 +384,7 @@ async fn apply(
     caller: Caller,
     key: Option<IdempotencyKey>,
     JsonBody(body): JsonBody<NewSeal>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Answer, Problem> {
     let command = Apply {
         owner: known_id(OwnerId::parse(&body.owner), "owner", &body.owner)?,
         maker: known_id(MakerId::parse(&body.maker), "maker", &body.maker)?,
@@ -390,8 +395,9 @@ async fn apply(
         version: Version::from_number(body.version)
             .ok_or_else(|| Problem::new("request/invalid", "version is 4 or 5"))?,
     };
-    let seal = service.apply(&caller, command, key.as_ref()).await?;
-    Ok(created(&seal, &caller))
+    let now = caller.now;
+    let once = Once::of(key, move |seal| created(seal, now));
+    Ok(created(&service.apply(&caller, command, once.as_ref()).await?, now))
 }
 
 async fn renew(
@@ -400,15 +406,15 @@ async fn renew(
     key: Option<IdempotencyKey>,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Renewal>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Answer, Problem> {
     let id = known_id(SealId::parse(&id), "seal", &id)?;
-    let seal = service.renew(&caller, &id, body.period_days, key.as_ref()).await?;
-    Ok(created(&seal, &caller))
+    let now = caller.now;
+    let once = Once::of(key, move |seal| created(seal, now));
+    Ok(created(&service.renew(&caller, &id, body.period_days, once.as_ref()).await?, now))
 }
 
-fn created(seal: &Seal, caller: &Caller) -> impl IntoResponse + use<> {
-    let at = format!("/api/v1/seals/{}", seal.id);
-    (StatusCode::CREATED, [(header::LOCATION, at)], Json(shapes::seal(seal, caller.now)))
+fn created(seal: &Seal, now: Timestamp) -> Answer {
+    Answer::created(&shapes::seal(seal, now)).found_at(format!("/api/v1/seals/{}", seal.id))
 }
 
 async fn list(
@@ -460,11 +466,8 @@ async fn drawing(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
-    let seal = load(&service, &caller, &id).await?;
-    let says = "this seal's picture was imported; there are no vectors of it";
-    let design = seal.wish.look.design.ok_or_else(|| Problem::new("seal/not-drawn", says))?;
-    let drawing = design.draw().map_err(|error| Problem::new(error.code(), error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], drawing.svg()))
+    let id = known_id(SealId::parse(&id), "seal", &id)?;
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], service.drawing(&caller, &id).await?))
 }
 
 async fn data(

@@ -7,6 +7,7 @@ mod stamps;
 
 use super::{error::SealError, service::SealService};
 use crate::{
+    document::pool::Unread,
     http::{Param, Problem, Route, shape},
     keys::KeysError,
 };
@@ -60,6 +61,8 @@ impl From<SealError> for Problem {
                 let problem = Problem::new(error.code(), error.to_string());
                 if problem.status().as_u16() == 503 { problem.retry_after_s(1) } else { problem }
             }
+            SealError::Unread(Unread::Busy) => Problem::new(error.code(), error.to_string()).retry_after_s(1),
+            SealError::Unread(Unread::Broken) => Problem::internal(),
             SealError::Make(_) | SealError::Withheld { .. } => {
                 tracing::error!(name: "seal.withheld", %error, "a product of ours was withheld");
                 Problem::internal()

@@ -3,19 +3,19 @@
 use super::{AFTER, LIMIT, Page, known_id, shapes};
 use crate::{
     http::{
-        Access, Gives, IdempotencyKey, JsonBody, Operation, Problem, QueryOf, Route, Shape,
+        Access, Answer, Gives, IdempotencyKey, JsonBody, Once, Operation, Problem, QueryOf, Route, Shape,
         shape::{object, one_of, words},
     },
     officer::{Caller, OfficerId, Right},
     seal::{
-        register::{OwnerId, OwnerKind},
+        register::{Owner, OwnerId, OwnerKind},
         service::{RegisterMaker, RegisterOwner, SealService},
     },
 };
 use axum::{
     Json,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::IntoResponse,
 };
 use serde::Deserialize;
@@ -75,6 +75,7 @@ pub(super) fn routes(service: &SealService) -> Vec<Route> {
             "registerOwner",
             "Registers an owner of seals; the caller becomes its first member.",
         )
+        .at_once()
         .json(&NEW_OWNER)
         .gives(201, Gives::Json(&shapes::OWNER))
         .problems(&["input/name", "number/credit-code", "owner/exists"])
@@ -159,13 +160,16 @@ async fn register_owner(
     caller: Caller,
     key: Option<IdempotencyKey>,
     JsonBody(body): JsonBody<NewOwner>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Answer, Problem> {
     let kind = OwnerKind::from_name(&body.kind)
         .ok_or_else(|| Problem::new("request/invalid", "kind is legal-person or organisation"))?;
     let command = RegisterOwner { name: body.name, credit_code: body.credit_code, kind };
-    let owner = service.register_owner(&caller, command, key.as_ref()).await?;
-    let at = format!("/api/v1/owners/{}", owner.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, at)], Json(shapes::owner(&owner))))
+    let once = Once::of(key, registered);
+    Ok(registered(&service.register_owner(&caller, command, once.as_ref()).await?))
+}
+
+fn registered(owner: &Owner) -> Answer {
+    Answer::created(&shapes::owner(owner)).found_at(format!("/api/v1/owners/{}", owner.id))
 }
 
 async fn list_owners(

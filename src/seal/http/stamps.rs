@@ -5,7 +5,7 @@ use crate::{
     base::Timestamp,
     document::pdf::Placement,
     http::{
-        Access, Gives, IdempotencyKey, Operation, Param, Problem, QueryOf, Route, Takes, extract,
+        Access, Gives, IdempotencyKey, Load, Operation, Param, Problem, QueryOf, Route, Takes, extract,
         idempotency::Confidential, shape,
     },
     officer::{Caller, Right},
@@ -96,7 +96,7 @@ pub(super) fn routes(service: &SealService, document_bytes: usize) -> Vec<Route>
         .query(&[SEAL, PAGE, X_MM, Y_MM, PURPOSE, TIME_STAMP])
         .gives(201, Gives::Bytes("application/pdf"))
         .problems(STAMP_PROBLEMS)
-        .heavy()
+        .load(Load::Stamp)
         .handled_by(service.clone(), stamp),
         Operation::get(
             Access::Right(Right::StampRead),
@@ -144,6 +144,7 @@ const STAMP_PROBLEMS: &[&str] = &[
     "pdf/not-pdf",
     "pdf/encrypted",
     "pdf/malformed",
+    "pdf/too-costly",
     "pdf/too-large",
     "pdf/missing-page",
     "pdf/off-page",

@@ -4,19 +4,21 @@ use super::{SealService, known_owner, known_seal, must_act_for};
 use crate::{
     audit,
     base::{Refusal, failpoint},
-    http::idempotency::{self, IdempotencyKey},
-    officer::{Caller, Denied, Right},
+    document::pool::Lane,
+    http::{Once, idempotency},
+    officer::{Caller, Denied, OfficerId, Right},
     seal::{
         error::SealError,
-        look::LookRequest,
+        look::{Look, LookRequest},
         nouns::{Event, Seal, SealId, Version, Wish},
-        register::{MakerId, OwnerId},
+        register::{MakerId, Owner, OwnerId},
         state::{Act, State},
         store::{life as rows, register as registers},
     },
-    store::{StoreError, Tx},
+    store::{Rx, StoreError, Tx},
 };
 use serde_json::json;
+use yinxin_pki::budget::Budget;
 
 /// Applies for a seal.
 #[derive(Debug, Clone)]
@@ -38,30 +40,37 @@ pub struct Apply {
 }
 
 impl SealService {
-    /// Applies for a seal. The picture is drawn at once, so that what cannot be drawn is said to the applicant.
+    /// Applies for a seal. The picture is drawn at once, so that what cannot be drawn is said to the applicant; and before
+    /// the transaction, which others wait for.
     pub async fn apply(
         &self,
         caller: &Caller,
         command: Apply,
-        key: Option<&IdempotencyKey>,
+        once: Option<&Once<Seal>>,
     ) -> Result<Seal, SealError> {
         let officer = caller.officer(Right::SealApply)?;
-        if let Some(id) = IdempotencyKey::earlier_of(key) {
+        if let Some(id) = Once::earlier_of(once) {
             return self.made_before(id).await;
         }
+        let owner = self.0.store.read(async |rx| may_apply(rx, &command, &officer.id).await).await?;
+        // A code that stands in the picture is taken first: it stays unused where the picture can't be drawn.
+        let drawn_code = match command.look.shows_code() {
+            true => Some(self.0.store.write(async |tx| next_code(tx, owner.region()).await).await?),
+            false => None,
+        };
+        let look = self.draw(command.look.clone(), owner.name, drawn_code.clone()).await?;
         let id = SealId::fresh(caller.now, &*self.0.entropy);
         let seal = self
             .0
             .store
             .write(async |tx| {
-                let owner = known_owner(tx, &command.owner).await?;
-                must_act_for(tx, &owner.id, &officer.id).await?;
-                registers::find_maker(tx, &command.maker)
-                    .await?
-                    .ok_or_else(|| SealError::Unknown { what: "maker", id: command.maker.to_string() })?;
-                let code = next_code(tx, owner.region()).await?;
+                let owner = may_apply(tx, &command, &officer.id).await?;
+                let code = match drawn_code {
+                    Some(code) => code,
+                    None => next_code(tx, owner.region()).await?,
+                };
                 let wish = Wish {
-                    look: command.look.realise(&owner.name, &code)?,
+                    look,
                     owner: command.owner,
                     maker: command.maker,
                     name: command.name,
@@ -70,7 +79,7 @@ impl SealService {
                     version: command.version,
                 };
                 let seal = Seal::apply(id, code, wish.checked()?, None, &officer.id, caller.now);
-                record_application(tx, caller, &seal, key).await?;
+                record_application(tx, caller, &seal, once).await?;
                 failpoint::reach("seal.apply.written");
                 Ok::<_, SealError>(seal)
             })
@@ -79,16 +88,32 @@ impl SealService {
         Ok(seal)
     }
 
+    /// The picture of a seal that was drawn here, as vectors (SVG).
+    pub async fn drawing(&self, caller: &Caller, id: &SealId) -> Result<String, SealError> {
+        let seal = self.seal(caller, id).await?;
+        let says = "this seal's picture was imported; there are no vectors of it";
+        let design = seal.wish.look.design.ok_or_else(|| Refusal::new("seal/not-drawn", says))?;
+        let drawn =
+            self.0.readers.run(Lane::Own, move |_| design.draw().map(|drawing| drawing.svg())).await?;
+        Ok(drawn.map_err(|error| Refusal::new(error.code(), error.to_string()))?)
+    }
+
+    /// Draws or checks a picture, on a thread that reads documents.
+    async fn draw(&self, look: LookRequest, owner: String, code: Option<String>) -> Result<Look, SealError> {
+        let draw = move |_: &Budget| look.realise(&owner, code.as_deref().unwrap_or_default());
+        Ok(self.0.readers.run(Lane::Own, draw).await??)
+    }
+
     /// Applies for the SESeal that takes the place of one in use or expired: same code, owner and picture.
     pub async fn renew(
         &self,
         caller: &Caller,
         old: &SealId,
         period_days: u32,
-        key: Option<&IdempotencyKey>,
+        once: Option<&Once<Seal>>,
     ) -> Result<Seal, SealError> {
         let officer = caller.officer(Right::SealRenew)?;
-        if let Some(id) = IdempotencyKey::earlier_of(key) {
+        if let Some(id) = Once::earlier_of(once) {
             return self.made_before(id).await;
         }
         let id = SealId::fresh(caller.now, &*self.0.entropy);
@@ -102,7 +127,7 @@ impl SealService {
                 let wish = Wish { period_days, ..seal.wish.clone() }.checked()?;
                 let renewal =
                     Seal::apply(id, seal.code.clone(), wish, Some(seal.id.clone()), &officer.id, caller.now);
-                record_application(tx, caller, &renewal, key).await?;
+                record_application(tx, caller, &renewal, once).await?;
                 audit::append(
                     tx,
                     &caller.entry(Act::Renew.recorded(), &seal.id, json!({ "by": renewal.id })),
@@ -262,6 +287,15 @@ pub(super) async fn locked(tx: &mut Tx, id: &SealId) -> Result<Seal, SealError> 
     rows::lock(tx, id).await?.ok_or_else(|| SealError::Unknown { what: "seal", id: id.to_string() })
 }
 
+/// Whose seal is applied for; an error where this officer may not, or the maker is nobody.
+async fn may_apply(rx: &mut Rx, command: &Apply, officer: &OfficerId) -> Result<Owner, SealError> {
+    let owner = known_owner(rx, &command.owner).await?;
+    must_act_for(rx, &owner.id, officer).await?;
+    let maker = registers::find_maker(rx, &command.maker).await?;
+    maker.ok_or_else(|| SealError::Unknown { what: "maker", id: command.maker.to_string() })?;
+    Ok(owner)
+}
+
 /// Writes the seal, its event and its audit entry.
 pub(super) async fn record(
     tx: &mut Tx,
@@ -280,10 +314,10 @@ async fn record_application(
     tx: &mut Tx,
     caller: &Caller,
     seal: &Seal,
-    key: Option<&IdempotencyKey>,
+    once: Option<&Once<Seal>>,
 ) -> Result<(), SealError> {
+    idempotency::record_with_answer(tx, once, &seal.id, seal).await?;
     rows::insert(tx, seal).await.map_err(one_renewal_at_a_time)?;
-    idempotency::record(tx, key, &seal.id).await?;
     // A seal may bear a person's name.
     let name = audit::fingerprint(&seal.id, &seal.wish.name);
     let detail =

@@ -146,7 +146,7 @@ impl SealService {
         let esl = prepared.assemble(maker.der(), &value, token.as_deref())?;
         failpoint::reach("seal.make.signed");
         let (check, at) = (self.0.check.clone(), plan.valid_from);
-        self.judged(move || Ok(esl), move |esl, chain| check.seal(esl, chain, at)).await
+        self.judged(at, move || Ok(esl), move |esl, asked| check.seal(esl, asked)).await
     }
 
     async fn issue(&self, caller: &Caller, plan: &Plan, esl: &[u8]) -> Result<Seal, SealError> {

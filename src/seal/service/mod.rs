@@ -20,12 +20,13 @@ use super::{
 use crate::{
     authority::{Act, Authorities, Authority, CertState},
     base::{Entropy, Refusal, Timestamp},
+    document::pool::{Lane, ReadingPool},
     keys::{Keystore, SigningPool, ToSign},
     officer::{Caller, OfficerId},
     store::{Rx, Store},
 };
 use std::{sync::Arc, time::Duration};
-use yinxin_pki::{ses, x509::Cert};
+use yinxin_pki::{budget::Budget, ses, x509::Cert};
 
 /// How long a signature may take before the command gives up; a device is slow, a person does not wait longer.
 const SIGN_PATIENCE: Duration = Duration::from_secs(10);
@@ -33,18 +34,23 @@ const SIGN_PATIENCE: Duration = Duration::from_secs(10);
 /// Judges a product of ours before it leaves, in profile `strict`, with the own authority as anchor. The composition
 /// root gives one: this room makes, another judges.
 pub trait ProductCheck: Send + Sync {
-    /// Whether the stamped file's newest stamp passes at `at`; `Err` says what does not hold. `digest` is SM3 over the
+    /// Whether the stamped file's newest stamp passes; `Err` says what does not hold. `digest` is SM3 over the
     /// bytes that the stamp covers, computed over this very buffer before the value was put into its gap.
-    fn stamped_pdf(
-        &self,
-        product: &[u8],
-        digest: &[u8; 32],
-        chain: &Chain,
-        at: Timestamp,
-    ) -> Result<(), String>;
+    fn stamped_pdf(&self, product: &[u8], digest: &[u8; 32], question: &Asked<'_>) -> Result<(), String>;
 
     /// Whether a bare seal passes.
-    fn seal(&self, esl: &[u8], chain: &Chain, at: Timestamp) -> Result<(), String>;
+    fn seal(&self, esl: &[u8], question: &Asked<'_>) -> Result<(), String>;
+}
+
+/// As of when a product is judged, with which trust, and how much work that may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The own authority.
+    pub chain: &'a Chain,
+    /// The instant.
+    pub at: Timestamp,
+    /// What is left of the work.
+    pub budget: &'a Budget,
 }
 
 /// The certificates that a product is judged with.
@@ -91,6 +97,8 @@ pub struct Parts {
     pub authority: Authority,
     /// The judge of our products.
     pub check: Arc<dyn ProductCheck>,
+    /// Who reads documents, and draws.
+    pub readers: Arc<ReadingPool>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -106,30 +114,33 @@ impl SealService {
         &self.0.meters
     }
 
-    /// Puts a product together and has it judged, on a thread that may be busy, with the own authorities as this process
-    /// knows them. One that does not pass is judged once more where another node made an authority since they were read.
+    /// Puts a product together and has it judged as of `at`, on a thread that reads documents, with the own authorities as
+    /// this process knows them. One that does not pass is judged once more where another node made an authority since they
+    /// were read.
     async fn judged<T: Send + 'static>(
         &self,
+        at: Timestamp,
         make: impl FnOnce() -> Result<T, SealError> + Send + 'static,
-        judge: impl Fn(&T, &Chain) -> Result<(), String> + Send + 'static,
+        judge: impl Fn(&T, &Asked<'_>) -> Result<(), String> + Send + 'static,
     ) -> Result<T, SealError> {
         let known = self.0.authority.known_authorities().await?;
         let chain = Chain::of(&known);
-        let work = tokio::task::spawn_blocking(move || {
+        let work = move |budget: &Budget| {
             let product = make()?;
-            let verdict = judge(&product, &chain);
+            let verdict = judge(&product, &Asked { chain: &chain, at, budget });
             Ok::<_, SealError>((product, judge, verdict))
-        });
-        let ended_early = |_| SealError::Withheld { says: "the check ended early".into() };
-        let (product, judge, verdict) = work.await.map_err(ended_early)??;
+        };
+        let (product, judge, verdict) = self.0.readers.run(Lane::Begun, work).await??;
         let Err(says) = verdict else { return Ok(product) };
         let fresh = self.0.authority.authorities().await?;
         if Arc::ptr_eq(&fresh, &known) {
             return Err(SealError::Withheld { says });
         }
         let chain = Chain::of(&fresh);
-        let again = tokio::task::spawn_blocking(move || judge(&product, &chain).map(|()| product));
-        again.await.map_err(ended_early)?.map_err(|says| SealError::Withheld { says })
+        let again =
+            move |budget: &Budget| judge(&product, &Asked { chain: &chain, at, budget }).map(|()| product);
+        let judged = self.0.readers.run(Lane::Begun, again).await?;
+        judged.map_err(|says| SealError::Withheld { says })
     }
 
     /// Whether a maker's certificate is in force at `now`, so that seals may be made with it, and those that were made with

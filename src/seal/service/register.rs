@@ -5,7 +5,10 @@ use crate::{
     audit,
     authority::{Ask, SubjectFields, SubjectKey},
     base::{CreditCode, Refusal},
-    http::idempotency::{self, IdempotencyKey},
+    http::{
+        Once,
+        idempotency::{self, IdempotencyKey},
+    },
     officer::{Caller, OfficerId, Right},
     seal::{
         error::SealError,
@@ -46,10 +49,10 @@ impl SealService {
         &self,
         caller: &Caller,
         command: RegisterOwner,
-        key: Option<&IdempotencyKey>,
+        once: Option<&Once<Owner>>,
     ) -> Result<Owner, SealError> {
         let officer = caller.officer(Right::OwnerRegister)?;
-        if let Some(id) = IdempotencyKey::earlier_of(key) {
+        if let Some(id) = Once::earlier_of(once) {
             let id = OwnerId::from_row(id.to_owned());
             return self.0.store.read(async |rx| known_owner(rx, &id).await).await;
         }
@@ -64,8 +67,8 @@ impl SealService {
         self.0
             .store
             .write(async |tx| {
+                idempotency::record_with_answer(tx, once, &owner.id, &owner).await?;
                 rows::insert_owner(tx, &owner).await.map_err(one_owner_a_code)?;
-                idempotency::record(tx, key, &owner.id).await?;
                 rows::add_member(tx, &owner.id, &officer.id, &officer.id, caller.now).await?;
                 let detail = json!({ "name": owner.name, "credit_code": owner.credit_code.as_str() });
                 audit::append(tx, &caller.entry("owner.registered", &owner.id, detail)).await?;

@@ -1,20 +1,21 @@
 //! Stamping a PDF: prepare, intend and commit, sign, check our own product, record, hand out.
 
-use super::{Chain, SealService, life, making::signer_reference};
+use super::{Asked, SealService, life, making::signer_reference};
 use crate::{
     audit,
     authority::CertState,
     base::{Refusal, Timestamp, failpoint},
     document::{
-        appearance::Appearance,
         pdf::{self, Digests, Prepared, SignatureKind, StampNames},
         png,
+        pool::Lane,
     },
     http::idempotency::{self, IdempotencyKey},
     keys::ToSign,
     officer::{Caller, OfficerId, Right},
     seal::{
         error::SealError,
+        look::Look,
         nouns::Seal,
         stamp::{StampId, StampRecord, StampRequest, StampState, may_stamp, not_yet},
         store::{
@@ -28,6 +29,7 @@ use crate::{
 use axum::body::Bytes;
 use serde_json::json;
 use yinxin_pki::{
+    budget::Budget,
     ses::{PreparedStamp, StampDraft},
     sign::PublicKey,
     x509::Cert,
@@ -55,6 +57,15 @@ struct Loaded {
     maker: Cert,
 }
 
+/// What is to be put where, for a thread that reads documents.
+struct Wanted {
+    look: Look,
+    placement: pdf::Placement,
+    names: StampNames,
+    /// Octets kept for the stamp's data.
+    room: usize,
+}
+
 /// A document ready to be signed, and what is known of it.
 struct Ready {
     prepared: Prepared,
@@ -80,7 +91,7 @@ impl SealService {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
             other => other?,
         };
-        let ready = prepare(&loaded, &request, document, caller.now).await?;
+        let ready = self.prepare(&loaded, &request, document, caller.now).await?;
         failpoint::reach("stamp.prepared");
         let record = match self.intend(caller, &officer, &request, (&loaded, &ready)).await {
             Err(SealError::Refused(refusal)) => return self.refused(caller, &request, refusal).await,
@@ -151,6 +162,29 @@ impl SealService {
                 Ok(records)
             })
             .await
+    }
+
+    async fn prepare(
+        &self,
+        loaded: &Loaded,
+        request: &StampRequest,
+        document: Bytes,
+        now: Timestamp,
+    ) -> Result<Ready, SealError> {
+        let tools = &loaded.tools;
+        let token = if request.time_stamp { TOKEN_BYTES } else { 0 };
+        let wanted = Wanted {
+            look: loaded.seal.wish.look.clone(),
+            placement: request.placement,
+            names: StampNames {
+                kind: SignatureKind::SesSeal,
+                reason: request.purpose.clone(),
+                location: None,
+                signed_at: pdf_date(now),
+            },
+            room: tools.esl.len() + tools.cert.len() + FRAME_BYTES + token,
+        };
+        self.0.readers.run(Lane::Own, move |budget| ready(&wanted, &document, budget)).await?
     }
 
     async fn load(
@@ -269,13 +303,12 @@ impl SealService {
         };
         let data = stamp.assemble(&loaded.tools.cert, &value, token.as_deref())?;
         failpoint::reach("stamp.signed");
-        let (check, at) = (self.0.check.clone(), caller.now);
+        let check = self.0.check.clone();
         let embed = move || Ok(embed(ready, &data)?);
-        let judge = move |product: &Product, chain: &Chain| {
-            check.stamped_pdf(&product.file, &product.digests.signed, chain, at)
+        let judge = move |product: &Product, asked: &Asked<'_>| {
+            check.stamped_pdf(&product.file, &product.signed, asked)
         };
-        let Product { file, increment_at, digests } = self.judged(embed, judge).await?;
-        let sm3 = hex::encode(digests.product(&file));
+        let Product { file, increment_at, sm3, .. } = self.judged(caller.now, embed, judge).await?;
         Ok((file, increment_at, sm3))
     }
 
@@ -372,40 +405,14 @@ fn to_sign(cert: &[u8], stamp: &PreparedStamp) -> ToSign {
     }
 }
 
-/// Opens the document, finds the place, and digests: work for a thread that may be busy.
-async fn prepare(
-    loaded: &Loaded,
-    request: &StampRequest,
-    document: Bytes,
-    now: Timestamp,
-) -> Result<Ready, SealError> {
-    let look = &loaded.seal.wish.look;
+/// Opens the document, finds the place, and digests.
+fn ready(wanted: &Wanted, document: &[u8], budget: &Budget) -> Result<Ready, SealError> {
+    let Wanted { look, placement, names, room } = wanted;
     let appearance =
         png::appearance(&look.png, look.width_mm * 1000, look.height_mm * 1000, &png::Limits::default())
             .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
-    let names = StampNames {
-        kind: SignatureKind::SesSeal,
-        reason: request.purpose.clone(),
-        location: None,
-        signed_at: pdf_date(now),
-    };
-    let tools = &loaded.tools;
-    let room =
-        tools.esl.len() + tools.cert.len() + FRAME_BYTES + if request.time_stamp { TOKEN_BYTES } else { 0 };
-    let placement = request.placement;
-    let work = tokio::task::spawn_blocking(move || ready(&document, &placement, &appearance, &names, room));
-    Ok(work.await.map_err(|_| SealError::Withheld { says: "preparing ended early".into() })??)
-}
-
-fn ready(
-    document: &[u8],
-    placement: &pdf::Placement,
-    appearance: &Appearance,
-    names: &StampNames,
-    room: usize,
-) -> Result<Ready, pdf::PdfError> {
-    let prepared =
-        pdf::open(document, &pdf::Limits::default())?.prepare(placement, appearance, names, room)?;
+    let limits = pdf::Limits { budget: budget.clone(), ..pdf::Limits::default() };
+    let prepared = pdf::open(document, &limits)?.prepare(placement, &appearance, names, *room)?;
     let digests = prepared.digests();
     Ok(Ready { prepared, digests, document_bytes: document.len() })
 }
@@ -415,12 +422,18 @@ struct Product {
     file: Vec<u8>,
     /// Where what the stamp appended begins.
     increment_at: usize,
-    digests: Digests,
+    /// SM3 over what the stamp covers.
+    signed: [u8; 32],
+    /// SM3 of the file, hex.
+    sm3: String,
 }
 
 fn embed(ready: Ready, data: &[u8]) -> Result<Product, pdf::PdfError> {
     let (digests, increment_at) = (ready.digests, ready.document_bytes);
-    Ok(Product { file: ready.prepared.embed(data)?, increment_at, digests })
+    let signed = digests.signed;
+    let file = ready.prepared.embed(data)?;
+    let sm3 = hex::encode(digests.product(&file));
+    Ok(Product { file, increment_at, signed, sm3 })
 }
 
 /// `D:20261120183000+08'00'` (ISO 32000-2, 7.9.4), Beijing time.

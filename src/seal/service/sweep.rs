@@ -12,15 +12,14 @@ use crate::{
 };
 use serde_json::json;
 
-/// An intent older than this is nobody's any more: longer than any request may take.
-const OPEN_FOR_MS: i64 = 120_000;
 /// How long what a stamp appended is kept for a repeated request.
 const INCREMENT_KEPT_MS: i64 = 86_400_000;
 
 impl SealService {
-    /// Closes what never ended. Safe to run at any time, on any node; called at start and every minute.
-    pub async fn sweep(&self, caller: &Caller) -> Result<(), SealError> {
-        self.close(caller, caller.now.plus_ms(-OPEN_FOR_MS)).await
+    /// Closes what was begun more than `open_for_ms` ago and never ended; that has to be longer than any request may take. Safe
+    /// to run at any time, on any node; called at start and every minute.
+    pub async fn sweep(&self, caller: &Caller, open_for_ms: i64) -> Result<(), SealError> {
+        self.close(caller, caller.now.plus_ms(-open_for_ms)).await
     }
 
     /// Closes whatever is open: for a start where nobody else can be at work.

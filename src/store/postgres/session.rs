@@ -76,6 +76,8 @@ fn settings(schema: Option<&str>, deadlines: &Deadlines) -> String {
     for (name, value) in [
         ("statement_timeout", ms(deadlines.body_ms)),
         ("lock_timeout", ms(deadlines.lock_ms)),
+        // That a standby has not confirmed a commit is told as a warning.
+        ("client_min_messages", "warning".into()),
         // A daemon that hangs in a transaction must not hold rows for longer than its own deadline.
         ("idle_in_transaction_session_timeout", ms(deadlines.body_ms * 2)),
         // Nor one that is gone without a word: its machine lost power, or the network lies between.
@@ -100,8 +102,10 @@ async fn demand_durability(conn: &mut PgConnection) -> Result<(i32, bool), OpenE
         return Err(OpenError::TooOld { found: text(1)? });
     }
     for (column, name) in [(2, "synchronous_commit"), (3, "fsync"), (4, "full_page_writes")] {
-        if text(column)? == "off" {
-            return Err(OpenError::NotDurable { says: format!("{name} of the server is off") });
+        let found = text(column)?;
+        // `local` leaves out the standbys that the server was told to wait for.
+        if found == "off" || found == "local" {
+            return Err(OpenError::NotDurable { says: format!("{name} of the server is {found}") });
         }
     }
     if of("open", row.try_get::<bool, _>(5))? {

@@ -8,7 +8,10 @@ use super::{
     error::VerificationError,
     service::{VerificationId, Verifications},
 };
-use crate::http::{Problem, Route};
+use crate::{
+    document::pool::Unread,
+    http::{Problem, Route},
+};
 
 /// All routes of this room.
 pub fn routes(verifications: &Verifications) -> Vec<Route> {
@@ -24,11 +27,10 @@ impl From<VerificationError> for Problem {
     fn from(error: VerificationError) -> Self {
         let says = error.to_string();
         match error {
-            VerificationError::Busy => Problem::new("service/busy", says).retry_after_s(RETRY_AFTER_S),
-            VerificationError::Deadline => {
-                Problem::new("service/deadline", says).retry_after_s(RETRY_AFTER_S)
+            VerificationError::Unread(Unread::Busy) => {
+                Problem::new("service/busy", says).retry_after_s(RETRY_AFTER_S)
             }
-            VerificationError::Broken => Problem::internal(),
+            VerificationError::Unread(Unread::Broken) => Problem::internal(),
             VerificationError::Denied(denied) => denied.into(),
             VerificationError::Unknown(_) => Problem::new("verification/unknown", says),
             VerificationError::Trust(error) => error.into(),

@@ -11,6 +11,7 @@ use super::{Demand, Limits, Meters, VerificationError, judge, store, text::words
 use crate::{
     audit,
     base::{Entropy, Timestamp},
+    document::pool::{Lane, ReadingPool, Unread},
     http::{IdempotencyKey, idempotency},
     officer::{Caller, OfficerId, Right},
     store::Store,
@@ -22,8 +23,11 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{runtime::Handle, sync::Semaphore};
-use yinxin_pki::report::{Profile, Report};
+use tokio::runtime::Handle;
+use yinxin_pki::{
+    budget::Budget,
+    report::{Profile, Report},
+};
 
 crate::id_type!(
     /// A report that is kept.
@@ -41,6 +45,8 @@ pub struct Parts {
     pub register: Option<Arc<dyn SealRegister>>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Who reads documents.
+    pub readers: Arc<ReadingPool>,
     /// How much is taken on.
     pub settings: Settings,
 }
@@ -48,10 +54,6 @@ pub struct Parts {
 /// How much is taken on.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Documents judged at a time; more are answered 503.
-    pub at_once: usize,
-    /// How long a request waits for its report.
-    pub patience: Duration,
     /// How long the register of seals is waited for.
     pub register_patience: Duration,
     /// The longest document, in octets.
@@ -62,13 +64,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            at_once: 4,
-            patience: Duration::from_secs(30),
-            register_patience: Duration::from_secs(2),
-            max_bytes: 64 << 20,
-            per_minute: 30,
-        }
+        Self { register_patience: Duration::from_secs(2), max_bytes: 64 << 20, per_minute: 30 }
     }
 }
 
@@ -107,14 +103,12 @@ pub struct Verifications(Arc<Room>);
 struct Room {
     parts: Parts,
     meters: Meters,
-    places: Arc<Semaphore>,
 }
 
 impl Verifications {
     /// Puts the room together.
     pub fn new(parts: Parts) -> Self {
-        let places = Arc::new(Semaphore::new(parts.settings.at_once));
-        Self(Arc::new(Room { parts, meters: Meters::default(), places }))
+        Self(Arc::new(Room { parts, meters: Meters::default() }))
     }
 
     /// What it counts as it works.
@@ -122,36 +116,29 @@ impl Verifications {
         &self.0.meters
     }
 
-    /// Documents that are judged now.
-    pub fn at_work(&self) -> usize {
-        self.settings().at_once.saturating_sub(self.0.places.available_permits())
-    }
-
     /// How much is taken on.
     pub fn settings(&self) -> &Settings {
         &self.0.parts.settings
     }
 
-    /// Judges a document; keeps nothing.
+    /// Judges a document; keeps nothing. One that costs more than one document may is given up, undecided.
     pub async fn verify(&self, caller: &Caller, ask: Verify) -> Result<Report, VerificationError> {
         let begun = Instant::now();
-        let outcome = self.judged(caller, ask).await;
         let meters = self.meters();
+        let _held = meters.at_work.hold();
+        let outcome = self.judged(caller, ask).await;
         match &outcome {
             Ok(report) => {
                 meters.verdicts.one(words::verdict(report.verdict)[1]);
                 meters.judged_us.note_time(begun.elapsed());
             }
-            Err(VerificationError::Busy) => meters.unanswered.one("busy"),
-            Err(VerificationError::Deadline) => meters.unanswered.one("late"),
+            Err(VerificationError::Unread(Unread::Busy)) => meters.unanswered.one("busy"),
             Err(_) => meters.unanswered.one("broken"),
         }
         outcome
     }
 
     async fn judged(&self, caller: &Caller, ask: Verify) -> Result<Report, VerificationError> {
-        // A place first: whoever waits would hold a document in memory.
-        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| VerificationError::Busy)?;
         let trust = self.0.parts.trust.trust(caller.now).await?;
         let settings = self.settings().clone();
         let judged_at = ask.at.unwrap_or(caller.now);
@@ -160,22 +147,16 @@ impl Verifications {
             runtime: Handle::current(),
             patience: settings.register_patience,
         });
-        let work = tokio::task::spawn_blocking(move || {
-            // The place is held until the work ends, also where nobody waits for it any more.
-            let _place = place;
+        let work = move |budget: &Budget| {
             let demand = Demand {
                 profile: ask.profile,
                 status: waited.as_ref().map(|waited| waited as _),
-                limits: Limits::default().with_max_bytes(settings.max_bytes),
+                limits: Limits::default().with_max_bytes(settings.max_bytes).within(budget),
                 ..Demand::new(&trust, judged_at)
             };
             judge(&ask.document, &demand)
-        });
-        match tokio::time::timeout(self.settings().patience, work).await {
-            Ok(Ok(report)) => Ok(report),
-            Ok(Err(_)) => Err(VerificationError::Broken),
-            Err(_) => Err(VerificationError::Deadline),
-        }
+        };
+        Ok(self.0.parts.readers.run(Lane::Foreign, work).await?)
     }
 
     /// Judges a document and keeps the report, for officers who may.
@@ -196,7 +177,7 @@ impl Verifications {
             officer,
             document_sm3: report.document.sm3.clone(),
             verdict: words::verdict(report.verdict)[1].to_owned(),
-            report: serde_json::to_string(&report).map_err(|_| VerificationError::Broken)?,
+            report: serde_json::to_string(&report).map_err(|_| Unread::Broken)?,
         };
         self.0
             .parts

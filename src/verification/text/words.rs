@@ -65,6 +65,7 @@ pub(super) const WHAT: &[(&str, &str)] = &[
     ("signature", "的证书链中有签名不成立"),
     ("too-early", "早于其所证明的签名"),
     ("too-long", "的证书链过长"),
+    ("too-costly", "未能核验：处理量已达单份文件的上限"),
     ("too-many-checks", "的证书链过于复杂"),
     ("unknown-critical-extension", "含有无法识别的关键扩展"),
     ("unreadable", "无法解析"),
@@ -202,6 +203,7 @@ pub(super) const WHOLE: &[(&str, &str)] = &[
     ("malformed", "文件无法按其格式解析，可能已损坏，或不是受支持的文件。"),
     ("no-content", "该签名不含被签内容：请一并提供原文。"),
     ("not-signed", "文件没有签章或签名。"),
+    ("too-costly", "处理该文件所需的时间超过上限，已放弃，结论无法确定。"),
     ("too-large", "文件过大，或要求的处理量超过上限。"),
     ("unsupported", "文件类型或其中的特性暂不受支持。"),
 ];

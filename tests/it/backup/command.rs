@@ -161,3 +161,40 @@ fn a_key_file_and_a_line_that_are_wrong_are_said() {
     let said = place.run(["init"]);
     assert!(said.code == 78 && said.err.contains("backup.recipients"), "{said:?}");
 }
+
+/// The log of a database that is gone must never be written over the restored one, by whichever of an operator's ways there.
+#[test]
+fn what_is_left_of_a_lost_database_undoes_no_restoration() {
+    let mut place = Place::empty();
+    let kept = Kept::new(&place);
+    place.set("YINXIN_BACKUP_RECIPIENTS", &kept.line);
+    place.good(["init"]);
+    let (system, security) = (place.key("system_administrator"), place.key("security_administrator"));
+    let file = place.file("x.yxb");
+    place.good(["backup", "--out", &file, "--key-file", &system]);
+    let daemon = place.serve();
+    place.hire("later", "viewer");
+    drop(daemon);
+    let [database, log] = ["yinxin.db", "yinxin.db-wal"].map(|name| place.dir().join(name));
+    assert!(fs::metadata(&log).unwrap().len() > 0, "killed, it leaves its log behind");
+    fs::remove_file(&database).unwrap();
+
+    // Nothing is made in its place, by no command.
+    let lost = |said: Said| assert!(said.code == 1 && said.err.contains("gone or empty"), "{said:?}");
+    lost(place.run(["serve", "--listen", "127.0.0.1:0"]));
+    lost(place.run(["officer", "list", "--key-file", &security]));
+    fs::write(&database, "").unwrap();
+    lost(place.run(["serve", "--listen", "127.0.0.1:0"]));
+
+    let restore = kept.with(&["restore", "--reason", "演练", &file]);
+    let refused = place.run(&restore);
+    assert!(refused.code == 1 && refused.err.contains("yinxin.db-wal is there"), "{refused:?}");
+    fs::rename(&log, place.file("log-of-the-lost")).unwrap();
+    place.good(&restore);
+    let daemon = place.serve();
+    let listed = place.good(["officer", "list", "--key-file", &security]);
+    assert!(!listed.contains("later") && listed.lines().count() == 3, "{listed}");
+    let records = place.run(["audit", "verify", "--key-file", &place.key("auditor")]);
+    assert!(records.out.contains("went on from an older state"), "{records:?}");
+    drop(daemon);
+}

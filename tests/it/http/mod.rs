@@ -2,6 +2,7 @@
 
 mod door;
 mod idempotency;
+mod limits;
 mod network;
 mod pages;
 mod refusal;

@@ -11,7 +11,7 @@ use yinxin::http::{Limits, Stop, Switch, serve_tcp, serve_unix};
 
 pub(super) struct Server {
     pub(super) front: Front,
-    address: std::net::SocketAddr,
+    pub(super) address: std::net::SocketAddr,
     switch: Switch,
     served: JoinHandle<()>,
 }
@@ -192,20 +192,6 @@ async fn an_orderly_stop_does_not_wait_for_ever() {
     server.switch.stop();
     server.served.await.unwrap();
     assert_eq!(heard(&mut stream).await, "");
-}
-
-#[tokio::test]
-async fn more_connections_than_places_wait_their_turn() {
-    let limits = Limits { connections: 1, ..Limits::default() };
-    let server = server(limits).await;
-    let mut first = server.connect().await;
-    first.write_all(b"GET /api/v1/test/wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    server.front.stage.waiting.notified().await;
-    let mut second = server.connect().await;
-    second.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    server.front.stage.go_on.notify_one();
-    assert!(heard(&mut first).await.ends_with("went on"));
-    assert!(heard(&mut second).await.ends_with("ok\n"));
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use crate::support::{
     front::request,
 };
 use axum::{body::Body, http::Request};
-use serde_json::json;
 use yinxin::officer::Role;
 
 async fn page(app: &TestApp<'_>) -> String {
@@ -146,8 +145,8 @@ async fn metrics_are_told_while_the_database_has_stopped() {
     let local = Request::builder().method("GET").uri("/metrics").body(Body::empty()).unwrap();
     let metrics = exposition::read(&app.send(local).await.good().text());
     assert_eq!(metrics.of("yinxin_store_halted"), 1.0);
-    let failed = app.post("/api/v1/owners", &app.operator(), json!({})).await;
-    assert!(failed.status >= 500);
+    let failed = app.get("/api/v1/seals", &app.operator()).await;
+    assert!(failed.status >= 500, "{}", failed.text());
     let local = Request::builder().method("GET").uri("/metrics").body(Body::empty()).unwrap();
     let later = exposition::read(&app.send(local).await.good().text());
     let failures = |metrics: &Metrics| -> f64 {

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Notify;
-use yinxin::store::{Lease, Store, StoreError, lease};
+use yinxin::{
+    base::{Clock as _, clock::SystemClock},
+    store::{Lease, Store, StoreError, lease},
+};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
@@ -196,4 +199,13 @@ async fn a_write_without_a_lease_asks_for_none() {
         assert_eq!(ids(&store).await, ["a"]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_time_of_a_database_for_many_nodes_is_its_own() {
+    assert_eq!(lease::time_of_database(&sqlite().open().await).await.unwrap(), None);
+    let Some((store, _)) = two().await else { return };
+    let theirs = lease::time_of_database(&store).await.unwrap().unwrap();
+    let ours = SystemClock.now().ms();
+    assert!((theirs - ours).abs() < 60_000, "{theirs} {ours}");
 }

@@ -253,6 +253,28 @@ async fn work_past_its_deadline_is_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_statement_that_runs_for_too_long_is_broken_off() {
+    const ENDLESS: Statement = Statement::portable(
+        "test.endless",
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n",
+    );
+    for_each_database(async |database| {
+        let store = open_with(database, Deadlines { body_ms: 300, ..Deadlines::default() }).await;
+        table(&store).await;
+        let late = store
+            .write(async |tx| {
+                put(tx, "late").await?;
+                tx.one::<i64>(&ENDLESS, &[]).await
+            })
+            .await;
+        assert_eq!(late, Err(StoreError::Deadline));
+        add(&store, "next").await.unwrap();
+        assert_eq!(ids(&store).await, ["next"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_gets_no_turn_in_time_is_told_that_nothing_was_done() {
     for_each_database(async |database| {
         let deadlines = Deadlines { wait_ms: 900, lock_ms: 150, ..Deadlines::default() };
@@ -484,14 +506,16 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 async fn a_server_whose_commits_may_be_lost_is_refused() {
     let Some(database) = postgres().await else { return };
     let EngineConfig::Postgres { url, schema, connections } = database.config().engine else { panic!() };
-    let url = Secret::new(format!("{}&options[synchronous_commit]=off", url.expose()));
-    let config =
-        StoreConfig { engine: EngineConfig::Postgres { url, schema, connections }, ..database.config() };
-    let error = Store::open(&config, START).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a commit would not survive a power cut: synchronous_commit of the server is off"
-    );
+    for setting in ["off", "local"] {
+        let url = Secret::new(format!("{}&options[synchronous_commit]={setting}", url.expose()));
+        let engine = EngineConfig::Postgres { url, schema: schema.clone(), connections };
+        let config = StoreConfig { engine, ..database.config() };
+        let error = Store::open(&config, START).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("a commit would not survive a power cut: synchronous_commit of the server is {setting}")
+        );
+    }
 }
 
 #[tokio::test]

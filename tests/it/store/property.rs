@@ -46,6 +46,8 @@ async fn write_two(store: &Store, id: &str, act: Act) -> Result<(), StoreError> 
     store
         .write(async |tx| {
             put(tx, &format!("{id} a")).await?;
+            // SQLite's statements wait for nothing: here is where such a writer may be dropped half-way.
+            tokio::task::yield_now().await;
             match act {
                 Act::Refuse => return Err(StoreError::Full),
                 Act::Swallow => assert!(put(tx, "taken").await.is_err()),
@@ -53,6 +55,7 @@ async fn write_two(store: &Store, id: &str, act: Act) -> Result<(), StoreError> 
                 Act::RollBackAll | Act::RollBackAllAndDrop(_) => drop(tx.execute(&ROLL_BACK, &[]).await?),
                 Act::Keep | Act::Drop(_) => {}
             }
+            tokio::task::yield_now().await;
             // A swallowed failure is found out by the store.
             match put(tx, &format!("{id} b")).await {
                 Err(StoreError::Spoiled) => Ok(()),

@@ -25,8 +25,8 @@ use yinxin::{
         entropy::SeededEntropy,
     },
     http::{
-        Access, IdempotencyKey, JsonBody, Kit, Limits, Operation, PeerAddress, Problem, Route, Table, Takes,
-        health,
+        Access, IdempotencyKey, JsonBody, Kit, Limits, Once, Operation, PeerAddress, Problem, Route, Table,
+        Takes, health,
         shape::{Shape, object},
         upload::Upload,
     },
@@ -175,7 +175,9 @@ pub fn request(method: &str, path: &str, key: Option<&str>) -> axum::http::reque
 
 pub fn json_request(path: &str, key: Option<&str>, body: &Value) -> Request<Body> {
     let request = request("POST", path, key).header(header::CONTENT_TYPE, "application/json");
-    request.body(Body::from(body.to_string())).unwrap()
+    // A route without a body takes none, not even `null`.
+    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+    request.body(body).unwrap()
 }
 
 pub async fn send(router: &Router, request: Request<Body>) -> Answer {
@@ -281,6 +283,7 @@ async fn create(
     let before = body["break_before"].as_str().filter(|_| first);
     misbehave(before, &stage).await;
     let command = RegisterOfficer { name, roles: vec![Role::Viewer] };
+    let once = Once::of(once, |officer: &Officer| yinxin::http::Answer::created(&json!(officer)));
     let officer = officers.register(&caller, command, once.as_ref()).await?;
     let after = body["break_after"].as_str().filter(|_| first);
     misbehave(after, &stage).await;

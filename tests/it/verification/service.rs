@@ -12,6 +12,7 @@ use std::{
 };
 use yinxin::{
     base::{Timestamp, clock::SteppedClock, entropy::SeededEntropy},
+    document::pool::{PoolSettings, ReadingPool},
     http::{Kit, Limits, Table},
     officer::Role,
     verification::{
@@ -29,6 +30,14 @@ struct House {
 
 impl House {
     async fn new(settings: Settings, register: Option<Arc<dyn SealRegister>>) -> Self {
+        Self::reading(settings, register, PoolSettings::default()).await
+    }
+
+    async fn reading(
+        settings: Settings,
+        register: Option<Arc<dyn SealRegister>>,
+        readers: PoolSettings,
+    ) -> Self {
         let front = Front::scratch(Limits::default()).await;
         let entropy = Arc::new(SeededEntropy::new(11));
         let verifications = Verifications::new(Parts {
@@ -36,6 +45,7 @@ impl House {
             trust: Arc::new(Arc::new(WORLD.trust(&[]))),
             register,
             entropy: entropy.clone(),
+            readers: Arc::new(ReadingPool::start(readers).unwrap()),
             settings,
         });
         let clock = Arc::new(SteppedClock::at(START));
@@ -201,31 +211,58 @@ async fn the_register_is_asked_about_the_seal() {
 async fn too_much_at_a_time_is_answered_503_and_the_place_is_given_back() {
     let (go_on, wait) = mpsc::channel();
     let register = Register::new(SealState::Valid, Some(wait));
-    let settings = Settings { at_once: 1, ..Settings::default() };
-    let house = Arc::new(House::new(settings, Some(register.clone())).await);
+    let readers = PoolSettings { threads: 2, queue: 1, ..PoolSettings::default() };
+    let house = Arc::new(House::reading(Settings::default(), Some(register.clone()), readers).await);
+    let ask = || {
+        let house = Arc::clone(&house);
+        tokio::spawn(async move { house.verify("", None, document()).await })
+    };
+    // One is judged, one waits; the third finds no place, and hears so at once.
+    let slow = ask();
+    register.asked.notified().await;
+    let (mut second, mut third) = (ask(), ask());
+    let (refused, waiting) = tokio::select! {
+        refused = &mut second => (refused, third),
+        refused = &mut third => (refused, second),
+    };
+    let refused = refused.unwrap();
+    assert_eq!(refused.problem(), "503 service/busy");
+    assert!(refused.headers.contains_key("retry-after"));
+    go_on.send(()).unwrap();
+    for good in [slow, waiting] {
+        assert_eq!(good.await.unwrap().json()["verdict"], "passed");
+    }
+    assert_eq!(house.verify("", None, document()).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_too_long_for_a_place_is_told_so() {
+    let (go_on, wait) = mpsc::channel();
+    let register = Register::new(SealState::Valid, Some(wait));
+    let readers = PoolSettings { threads: 2, wait: Duration::from_millis(50), ..PoolSettings::default() };
+    let house = Arc::new(House::reading(Settings::default(), Some(register.clone()), readers).await);
     let slow = tokio::spawn({
         let house = Arc::clone(&house);
         async move { house.verify("", None, document()).await }
     });
     register.asked.notified().await;
-    let refused = house.verify("", None, document()).await;
-    assert_eq!(refused.problem(), "503 service/busy");
-    assert!(refused.headers.contains_key("retry-after"));
-    go_on.send(()).unwrap();
-    assert_eq!(slow.await.unwrap().json()["verdict"], "passed");
-    assert_eq!(house.verify("", None, document()).await.status, 200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_too_long_is_told_so_and_the_place_is_held_until_the_work_ends() {
-    let (go_on, wait) = mpsc::channel();
-    let register = Register::new(SealState::Valid, Some(wait));
-    let settings = Settings { at_once: 1, patience: Duration::ZERO, ..Settings::default() };
-    let house = House::new(settings, Some(register.clone())).await;
-    assert_eq!(house.verify("", None, document()).await.problem(), "503 service/deadline");
-    register.asked.notified().await;
     assert_eq!(house.verify("", None, document()).await.problem(), "503 service/busy");
     go_on.send(()).unwrap();
+    assert_eq!(slow.await.unwrap().json()["verdict"], "passed");
+}
+
+#[tokio::test]
+async fn a_document_that_costs_too_much_is_given_up_undecided() {
+    let readers = PoolSettings { cpu: Duration::ZERO, ..PoolSettings::default() };
+    let house = House::reading(Settings::default(), None, readers).await;
+    let answer = house.verify("", None, document()).await;
+    let report = answer.json();
+    schema::check(&report);
+    assert_eq!((answer.status, report["verdict"].as_str()), (200, Some("undecided")), "{report}");
+    assert_eq!(report["problems"][0]["id"], "too-costly");
+    assert_eq!(report["signatures"], serde_json::json!([]));
+    let page = house.upload("/verify", "x.pdf", &document()).await;
+    assert!(page.text().contains("结论无法确定"), "{}", page.text());
 }
 
 #[tokio::test]

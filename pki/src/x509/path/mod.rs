@@ -10,6 +10,7 @@ mod tests;
 
 use super::{Cert, Crl, KeyUsage, Reason};
 use crate::{
+    budget::{Budget, Spent},
     oid::{self, Oid},
     report::Finding,
     sign::VerifyError,
@@ -21,6 +22,8 @@ use std::fmt;
 const LENGTH_MAX: usize = 8;
 /// Signatures checked in search of one path: more means that someone built a maze.
 const CHECKS_MAX: usize = 64;
+/// Steps of a budget for the check of one signature: some hundred microseconds.
+pub const SIGNATURE_STEPS: u64 = 3000;
 /// Revocation lists whose signature is checked in search of one path.
 const LISTS_MAX: usize = 32;
 
@@ -142,6 +145,8 @@ pub enum PathError {
     TooLong,
     /// More than 64 signatures checked without an end.
     TooManyChecks,
+    /// The work that the document may cause is used up.
+    TooCostly,
     /// More than 32 revocation lists of the right names. Not passed over: a flood of forged ones could hide the true one.
     TooManyLists,
 }
@@ -163,6 +168,7 @@ impl PathError {
             Self::AuthorityRevoked { .. } => "path/authority-revoked",
             Self::TooLong => "path/too-long",
             Self::TooManyChecks => "path/too-many-checks",
+            Self::TooCostly => "path/too-costly",
             Self::TooManyLists => "path/too-many-lists",
         }
     }
@@ -200,6 +206,7 @@ impl fmt::Display for PathError {
             }
             Self::TooLong => write!(out, "the path has more than {LENGTH_MAX} certificates"),
             Self::TooManyChecks => write!(out, "no path was found within {CHECKS_MAX} signature checks"),
+            Self::TooCostly => write!(out, "the work that one document may cause is used up"),
             Self::TooManyLists => {
                 write!(out, "there are more than {LISTS_MAX} revocation lists to look into")
             }
@@ -219,11 +226,22 @@ pub fn validate(
     at: Timestamp,
     purpose: Purpose,
 ) -> Result<Path, PathError> {
+    validate_within(leaf, material, at, purpose, &Budget::unlimited())
+}
+
+/// The same, as far as the budget goes: every signature on the way costs [`SIGNATURE_STEPS`] of it.
+pub fn validate_within(
+    leaf: &Cert,
+    material: &Material<'_>,
+    at: Timestamp,
+    purpose: Purpose,
+    budget: &Budget,
+) -> Result<Path, PathError> {
     check_any(leaf, at)?;
     check_signing(leaf)?;
     let findings = check_extended(leaf, purpose)?.into_iter().collect();
     let mut chain = vec![leaf.clone()];
-    let mut search = Search { material, at, checks: 0, lists: 0, best: None, findings };
+    let mut search = Search { material, at, budget, checks: 0, lists: 0, best: None, findings };
     if !search.climb(&mut chain) && !material.anchors.contains(leaf) {
         return Err(search.verdict(leaf));
     }
@@ -301,6 +319,7 @@ fn check_extended(leaf: &Cert, purpose: Purpose) -> Result<Option<Finding>, Path
 struct Search<'a> {
     material: &'a Material<'a>,
     at: Timestamp,
+    budget: &'a Budget,
     checks: usize,
     lists: usize,
     /// The error of the attempt that came furthest, with how far that was.
@@ -343,6 +362,7 @@ impl Search<'_> {
             return Err(PathError::TooManyChecks);
         }
         self.checks += 1;
+        self.budget.spend(SIGNATURE_STEPS).map_err(|Spent| PathError::TooCostly)?;
         signed_by(current, issuer)
             .map_err(|error| PathError::Signature { subject: current.subject().to_string(), error })?;
         check_any(issuer, self.at)?;

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::super::history::History;
 use super::super::{Dict, Entry, Object, ObjectId, Page, Pdf, PdfError, View};
-use super::history::History;
 use super::same::{references, references_in, same};
 use super::survey::Survey;
 use super::text::name;
@@ -160,6 +160,7 @@ impl<'p> Comparison<'p> {
     }
 
     fn spend(&mut self, objects: usize) -> Result<()> {
+        self.new.pdf().limits().budget.spend(objects as u64)?;
         let exceeded = PdfError::TooLarge { what: "objects compared after signatures", limit: MAX_COMPARED };
         self.room = self.room.checked_sub(objects).ok_or(exceeded)?;
         Ok(())
@@ -223,7 +224,7 @@ impl<'p> Comparison<'p> {
             self.spend(1)?;
             match self.old.resolve(id) {
                 Ok(object) => open.extend(references(&object)),
-                Err(PdfError::TooLarge { .. }) => return Ok(None),
+                Err(PdfError::TooLarge { .. } | PdfError::TooCostly) => return Ok(None),
                 Err(_) => {}
             }
         }

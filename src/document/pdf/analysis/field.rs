@@ -183,7 +183,7 @@ pub(super) fn removed(pdf: &Pdf<'_>, now: &[Field]) -> Result<Vec<Trick>> {
         let view = pdf.at(index);
         // An early revision that cannot be read holds no signature that anyone could have made in it.
         let fields = match fields(view) {
-            Err(error @ PdfError::TooLarge { .. }) => return Err(error),
+            Err(error @ (PdfError::TooLarge { .. } | PdfError::TooCostly)) => return Err(error),
             Err(_) => continue,
             Ok(fields) => fields,
         };

@@ -9,7 +9,6 @@ mod change;
 mod coverage;
 mod extent;
 mod field;
-mod history;
 mod picture;
 mod place;
 mod same;
@@ -230,23 +229,23 @@ impl Placed {
 ///
 /// # Errors
 /// [`PdfError::Malformed`] where catalogue, form or page tree cannot be read; [`PdfError::TooLarge`] beyond 256
-/// signatures, `limits` or those the file was opened with.
+/// signatures, `limits` or those the file was opened with; [`PdfError::TooCostly`] once the budget of either is used up.
 pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     // First, since it bounds what reading the objects of a hostile file costs.
-    let history = history::History::new(pdf);
-    let survey = survey::survey(pdf, &history, limits)?;
+    let history = pdf.history();
+    let survey = survey::survey(pdf, history, limits)?;
     let view = pdf.latest();
     let (fields, names) = field::signed_fields(view)?;
     if fields.len() > MAX_SIGNATURES {
         return Err(PdfError::TooLarge { what: "signatures", limit: MAX_SIGNATURES });
     }
     let removed = field::removed(pdf, &fields)?;
-    if fields.is_empty() && removed.is_empty() {
+    if fields.is_empty() && removed.is_empty() && !pdf.limits().budget.is_spent() {
         return Ok(Analysis { signatures: Vec::new(), tricks: Vec::new() });
     }
     let pages = view.pages()?;
     let shown = place::widgets_of(view, &pages)?;
-    let mut comparisons = change::Comparisons::new(pdf, &history, &survey, &pages);
+    let mut comparisons = change::Comparisons::new(pdf, history, &survey, &pages);
     let mut signatures = Vec::with_capacity(fields.len());
     for each in &fields {
         let mut placed = value::read(pdf, each)?;
@@ -270,5 +269,9 @@ pub fn signatures(pdf: &Pdf<'_>, limits: &Limits) -> Result<Analysis> {
     tricks.extend(value::permissions(pdf, &fields)?);
     tricks.sort_by_key(|trick| std::cmp::Reverse(trick.severity));
     tricks.truncate(MAX_TRICKS);
+    // What was passed over as unreadable may have been so for want of budget alone: nothing is said then.
+    if limits.budget.is_spent() || pdf.limits().budget.is_spent() {
+        return Err(PdfError::TooCostly);
+    }
     Ok(Analysis { signatures, tricks })
 }

@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::super::history::History;
 use super::super::syntax::{Indirect, Parser, is_space};
 use super::super::{Entry, Limits, Object, ObjectId, Pdf, PdfError, Revision, View};
-use super::history::History;
 use super::same::{holds_ambiguity, references, same};
 use super::{MAX_TRICKS, Result, Severity, Trick};
 
 /// Objects outside every cross-reference section that are looked at.
 const MAX_STRAYS: usize = 64;
+/// Steps of the budget for what is noted of one object, beside reading it.
+const OBJECT_STEPS: u64 = 2;
 /// Oddities noted of each later revision.
 const MAX_LATE_TRICKS: usize = 8;
 
@@ -96,6 +98,7 @@ impl Surveyor<'_> {
         let view = self.pdf.at(index);
         let mut spans = Vec::new();
         for (number, entry) in in_order(revision) {
+            self.limits.budget.spend(OBJECT_STEPS)?;
             if index > 0 && self.history.entry(number, index - 1) == entry {
                 continue;
             }
@@ -154,7 +157,7 @@ impl Surveyor<'_> {
                 self.object(view, number, &object);
                 Ok(())
             }
-            Err(error @ PdfError::TooLarge { .. }) => Err(error),
+            Err(error @ (PdfError::TooLarge { .. } | PdfError::TooCostly)) => Err(error),
             Err(_) => {
                 let exceeded =
                     PdfError::TooLarge { what: "unreadable compressed objects", limit: MAX_STRAYS };

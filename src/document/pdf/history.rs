@@ -1,17 +1,18 @@
 //! Where each object was in each revision, at hand: a file of many revisions is asked this for every reference in it.
 
-use super::super::{Entry, ObjectId, Pdf};
+use super::{Entry, ObjectId, Revision};
 
 /// The entries of every object number, oldest first. One flat list: a small file may name a million objects.
+#[derive(Debug)]
 pub(super) struct History {
     entries: Vec<(u32, usize, Entry)>,
 }
 
 impl History {
-    pub(super) fn new(pdf: &Pdf<'_>) -> Self {
-        let count = pdf.revisions().iter().map(|revision| revision.entries.len()).sum();
+    pub(super) fn new(revisions: &[Revision]) -> Self {
+        let count = revisions.iter().map(|revision| revision.entries.len()).sum();
         let mut entries = Vec::with_capacity(count);
-        for (index, revision) in pdf.revisions().iter().enumerate() {
+        for (index, revision) in revisions.iter().enumerate() {
             entries.extend(revision.entries.iter().map(|(number, entry)| (*number, index, *entry)));
         }
         entries.sort_unstable_by_key(|(number, index, _)| (*number, *index));
@@ -20,7 +21,12 @@ impl History {
 
     /// Where object `number` was as revision `index` left it; `Free` where it wasn't.
     pub(super) fn entry(&self, number: u32, index: usize) -> Entry {
-        self.until(number, index).last().map_or(Entry::Free, |(_, _, entry)| *entry)
+        self.find(number, index).unwrap_or(Entry::Free)
+    }
+
+    /// The same; `None` where no revision up to that one names it.
+    pub(super) fn find(&self, number: u32, index: usize) -> Option<Entry> {
+        self.until(number, index).last().map(|(_, _, entry)| *entry)
     }
 
     /// The id by which object `number` could be referred to in revision `index`.
