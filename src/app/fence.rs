@@ -152,10 +152,15 @@ mod tests {
     fn of_a_link_both_ends_are_kept() {
         let scratch = tempfile::tempdir().expect("a directory");
         let at = |name: &str| scratch.path().join(name);
-        ["live", "archive", "volume", "volume/..1"].map(|name| fs::create_dir(at(name)).expect("made"));
-        ["archive/cert1.pem", "volume/..1/tls.crt"].map(|name| fs::write(at(name), "x").expect("written"));
-        let links = [("../archive/cert1.pem", "live/cert.pem"), ("..1", "volume/..data")];
-        links.map(|(to, from)| std::os::unix::fs::symlink(to, at(from)).expect("linked"));
+        for name in ["live", "archive", "volume", "volume/..1"] {
+            fs::create_dir(at(name)).expect("made");
+        }
+        for name in ["archive/cert1.pem", "volume/..1/tls.crt"] {
+            fs::write(at(name), "x").expect("written");
+        }
+        for (to, from) in [("../archive/cert1.pem", "live/cert.pem"), ("..1", "volume/..data")] {
+            std::os::unix::fs::symlink(to, at(from)).expect("linked");
+        }
         let archive = at("archive").canonicalize().expect("there");
         assert_eq!(around(&at("live/cert.pem")), [at("live"), archive]);
         // The next one lies in a directory that is not there yet, beside the one that is.

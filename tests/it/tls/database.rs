@@ -67,7 +67,9 @@ async fn a_daemon_believes_the_authorities_of_its_machine_where_its_address_name
     let ready = asked(&daemon.address, "/readyz");
     assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
     // As in an image from scratch.
-    ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|variable| place.set(variable, "/no/such/list"));
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        place.set(variable, "/no/such/list");
+    }
     let checked = place.run(["config", "check", "--config", &place.file("yinxin.toml")]);
     assert!(checked.code == 78 && checked.out.contains("sslrootcert"), "{checked:?}");
 }

@@ -53,7 +53,9 @@ fn certificates_behind_links_are_served_and_followed() {
     let Some(authority) = Authority::new() else { return };
     let (place, folder) = (Place::initialised(), tempfile::tempdir().unwrap());
     let at = |name: String| folder.path().join(name);
-    ["live", "archive"].map(|name| fs::create_dir(at(name.into())).unwrap());
+    for name in ["live", "archive"] {
+        fs::create_dir(at(name.into())).unwrap();
+    }
     let put = |pair: &Pair, number: u32| {
         pair.install(&at(format!("archive/cert{number}.pem")), &at(format!("archive/key{number}.pem")));
         for name in ["key", "cert"] {
