@@ -1,5 +1,9 @@
--- What the roles of roles.sql may do with each table. By yinxin_owner, after every `yinxin migrate`; safe to repeat.
+-- What the roles of roles.sql may do with each table. By yinxin_owner: `yinxin migrate --grant` runs what stands here, or psql
+-- after every `yinxin migrate`, in one transaction; safe to repeat, and while daemons are at work.
 -- A test holds it against the tables that there are, and does the whole work of the daemon with these rights.
+
+-- Whoever waits for a table has everybody else wait behind him. Rather than that it gives up; try again.
+SET LOCAL lock_timeout = '500ms';
 
 REVOKE ALL ON ALL TABLES IN SCHEMA yinxin FROM PUBLIC, yinxin_service, yinxin_backup;
 
@@ -37,5 +41,14 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION yinxin.refuse_change() FROM PUBLIC;
-CREATE OR REPLACE TRIGGER audit_stays BEFORE UPDATE ON yinxin.audit
-    FOR EACH ROW WHEN (OLD.seq IS NOT NULL) EXECUTE FUNCTION yinxin.refuse_change();
+-- Once: making it locks out all who write.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                   WHERE tgrelid = 'yinxin.audit'::regclass AND tgname = 'audit_stays' AND tgenabled = 'O') THEN
+        CREATE OR REPLACE TRIGGER audit_stays BEFORE UPDATE ON yinxin.audit
+            FOR EACH ROW WHEN (OLD.seq IS NOT NULL) EXECUTE FUNCTION yinxin.refuse_change();
+        ALTER TABLE yinxin.audit ENABLE TRIGGER audit_stays;
+    END IF;
+END
+$$;

@@ -6,8 +6,9 @@
 --
 -- Then, at the first start and at every new release, before its daemons are started:
 --
---   YINXIN_DATABASE_URL_FILE=owner-url YINXIN_DATABASE_SCHEMA=yinxin yinxin migrate
---   psql -v ON_ERROR_STOP=1 --single-transaction -d yinxin -U yinxin_owner -f deploy/postgresql/grants.sql
+--   YINXIN_DATABASE_URL_FILE=owner-url YINXIN_DATABASE_SCHEMA=yinxin yinxin migrate --grant
+--
+-- (--grant runs grants.sql, which psql may do as well: psql -v ON_ERROR_STOP=1 --single-transaction -U yinxin_owner -d yinxin -f …)
 --
 -- | role           | for                     | may                                                                     |
 -- | -------------- | ----------------------- | ----------------------------------------------------------------------- |

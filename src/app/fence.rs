@@ -17,6 +17,8 @@ const DNS: u16 = 53;
 /// Directories that hold other people's things as well: of them, single files are named.
 const WIDE: &[&str] =
     &["/", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib"];
+/// Kubernetes' link to the directory of a volume's files that hold; another one takes its place when they change.
+const SWAPPED: &str = "..data";
 
 /// Puts up the fence that the configuration asks for, around this thread and all that it starts.
 ///
@@ -45,7 +47,7 @@ fn folders(config: &Config) -> Vec<PathBuf> {
 
 fn plan(config: &Config) -> Plan {
     let mut plan = Plan {
-        read: vec![around(paths::passphrase(config).path())],
+        read: around(paths::passphrase(config).path()),
         write: folders(config),
         sockets: vec![folder_of(&config.socket_path())],
         bind: vec![config.listen.address.port()],
@@ -58,8 +60,8 @@ fn plan(config: &Config) -> Plan {
         match place {
             Place::Folder => {}
             Place::Socket => plan.sockets.push(folder_of(&path)),
-            Place::Output => plan.write.push(around(&path)),
-            Place::File | Place::Secret => plan.read.push(around(&path)),
+            Place::Output => plan.write.push(beside(&path)),
+            Place::File | Place::Secret => plan.read.extend(around(&path)),
         }
     }
     if let Database::Postgres { url, .. } = &config.database {
@@ -67,7 +69,7 @@ fn plan(config: &Config) -> Plan {
         for reach in reach.iter() {
             plan.connect.extend(reach.port);
             plan.connect.extend(reach.by_name.then_some(DNS));
-            plan.read.extend(reach.files.iter().map(|file| around(file)));
+            plan.read.extend(reach.files.iter().flat_map(|file| around(file)));
         }
     }
     if let Some(trace) = config.trace.as_ref().filter(|_| cfg!(feature = "otel")) {
@@ -85,11 +87,20 @@ fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-/// What has to be open for this file to be read, now and after somebody has put another in its place: its directory, unless
-/// that is one of everybody's. A directory is itself.
-fn around(file: &Path) -> PathBuf {
+/// What has to be open for this file to be read, now and after somebody has put another in its place: what is beside it, and
+/// where it is a link, as certbot's are, what is beside the file that it leads to.
+fn around(file: &Path) -> Vec<PathBuf> {
+    let here = beside(file);
+    let there = file.canonicalize().ok().map(|target| beside(&target)).filter(|there| *there != here);
+    std::iter::once(here).chain(there).collect()
+}
+
+/// The directory of a file, unless that is one of everybody's. A directory is itself.
+fn beside(file: &Path) -> PathBuf {
     match file.parent() {
         _ if file.is_dir() => file.to_owned(),
+        // Kubernetes puts another directory in the place of this one: what holds both.
+        Some(folder) if folder.ends_with(SWAPPED) => beside(folder),
         Some(folder) if folder.is_absolute() && !WIDE.iter().any(|wide| folder == Path::new(wide)) => {
             folder.to_owned()
         }
@@ -133,7 +144,21 @@ mod tests {
 
     #[test]
     fn of_a_directory_that_others_use_as_well_only_the_file_is_kept() {
-        assert_eq!(around(Path::new("/etc/passphrase")), Path::new("/etc/passphrase"));
-        assert_eq!(around(Path::new("/etc/yinxin/passphrase")), Path::new("/etc/yinxin"));
+        assert_eq!(around(Path::new("/etc/passphrase")), [Path::new("/etc/passphrase")]);
+        assert_eq!(around(Path::new("/etc/yinxin/passphrase")), [Path::new("/etc/yinxin")]);
+    }
+
+    #[test]
+    fn of_a_link_both_ends_are_kept() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| scratch.path().join(name);
+        ["live", "archive", "volume", "volume/..1"].map(|name| fs::create_dir(at(name)).expect("made"));
+        ["archive/cert1.pem", "volume/..1/tls.crt"].map(|name| fs::write(at(name), "x").expect("written"));
+        let links = [("../archive/cert1.pem", "live/cert.pem"), ("..1", "volume/..data")];
+        links.map(|(to, from)| std::os::unix::fs::symlink(to, at(from)).expect("linked"));
+        let archive = at("archive").canonicalize().expect("there");
+        assert_eq!(around(&at("live/cert.pem")), [at("live"), archive]);
+        // The next one lies in a directory that is not there yet, beside the one that is.
+        assert_eq!(around(&at("volume/..data/tls.crt"))[0], at("volume"));
     }
 }

@@ -73,10 +73,14 @@ pub async fn init_at_cost(config: &Config, sources: Sources, cost: UnlockCost) -
     Ok(First { officers, made_passphrase })
 }
 
-/// Brings the tables up to date; the name of the newest step.
-pub async fn migrate(config: &Config) -> Result<&'static str, AppError> {
+/// Brings the tables up to date, and with `grant` gives the roles of PostgreSQL their rights on them ([`Store::grant`]); the
+/// name of the newest step.
+pub async fn migrate(config: &Config, grant: bool) -> Result<&'static str, AppError> {
     // No node: it writes nothing but the tables.
     let store = Store::open(&store_config(config, "migrate"), SystemClock.now()).await?;
+    if grant {
+        store.grant().await?;
+    }
     store.close().await;
     Ok(MIGRATIONS.last().map_or("none", |step| step.name))
 }

@@ -140,9 +140,9 @@ fn dispatch(matches: &ArgMatches) -> Result<u8, CliError> {
     to_the_end(async {
         match name {
             "init" => init::run(&config()?).await,
-            "health" => health::run(&config()?).await,
+            "health" => health::run(&config()?, sub).await,
             "probe" => probe::run(&config()?, sub).await,
-            "migrate" => migrate::run(&config()?).await,
+            "migrate" => migrate::run(&config()?, sub).await,
             "demo" => demo::run(config()?, sub).await,
             "stamp" => stamp::run(&config()?, sub).await,
             "seal" => seal::run(&config()?, sub).await,

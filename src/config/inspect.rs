@@ -2,7 +2,7 @@
 //! it, without starting anything.
 
 use super::{
-    Config, Database, Origin,
+    Config, Database, Origin, environment,
     key::{Key, Kind, Place},
     listen::is_open,
     table::{self as table, KEYS},
@@ -12,7 +12,7 @@ use crate::{
         Timestamp,
         plain_file::{self, Rule},
     },
-    store::Link,
+    store::{Link, has_nobody_to_believe},
     tls::{self, ServerFiles, TlsError},
 };
 use rustix::process::geteuid;
@@ -250,6 +250,9 @@ impl Look<'_> {
                 if let Some(says) = link.weakness() {
                     self.found(Severity::Weak, key, says);
                 }
+                if has_nobody_to_believe(url, environment()) {
+                    self.wrong(key, NOBODY);
+                }
             }
         }
         for (name, rule) in
@@ -287,6 +290,8 @@ impl Look<'_> {
     }
 }
 
+const NOBODY: &str = "the server has to prove who it is, and nothing says by whose word: name its authority's certificate \
+                      (sslrootcert=/a/file in the address); this machine has no list of authorities";
 const BETTER: &str = "put it into a file of mode 0600, database.url_file";
 
 /// A path among the parameters of a database's address, where it is written without escapes.

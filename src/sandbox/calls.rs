@@ -166,7 +166,7 @@ fn forbidden() -> Result<Rules, BackendError> {
         // What would undo the closing of the memory.
         (libc::SYS_prctl, vec![first(libc::PR_SET_DUMPABLE)?, first(libc::PR_SET_PTRACER)?]),
         // Typing for somebody else at his terminal.
-        (libc::SYS_ioctl, vec![second(libc::TIOCSTI)?, second(TIOCLINUX)?]),
+        (libc::SYS_ioctl, vec![second(TIOCSTI)?, second(TIOCLINUX)?]),
     ]);
     Ok(rules)
 }
@@ -174,6 +174,8 @@ fn forbidden() -> Result<Rules, BackendError> {
 const WRITE_AND_RUN: u64 = (libc::PROT_WRITE | libc::PROT_EXEC) as u64;
 const SHM_EXEC: u64 = 0o100_000;
 const TIOCLINUX: u64 = 0x541C;
+/// The C libraries give it different types.
+const TIOCSTI: u64 = 0x5412;
 
 /// Every family but these.
 fn families() -> Result<SeccompRule, BackendError> {

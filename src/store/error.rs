@@ -251,6 +251,9 @@ pub(super) fn commit_may_go_on(error: &rusqlite::Error) -> bool {
 }
 
 /// SQLSTATE classes of PostgreSQL (its manual, appendix A).
+/// PostgreSQL's code where a role has no right to what it asks.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
 fn of_postgres(statement: &'static str, code: &str, constraint: Option<&str>) -> StoreError {
     let conflict =
         |kind| StoreError::Conflict { kind, constraint: constraint.unwrap_or_default().to_owned() };
@@ -309,6 +312,11 @@ impl fmt::Display for StoreError {
                 "another process has taken over what this one was doing; nothing more was done here",
             ),
             Self::Corrupt { says } => write!(out, "the database holds something unexpected: {says}"),
+            Self::Fault { statement, code } if code == INSUFFICIENT_PRIVILEGE => write!(
+                out,
+                "{statement} failed with {code}: the database role lacks a right, as after a release that adds a table; run \
+                 `yinxin migrate --grant` with the role that owns the tables, or deploy/postgresql/grants.sql"
+            ),
             Self::Fault { statement, code } => write!(out, "{statement} failed with {code}"),
         }
     }

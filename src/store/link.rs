@@ -71,7 +71,8 @@ pub(super) fn broken(error: &io::Error) -> String {
     };
     let what = match said {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the server's certificate is from no authority in sslrootcert"
+            "the server's certificate is from no authority that is believed: those in the address's sslrootcert, or where it \
+             names none, in this machine's own list (SSL_CERT_FILE), which an image without a system has not"
         }
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

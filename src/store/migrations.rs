@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod lint;
 
-use super::{FromRow, OpenError, Row, Rx, Statement, StoreError, engine::Tx, error::Cause};
+use super::{FromRow, OpenError, Row, Rx, Statement, Store, StoreError, engine::Tx, error::Cause};
 use crate::base::{Timestamp, failpoint};
 use std::time::Duration;
 use yinxin_pki::sm3;
@@ -178,6 +178,20 @@ pub async fn works_from(rx: &mut Rx) -> Result<i64, StoreError> {
     rx.one(&WORKS_FROM, &[]).await
 }
 
+/// The rights of the roles on the tables of this release, as they stand in the file that an administrator may run by hand.
+const GRANTS: &str = include_str!("../../deploy/postgresql/grants.sql");
+
+/// See [`Store::grant`]. Whoever holds a table is let through, as with a step.
+pub(super) async fn grant(store: &Store) -> Result<(), StoreError> {
+    for _ in 1..TRIES {
+        match store.write(async |tx| run(tx, GRANTS).await).await {
+            Err(StoreError::Busy) => tokio::time::sleep(REST).await,
+            done => return done,
+        }
+    }
+    store.write(async |tx| run(tx, GRANTS).await).await
+}
+
 struct Numbered(i64, String);
 
 impl FromRow for Numbered {
@@ -255,8 +269,8 @@ fn why_not(step: &Migration, error: &Cause) -> String {
     let code = error.sqlstate();
     if code.as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
         return format!(
-            "the tables lack migration {}, and this database role may not change tables: run `yinxin migrate` with the role \
-             that owns them, and then deploy/postgresql/grants.sql",
+            "the tables lack migration {}, and this database role may not change tables: run `yinxin migrate --grant` with \
+             the role that owns them",
             step.name
         );
     }

@@ -39,7 +39,7 @@ pub use lease::{Held, Lease};
 pub use link::Link;
 pub use look::{Fact, STATEMENTS as LOOK_STATEMENTS};
 pub use meter::{Connections, Meters};
-pub use reach::Reach;
+pub use reach::{Reach, has_nobody_to_believe};
 #[doc(hidden)]
 pub use sqlite::forget_to_sync;
 pub use statement::{FromRow, Statement, Value};
@@ -121,6 +121,15 @@ impl Store {
         let (edition, halted) = (AtomicU64::new(0), AtomicBool::new(false));
         let life = OnceLock::new();
         Self(Arc::new(Inner { engine, node, body, bell, edition, meters, life, last_step, halted }))
+    }
+
+    /// Gives the roles of `deploy/postgresql/roles.sql` their rights on the tables of this release. PostgreSQL alone, as the
+    /// role that owns the tables in the schema `yinxin`; safe to repeat, and while daemons are at work.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where others held a table for two minutes; [`StoreError::Fault`] where a role is not there.
+    pub async fn grant(&self) -> Result<(), StoreError> {
+        migrations::grant(self).await
     }
 
     /// Runs `body` in a transaction and answers once the commit is durable. An error of `body` rolls back and is

@@ -126,24 +126,93 @@ fn no_pod_may_more_than_it_needs() {
 
 /// The configuration of the nodes, as the daemon reads it beside its credentials.
 fn configuration() -> Config {
+    read("yinxin.toml", &nodes()["spec"]["template"]["spec"]).unwrap()
+}
+
+/// A file of the ConfigMap, read as a pod reads it whose secrets these are.
+fn read(name: &str, pod: &Yaml) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let credentials = folder.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
-    for name in credentials_of(&nodes()["spec"]["template"]["spec"]) {
+    for name in credentials_of(pod) {
         let content = if name == "database-url" { "postgres://yinxin@db/yinxin" } else { "x" };
         fs::write(credentials.join(&name), content).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o440);
         fs::set_permissions(credentials.join(name), mode).unwrap();
     }
     let maps = of_kind("ConfigMap");
-    let toml = maps.iter().find_map(|map| map["data"]["yinxin.toml"].as_str()).unwrap();
-    let file = folder.path().join("yinxin.toml");
+    let toml = maps.iter().find_map(|map| map["data"][name].as_str()).unwrap();
+    let file = folder.path().join(name);
     fs::write(&file, toml).unwrap();
     let variables = [
         ("CREDENTIALS_DIRECTORY".to_owned(), credentials.display().to_string()),
         ("YINXIN_NODE".to_owned(), "yinxin-0".to_owned()),
     ];
-    Config::load(Some(&file), variables).unwrap()
+    Config::load(Some(&file), variables).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_node_that_leaves_is_announced_for_as_long_as_balancers_need() {
+    let nodes = nodes();
+    let pod = &nodes["spec"]["template"]["spec"];
+    let probe = &pod["containers"][0]["readinessProbe"];
+    let seconds = |yaml: &Yaml| u64::try_from(yaml.as_i64().unwrap()).unwrap();
+    let noticed = seconds(&probe["failureThreshold"])
+        * (seconds(&probe["periodSeconds"]) + seconds(&probe["timeoutSeconds"]));
+    let announced = configuration().listen.announce.as_secs();
+    assert!(announced > noticed, "{announced} s announced, noticed within {noticed} s");
+    let stop = yinxin::http::Limits::default().stop.as_secs();
+    let grace = seconds(&pod["terminationGracePeriodSeconds"]);
+    assert!(
+        grace >= announced + stop + 10,
+        "killed {grace} s after the word, {announced} s of them announced"
+    );
+}
+
+#[test]
+fn every_pod_has_the_authority_that_its_database_s_address_names() {
+    let secrets = of_kind("Secret");
+    let urls = secrets
+        .iter()
+        .flat_map(|secret| ["database-url", "owner-url"].map(|name| &secret["stringData"][name]));
+    let urls: Vec<&str> = urls.filter_map(Yaml::as_str).collect();
+    assert_eq!(urls.len(), 2);
+    let maps = of_kind("ConfigMap");
+    for url in urls {
+        let (_, query) = url.split_once('?').unwrap();
+        let named = |name: &str| {
+            query.split('&').filter_map(|pair| pair.split_once('=')).find(|(found, _)| *found == name)
+        };
+        assert_eq!(named("sslmode").map(|(_, mode)| mode), Some("verify-full"), "{url}");
+        let (_, root) =
+            named("sslrootcert").unwrap_or_else(|| panic!("an image from scratch trusts nobody: {url}"));
+        for (file, pod) in pods() {
+            let mounts = list(&pod["containers"][0]["volumeMounts"]);
+            let mount = mounts.iter().find(|mount| {
+                mount["mountPath"].as_str().is_some_and(|place| root.starts_with(&format!("{place}/")))
+            });
+            let mount = mount.unwrap_or_else(|| panic!("{file}: nothing is put at {root}"));
+            let volume = list(&pod["volumes"]).iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+            let map = maps.iter().find(|map| map["metadata"]["name"] == volume["configMap"]["name"]).unwrap();
+            let key = root.rsplit('/').next().unwrap();
+            assert!(map["data"][key].as_str().is_some(), "{file}: {key}");
+        }
+    }
+}
+
+#[test]
+fn the_backup_s_pod_has_no_listener_s_keys_and_the_nodes_recipients() {
+    let (_, pod) = pods().into_iter().find(|(file, _)| file == "backup.yaml").unwrap();
+    let credentials = credentials_of(&pod);
+    assert!(credentials.iter().all(|name| !name.contains("tls")), "{credentials:?}");
+    let config = read("backup.toml", &pod).unwrap();
+    assert_eq!(config.backup.recipients.len(), configuration().backup.recipients.len());
+}
+
+#[test]
+fn tables_and_rights_are_brought_up_to_date_together() {
+    let (_, pod) = pods().into_iter().find(|(file, _)| file == "migrate.yaml").unwrap();
+    assert_eq!(texts(&pod["containers"][0]["args"]), ["migrate", "--grant"]);
 }
 
 fn nodes() -> Yaml {
@@ -181,9 +250,15 @@ fn the_nodes_are_configured_as_their_manifest_says() {
     for name in credentials_of(pod) {
         assert!(KEYS.iter().any(|key| key.credential == Some(&*name)), "{name}");
     }
-    for probe in ["startupProbe", "livenessProbe"] {
-        let asked = &container[probe]["httpGet"];
-        assert_eq!((asked["path"].as_str(), asked["port"].as_str()), (Some("/healthz"), Some("https")));
+    // Over the socket: a crowd at the public door must not be the end of a node. And without the database, but for readiness.
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        let asked = texts(&container[probe]["exec"]["command"]);
+        assert!(asked.contains(&"health"), "{probe}: {asked:?}");
+        assert_eq!(asked.contains(&"--alive"), probe != "readinessProbe", "{probe}: {asked:?}");
+        assert!(
+            container[probe]["timeoutSeconds"].as_i64() > Some(5),
+            "{probe}: the command's own patience is 5 s"
+        );
     }
     for service in of_kind("Service") {
         for offered in list(&service["spec"]["ports"]) {

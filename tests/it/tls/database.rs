@@ -53,6 +53,25 @@ async fn a_daemon_keeps_all_its_data_on_a_server_that_proves_who_it_is() {
     assert!(!said.is_empty());
 }
 
+/// In its sandbox too, which `init` has not.
+#[tokio::test]
+async fn a_daemon_believes_the_authorities_of_its_machine_where_its_address_names_none() {
+    let Some(authority) = Authority::new() else { return };
+    let Some(server) = Secured::start(&authority, &authority.server("server")).await else { return };
+    let mut place = Place::empty();
+    place.set("SSL_CERT_FILE", &authority.certificate().display().to_string());
+    place.set("SSL_CERT_DIR", "/no/such/list");
+    let url = server.url("yinxin", "sslmode=verify-full");
+    assert_eq!(tried(&place, &url).code, 0);
+    let daemon = place.serve_as(&configured(&place, &url));
+    let ready = asked(&daemon.address, "/readyz");
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    // As in an image from scratch.
+    ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|variable| place.set(variable, "/no/such/list"));
+    let checked = place.run(["config", "check", "--config", &place.file("yinxin.toml")]);
+    assert!(checked.code == 78 && checked.out.contains("sslrootcert"), "{checked:?}");
+}
+
 #[tokio::test]
 async fn a_server_that_can_t_prove_who_it_is_is_refused_with_a_word() {
     let Some(authority) = Authority::new() else { return };

@@ -10,6 +10,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
+    os::unix::fs::symlink,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -43,6 +44,30 @@ fn a_new_certificate_is_in_force_within_seconds_or_at_once_when_asked() {
     // When asked, even where nothing has changed.
     daemon.signal(Signal::HUP);
     daemon.has_logged("was read again and is in force", 2);
+    assert_eq!(serial_shown(&authority, &daemon.address), serial_of(&second));
+}
+
+/// As certbot keeps them: what is named is a link, what it leads to lies elsewhere, and a renewal leads it to another file there.
+#[test]
+fn certificates_behind_links_are_served_and_followed() {
+    let Some(authority) = Authority::new() else { return };
+    let (place, folder) = (Place::initialised(), tempfile::tempdir().unwrap());
+    let at = |name: String| folder.path().join(name);
+    ["live", "archive"].map(|name| fs::create_dir(at(name.into())).unwrap());
+    let put = |pair: &Pair, number: u32| {
+        pair.install(&at(format!("archive/cert{number}.pem")), &at(format!("archive/key{number}.pem")));
+        for name in ["key", "cert"] {
+            symlink(format!("../archive/{name}{number}.pem"), at("live/new".into())).unwrap();
+            fs::rename(at("live/new".into()), at(format!("live/{name}.pem"))).unwrap();
+        }
+    };
+    let (first, second) = (authority.server("first"), authority.server("second"));
+    put(&first, 1);
+    let live = Pair { certificate: at("live/cert.pem".into()), key: at("live/key.pem".into()) };
+    let daemon = place.serve_as(&with(&live, ""));
+    assert_eq!(serial_shown(&authority, &daemon.address), serial_of(&first));
+    put(&second, 2);
+    daemon.has_logged("was read again and is in force", 1);
     assert_eq!(serial_shown(&authority, &daemon.address), serial_of(&second));
 }
 
