@@ -43,8 +43,6 @@ pub struct Start {
     pub listen: SocketAddr,
     /// `YINXIN_*`, and failpoints armed from the start.
     pub environment: Vec<(String, String)>,
-    /// A program with its arguments, under which the daemon runs.
-    pub under: Vec<String>,
 }
 
 /// What a command said.
@@ -59,13 +57,7 @@ impl Start {
     /// Our program on this data directory, on any port.
     pub fn on(data: &Path) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            program: Program::Ours,
-            data: data.to_owned(),
-            listen,
-            environment: Vec::new(),
-            under: Vec::new(),
-        }
+        Self { program: Program::Ours, data: data.to_owned(), listen, environment: Vec::new() }
     }
 
     /// With one more variable.
@@ -126,18 +118,10 @@ impl Start {
             Program::Twin(path) => (path.clone(), true),
             Program::Released(path) => (path.clone(), false),
         };
-        let mut command = match self.under.split_first() {
-            None => Command::new(path),
-            Some((program, arguments)) => {
-                let mut command = Command::new(program);
-                command.args(arguments).arg(path);
-                command
-            }
-        };
+        let mut command = Command::new(path);
         if hidden {
             command.arg(HIDDEN);
         }
-
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
@@ -199,16 +183,6 @@ impl Daemon {
 
     /// SIGKILL, and waits for its end.
     pub fn kill(&mut self) {
-        // What runs under another program outlives that one's end. While that one lives, its number is nobody else's.
-        let under = match self.has_ended() {
-            true => String::new(),
-            false => {
-                fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid())).unwrap_or_default()
-            }
-        };
-        for pid in under.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

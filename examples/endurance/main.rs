@@ -33,7 +33,6 @@ mod power;
 mod proxy;
 mod restart;
 mod rotation;
-mod slow_disk;
 mod trouble;
 mod twin;
 mod wire;
