@@ -100,7 +100,7 @@ fn beside(file: &Path) -> PathBuf {
     match file.parent() {
         _ if file.is_dir() => file.to_owned(),
         // Kubernetes puts another directory in the place of this one: what holds both.
-        Some(folder) if folder.ends_with(SWAPPED) => beside(folder),
+        Some(folder) if folder.ends_with(SWAPPED) => folder_of(folder),
         Some(folder) if folder.is_absolute() && !WIDE.iter().any(|wide| folder == Path::new(wide)) => {
             folder.to_owned()
         }
