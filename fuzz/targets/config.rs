@@ -6,7 +6,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::{fs, path::PathBuf, sync::LazyLock};
-use yinxin::config::{Config, Key, inspect};
+use yinxin::{
+    base::Timestamp,
+    config::{Config, Key, inspect},
+};
 
 const CANARY: &str = "hunter2canary";
 
@@ -33,7 +36,7 @@ fn whole(bytes: &[u8]) {
     match load(file, &variables) {
         Err(says) => assert!(!says.is_empty()),
         Ok(config) => {
-            let _ = inspect(&config).iter().map(|finding| finding.says.len()).sum::<usize>();
+            let _ = inspect(&config, Timestamp::from_ms(1_790_000_000_000)).iter().map(|finding| finding.says.len()).sum::<usize>();
             again(&config);
         }
     }

@@ -18,7 +18,7 @@ use tokio::{net::UnixListener, runtime::Runtime};
 use yinxin::{
     app::{App, Sources, init_at_cost},
     config::Config,
-    http::{Operation, Stop, Takes, serve_unix},
+    http::{Operation, Stop, Switch, Takes, serve_unix},
     keys::UnlockCost,
 };
 
@@ -41,7 +41,7 @@ struct House {
     keys: Vec<String>,
     ids: Vec<String>,
     _runtime: Runtime,
-    _stop: tokio::sync::watch::Sender<bool>,
+    _stop: Switch,
     _folder: tempfile::TempDir,
 }
 
